@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "daemon/mesh_access.h"
+
+namespace meshd {
+
+/// The local API without sockets: lines in, lines out. Owns pending requests, subscriptions and the
+/// ring of past events. The socket server owns connections and their output queues.
+class RpcService {
+  public:
+    using ClientId = std::uint64_t;
+
+    struct Callbacks {
+        /// Queues one line (with its newline) for a client. `is_event`: a notification, which the
+        /// server may refuse (false) when the client's queue is full; replies are always taken.
+        std::function<bool(ClientId client, std::string line, bool is_event)> send;
+    };
+
+    RpcService(MeshAccess& mesh, Callbacks callbacks);
+    ~RpcService();
+
+    /// One line from a client, without its newline.
+    void on_line(ClientId client, std::string_view line);
+    /// A line grew beyond the limit; the server closes the client after this reply is sent.
+    void on_line_too_long(ClientId client);
+    void on_client_gone(ClientId client);
+    /// The client's queue has room again: a `lagged` notice goes out where events were lost.
+    void on_client_writable(ClientId client);
+    /// An output of the node: answers the waiting call, or becomes an event.
+    void on_output(const Output& output);
+
+  private:
+    class Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace meshd

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// BLAKE2b in the lengths that meshd uses (RFC 7693; libsodium's implementation).
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "proto/base/bytes.h"
+
+namespace meshd {
+
+/// First 8 bytes of BLAKE2b-256 of `bytes`, as a big-endian integer.
+std::uint64_t hash64(Bytes bytes);
+
+using Hash128 = std::array<std::uint8_t, 16>;
+/// BLAKE2b-128 of `bytes`; with `key` (16 to 64 bytes) the keyed hash.
+Hash128 hash128(Bytes bytes, Bytes key = {});
+
+}  // namespace meshd

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Intervals and limits of the core. Each has its reason; the daemon's configuration file sets some
+/// of them (etc/meshd.yaml), tests set all of them.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "proto/base/endpoint.h"
+#include "proto/base/ids.h"
+#include "proto/base/node_id.h"
+#include "proto/base/prng.h"
+#include "proto/base/time.h"
+#include "proto/wire/limits.h"
+
+namespace meshd {
+
+struct Config {
+    /// Nodes of another mesh name ignore each other.
+    std::string mesh_name = "default";
+    /// Links a node holds; a bridge (the only way to a node) may exceed it up to `bridges_max`.
+    std::size_t max_peers = 10;
+    std::size_t bridges_max = 32;
+    /// Beacon period once the fast start is over, and where backing off ends while nothing changes.
+    Duration broadcast_interval = std::chrono::seconds(5);
+    Duration broadcast_interval_max = std::chrono::seconds(60);
+    /// Exchange on a link: at this period times U(0.6, 1.0). Below half of `link_timeout`, so that
+    /// at 10 % loss a link of two boxes fails by chance less than once in years.
+    Duration link_check_interval = std::chrono::milliseconds(500);
+    /// Silence after which a link is down.
+    Duration link_timeout = std::chrono::seconds(2);
+    /// Offline nodes are remembered with their data for so long.
+    Duration forget_after = std::chrono::hours(24);
+    std::size_t datagram_bytes = limits::kDatagramBytesDefault;
+    /// Addresses asked by unicast for ever, where broadcast does not reach.
+    std::vector<Endpoint> bootstrap;
+    /// State document and activity at start.
+    std::string initial_state = "{}";
+};
+
+/// What a node is told at its start and keeps.
+struct NodeOptions {
+    NodeId node_id;
+    InstanceId instance;   ///< kept by the driver over restarts
+    Entropy entropy{};     ///< 32 bytes: getrandom in the daemon, a constant in the simulator
+    std::string version;   ///< of the software, for the node record
+};
+
+}  // namespace meshd

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <compare>
+#include <cstdint>
+
+#include "proto/base/time.h"
+
+namespace meshd {
+
+/// Hybrid logical time: 48-bit milliseconds and a 16-bit counter in one number, ordered as a whole
+/// (Kulkarni et al., "Logical Physical Clocks", 2014).
+struct HybridTime {
+    std::uint64_t value = 0;
+    friend constexpr auto operator<=>(const HybridTime&, const HybridTime&) = default;
+    constexpr std::int64_t ms() const { return static_cast<std::int64_t>(value >> 16); }
+};
+
+/// Time for a local write: the wall clock, but above what the written key already carries, so that
+/// an honest write never loses silently to what its writer has seen.
+constexpr HybridTime next_hybrid_time(WallTime wall, HybridTime stored) {
+    const std::uint64_t ms = wall.ms < 0 ? 0 : static_cast<std::uint64_t>(wall.ms);
+    const HybridTime now{(ms & 0xffffffffffffU) << 16};
+    return now > stored ? now : HybridTime{stored.value + 1};
+}
+
+}  // namespace meshd

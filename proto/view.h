@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// What a node shows of itself and of the mesh: plain values for the local API and for the
+/// simulator's checkers.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "proto/base/endpoint.h"
+#include "proto/base/ids.h"
+#include "proto/base/node_id.h"
+#include "proto/base/time.h"
+#include "proto/routing/topology.h"
+#include "proto/wire/message.h"
+#include "proto/wire/message_kind.h"
+
+namespace meshd {
+
+struct StoreView {
+    std::size_t records = 0;
+    std::size_t bytes = 0;
+    DigestHashes hashes;
+};
+
+struct StatusView {
+    NodeId node_id;
+    InstanceId instance;
+    StartId start;
+    std::string version;
+    std::string mesh_name;
+    Activity activity = Activity::Active;
+    Duration uptime{};
+    std::size_t peers = 0;        ///< links
+    std::size_t nodes_alive = 0;  ///< itself included
+    std::size_t nodes_known = 0;  ///< itself included
+    bool has_left = false;        ///< mesh.leave was called; mesh.discover rejoins
+    StoreView store;
+    std::vector<std::string> warnings;
+};
+
+struct NodeView {
+    NodeId node_id;
+    NodeStatus status = NodeStatus::Alive;
+    bool restarting = false;  ///< with status Left: it said it would be back
+    NodeId because;           ///< with status Unreachable
+    Activity activity = Activity::Active;
+    std::optional<std::uint32_t> hops;      ///< 0 = itself; absent where not reachable
+    std::optional<Duration> rtt;            ///< peers only
+    std::optional<Endpoint> address;        ///< of the link, else the first it announced
+    /// Since its last datagram (peer), or since the last change of what is known of it; 0 for itself.
+    Duration last_seen{};
+    std::string version;
+    InstanceId instance;
+    std::vector<Endpoint> addresses;
+    std::vector<NodeId> links;              ///< as it claims them
+};
+
+struct PeerView {
+    NodeId node_id;
+    Endpoint address;
+    std::optional<Duration> rtt;
+    double loss = 0;  ///< share of exchanges without a reply, smoothed, 0 to 1
+    Duration up_for{};
+    std::size_t queued = 0;  ///< messages waiting or not yet acknowledged
+};
+
+struct LinkView {
+    NodeId a;
+    NodeId b;  ///< a < b
+    std::uint32_t cost = 0;
+};
+
+struct StateView {
+    NodeId node_id;
+    Activity activity = Activity::Active;
+    std::string document;  ///< compact JSON object
+    std::uint64_t age_ms = 0;
+};
+
+struct AlertView {
+    std::string id;
+    NodeId source;
+    std::uint64_t seq = 0;  ///< counter in its author's stream
+    Priority priority = Priority::Normal;
+    std::int64_t timestamp_ms = 0;
+    std::uint64_t age_ms = 0;
+    std::string alert;  ///< compact JSON object
+    std::uint32_t hops = 0;
+    std::vector<std::string> path;  ///< node ids, the author first, this node last
+};
+
+}  // namespace meshd

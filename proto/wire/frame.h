@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// The datagram: 16-byte header, (outside a session) 24 random bytes, items, 16-byte tag
+/// (PROTOCOL.md, "Datagram").
+#pragma once
+
+#include <optional>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "proto/base/bytes.h"
+#include "proto/base/ids.h"
+#include "proto/base/prng.h"
+#include "proto/wire/codec.h"
+#include "proto/wire/limits.h"
+
+namespace meshd {
+
+enum class DatagramKind : std::uint8_t {
+    Outside = 1,  ///< HELLO, OFFER, REQ, ACC: no session yet
+    Session = 2,
+};
+
+struct DatagramHeader {
+    std::uint8_t version = limits::kVersionMax;
+    DatagramKind kind = DatagramKind::Session;
+    std::uint16_t flags = 0;
+    SessionId session;  ///< of the receiver; 0 outside a session
+    std::uint64_t counter = 0;  ///< per session and direction, from 1; 0 outside a session
+};
+
+struct Item {
+    MessageKind kind = MessageKind::Heartbeat;
+    Bytes bytes;
+};
+
+struct Datagram {
+    DatagramHeader header;
+    std::vector<Item> items;
+};
+
+enum class FrameError {
+    TooShort,
+    TooLong,
+    Version,
+    Kind,
+    Tag,    ///< foreign bytes, or damaged ones
+    Items,  ///< lengths do not add up, or too many
+};
+
+/// Header only, without checking the rest: which session may be meant.
+tl::expected<DatagramHeader, FrameError> peek_header(Bytes datagram);
+
+/// Checks and splits one datagram. Spans point into `datagram`.
+tl::expected<Datagram, FrameError> open_datagram(Bytes datagram);
+
+/// Builds one datagram item by item.
+class DatagramBuilder {
+  public:
+    /// `bytes_max`: length of the whole datagram. `nonce_source` only for Outside datagrams.
+    DatagramBuilder(const DatagramHeader& header, std::size_t bytes_max, Prng* nonce_source);
+
+    /// Bytes that a message may still have (EncodedMessage::bytes).
+    std::size_t room() const;
+    bool empty() const { return items_ == 0; }
+    /// False where it does not fit.
+    bool add(const EncodedMessage& message);
+    /// Tag and bytes. With `pad_to`, zero bytes fill an item of kind 0, which receivers skip.
+    Buffer finish(std::size_t pad_to = 0) &&;
+
+  private:
+    Buffer bytes_;
+    std::size_t bytes_max_;
+    std::size_t items_ = 0;
+};
+
+}  // namespace meshd

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// The messages of the wire as plain structs, one each; PROTOCOL.md has a table for each. Byte spans
+/// point into the buffer they were decoded from.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "proto/base/bytes.h"
+#include "proto/base/endpoint.h"
+#include "proto/base/ids.h"
+#include "proto/base/node_id.h"
+#include "proto/wire/message_kind.h"
+
+namespace meshd {
+
+using Cookie = std::array<std::uint8_t, 16>;
+
+/// Who speaks: a clone, a restart and a second node of one name are told apart.
+struct Identity {
+    NodeId node;
+    InstanceId instance;
+    StartId start;
+    friend bool operator==(const Identity&, const Identity&) = default;
+};
+
+/// Beacon, or the same by unicast: "I am here; who wants a link?". Padded to kHelloBytes.
+struct Hello {
+    std::uint8_t version_min = 1;
+    std::uint8_t version_max = 1;
+    std::uint32_t features = 0;
+    std::string mesh;
+    Identity from;
+    /// Where the sender believes it sends from; absent in a unicast HELLO (which may cross NAT).
+    std::optional<Endpoint> address;
+};
+
+/// Answer to a HELLO, with a cookie that proves the address in the REQ. Leaves no state behind.
+struct Offer {
+    std::uint8_t version_min = 1;
+    std::uint8_t version_max = 1;
+    Identity from;
+    StartId to;  ///< start id of the HELLO
+    Cookie cookie{};
+};
+
+enum class LinkReason : std::uint8_t { Fill, Ring, Bridge };
+
+/// Asks for a link.
+struct Req {
+    std::uint8_t version = 1;
+    std::string mesh;
+    Identity from;
+    StartId to;  ///< start id of the OFFER
+    Cookie cookie{};
+    SessionId session;  ///< the initiator receives under this id
+    LinkReason reason = LinkReason::Fill;
+};
+
+/// Answers a REQ: with a session, or with the reason why not.
+struct Acc {
+    Identity from;
+    StartId to;
+    SessionId session;  ///< the responder receives under this id; 0 = refused
+    std::string refused;  ///< "full", "name" or "leaving"; empty where accepted
+};
+
+/// First datagram of a session from the initiator; the responder's slot becomes a link.
+struct Conf {};
+
+enum class CloseReason : std::uint8_t { Leaving, Restarting, Replaced, Pruned };
+/// The sender ends the link.
+struct Close {
+    CloseReason reason = CloseReason::Leaving;
+};
+
+/// Two hashes over what a store holds.
+struct DigestHashes {
+    std::uint64_t coverage = 0;  ///< over streams and the versions held of each
+    std::uint64_t live = 0;      ///< XOR of the hashes of live records (no alerts, nothing with ttl)
+    friend bool operator==(const DigestHashes&, const DigestHashes&) = default;
+};
+
+/// Exchange on a link: a request carries hashes; the reply only where they differ from its own.
+struct Heartbeat {
+    bool is_reply = false;
+    std::uint32_t seq = 0;  ///< of the request, repeated in the reply
+    std::optional<DigestHashes> hashes;
+    std::optional<std::int64_t> wall_ms;  ///< sample of the sender's wall clock, every 30 s
+};
+
+/// What stands beside a record on its way: how old it is, how it came.
+struct Provenance {
+    std::uint64_t age_ms = 0;
+    /// Short ids of the nodes passed, the author first; its length is the number of hops so far.
+    std::vector<std::uint32_t> path;
+    /// Remaining time for which the author wants delivery reports; 0 = none.
+    std::uint32_t report_ms = 0;
+};
+
+/// A new record, spread along a tree or by flooding.
+struct Push {
+    RecordKind kind = RecordKind::Node;
+    Bytes record;  ///< as its author wrote it
+    /// The record covers (covers_after, its counter]: what was between is superseded.
+    std::uint64_t covers_after = 0;
+    /// Hash of the graph whose tree (rooted at the author) it follows; 0 = flooded.
+    std::uint32_t graph = 0;
+    Provenance provenance;
+};
+
+/// Counters of datagrams received that asked for acknowledgement: closed ranges, rising.
+struct Ack {
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> ranges;
+};
+
+/// Closed range of counters of one stream.
+struct Interval {
+    std::uint64_t first = 0;
+    std::uint64_t last = 0;
+    friend bool operator==(const Interval&, const Interval&) = default;
+};
+
+struct StreamIntervals {
+    StreamId stream;
+    NodeId author;
+    std::vector<Interval> intervals;  ///< rising, disjoint, not adjacent
+};
+
+/// What a node holds; as a request, the wish to be told it.
+struct Digest {
+    bool is_request = false;
+    std::vector<StreamIntervals> streams;
+};
+
+/// Asks for records of these ranges.
+struct Pull {
+    std::vector<StreamIntervals> wants;
+};
+
+struct DeltaRecord {
+    Bytes record;
+    Provenance provenance;
+};
+
+/// Answers a pull: all live records the sender has in `covers`. Any subset of deltas, in any order,
+/// twice or not at all, is safe.
+struct Delta {
+    std::vector<StreamIntervals> covers;
+    std::vector<DeltaRecord> records;
+};
+
+/// Part of a message that outgrew a datagram.
+struct Fragment {
+    std::uint32_t message = 0;  ///< number of the whole message on this link and direction
+    std::uint16_t index = 0;
+    std::uint16_t count = 0;
+    MessageKind kind = MessageKind::Fragment;  ///< of the whole message
+    Bytes bytes;
+};
+
+/// "These nodes hold that record", told to its author while somebody waits.
+struct DeliveryReport {
+    StreamId stream;
+    std::uint64_t counter = 0;
+};
+
+/// A message to one node, passed on along the shortest path.
+struct Routed {
+    NodeId source;
+    StartId start;
+    std::uint64_t seq = 0;
+    std::int64_t timestamp_ms = 0;
+    NodeId destination;
+    std::vector<std::uint32_t> path;
+    std::variant<DeliveryReport> payload;
+};
+
+using Message = std::variant<Hello, Offer, Req, Acc, Conf, Close, Heartbeat, Push, Ack, Digest, Pull,
+                             Delta, Fragment, Routed>;
+
+}  // namespace meshd

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace meshd {
+
+/// Number of a message on the wire. 1 to 8 are the predecessor's, new ones begin at 16; none is ever
+/// given another meaning. A number not listed here is ignored and counted.
+enum class MessageKind : std::uint8_t {
+    Heartbeat = 1,
+    Discovery = 2,  ///< HELLO and OFFER
+    StateSync = 3,  ///< push of a node, state or shared record
+    Search = 4,
+    Alert = 5,      ///< push of an alert record
+    Registry = 6,   ///< push of a registry record
+    Broadcast = 7,  ///< a routed message: envelope, destination and payload
+    Ack = 8,
+    Req = 16,
+    Acc = 17,
+    Conf = 18,
+    Close = 19,
+    Prune = 20,
+    Digest = 21,
+    Pull = 22,
+    Delta = 23,
+    Fragment = 24,
+    Notice = 25,
+};
+
+/// What a record is about. The number is its place in orderings; on the wire it goes by name.
+enum class RecordKind : std::uint8_t { Node = 1, State = 2, Registry = 3, Alert = 4, Shared = 5 };
+
+/// "node", "state", "registry", "alert", "shared".
+std::string_view record_kind_name(RecordKind kind);
+
+/// 0 low … 3 critical: the number is on the wire, the name in the local API.
+enum class Priority : std::uint8_t { Low = 0, Normal = 1, High = 2, Critical = 3 };
+std::string_view priority_name(Priority priority);
+
+/// What a node says of itself. Offline is only ever shown for a node that is not alive.
+enum class Activity : std::uint8_t { Active = 1, Idle = 2, Processing = 3, Offline = 4 };
+/// "ACTIVE", "IDLE", "PROCESSING", "OFFLINE".
+std::string_view activity_name(Activity activity);
+
+}  // namespace meshd
