@@ -11,8 +11,9 @@
 
 namespace meshd {
 
-/// The local API without sockets: lines in, lines out. Owns pending requests, subscriptions and the
-/// ring of past events. The socket server owns connections and their output queues.
+/// The local API without sockets (ipc/API.md): lines in, lines out. Owns pending requests,
+/// subscriptions and the ring of past events. The socket server owns connections and their output
+/// queues. It splits lines with ipc::LineSplitter, so that all share one limit.
 class RpcService {
   public:
     using ClientId = std::uint64_t;
@@ -20,6 +21,8 @@ class RpcService {
     struct Callbacks {
         /// Queues one line (with its newline) for a client. `is_event`: a notification, which the
         /// server may refuse (false) when the client's queue is full; replies are always taken.
+        /// Must not call back into the service; a connection found broken here is reported by
+        /// on_client_gone from the loop.
         std::function<bool(ClientId client, std::string line, bool is_event)> send;
     };
 
@@ -33,6 +36,10 @@ class RpcService {
     void on_client_gone(ClientId client);
     /// The client's queue has room again: a `lagged` notice goes out where events were lost.
     void on_client_writable(ClientId client);
+    /// True while something may still be sent to the client unasked: a call waits for its answer, or
+    /// it has subscriptions. A client that shut down its writing side (end of file, but no hang-up)
+    /// is kept so long.
+    bool is_waiting(ClientId client) const;
     /// An output of the node: answers the waiting call, or becomes an event.
     void on_output(const Output& output);
 
