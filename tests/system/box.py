@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One meshd process in one host of the lab: start, ask, freeze, kill, restart."""
+import os
+import pathlib
+import signal
+import subprocess
+import time
+
+from rpc import Rpc, RpcError, Subscription
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+BIN_DIR = pathlib.Path(os.environ.get("MESHD_BIN_DIR", REPOSITORY / "build/dev/bin")).resolve()
+MESHD = BIN_DIR / "meshd"
+MESHCTL = BIN_DIR / "meshctl"
+
+# A box that is not ready by then hangs; nothing here measures speed.
+READY_SECONDS_MAX = 20.0
+STOP_SECONDS_MAX = 15.0
+
+
+class Failure(Exception):
+    """A scenario did not hold."""
+
+
+def clean_environment(**extra):
+    """What a daemon or client of the lab sees: nothing of the caller's own mesh."""
+    keep = ("PATH", "HOME", "LANG", "LC_ALL", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS")
+    environment = {key: os.environ[key] for key in keep if key in os.environ}
+    environment.setdefault("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+    environment.update(extra)
+    return environment
+
+
+class Box:
+    """A daemon with its own state directory, socket and log. Start it from the main thread only: the
+    kernel ends it when the thread that started it ends."""
+
+    def __init__(self, lab, host, node_id, arguments):
+        self.lab = lab
+        self.host = host
+        self.node_id = node_id
+        self.arguments = list(arguments)
+        self.directory = lab.directory / node_id
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.state_dir = self.directory / "state"
+        self.socket = self.directory / "meshd.sock"
+        self.log = self.directory / "log"
+        self.process = None
+        self.ready_at = None
+        self.subscriptions = []
+        self._rpc = None
+
+    def __repr__(self):
+        return self.node_id
+
+    def start(self):
+        """Starts the process and returns at once."""
+        command = [
+            "setpriv", "--pdeathsig", "KILL", "--",
+            "ip", "netns", "exec", self.host.name,
+            str(MESHD), "--node-id", self.node_id, "--socket", str(self.socket),
+            "--state-dir", str(self.state_dir), *self.arguments,
+        ]
+        level = os.environ.get("MESHD_LAB_LOG")
+        if level:
+            command += ["--log-level", level]
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                env=clean_environment(MESHD_HARDWARE_ID=f"lab-{self.host.name}-{self.node_id}"))
+        self.ready_at = None
+        return self
+
+    def ready(self, timeout=READY_SECONDS_MAX):
+        """Waits until the daemon answers on its socket."""
+        deadline = time.monotonic() + timeout
+        while True:
+            if self.process.poll() is not None:
+                raise Failure(f"{self} exited with {self.process.returncode} instead of starting")
+            try:
+                self.call("mesh.status")
+                self.ready_at = time.monotonic()
+                return self
+            except (OSError, EOFError):
+                self._drop_rpc()
+            if time.monotonic() > deadline:
+                raise Failure(f"{self} does not answer on its socket after {timeout} s")
+            time.sleep(0.005)
+
+    def call(self, method, **params):
+        if self._rpc is None:
+            self._rpc = Rpc(self.socket)
+        try:
+            return self._rpc.call(method, **params)
+        except RpcError:
+            raise
+        except (OSError, EOFError):
+            self._drop_rpc()
+            raise
+
+    def subscribe(self, *kinds, **params):
+        subscription = Subscription(self.socket, list(kinds) or None, **params)
+        self.subscriptions.append(subscription)
+        return subscription
+
+    def meshctl(self, *arguments, check=True, timeout=30):
+        """Runs meshctl against this box and returns the finished process with text output."""
+        done = subprocess.run(
+            [str(MESHCTL), "--socket", str(self.socket), *arguments], capture_output=True, text=True,
+            timeout=timeout, check=False, env=clean_environment())
+        if check and done.returncode != 0:
+            raise Failure(f"meshctl {' '.join(arguments)} exited with {done.returncode}:\n"
+                          f"{done.stdout}{done.stderr}")
+        return done
+
+    def is_running(self):
+        return self.process is not None and self.process.poll() is None
+
+    def signal(self, number):
+        if self.is_running():
+            self.process.send_signal(number)
+
+    def kill(self):
+        """kill -9; returns the time of the kill."""
+        at = time.monotonic()
+        self.signal(signal.SIGKILL)
+        self.process.wait(STOP_SECONDS_MAX)
+        self._close()
+        return at
+
+    def terminate(self):
+        """SIGTERM; returns the time of the signal. `process.returncode` has the exit code."""
+        at = time.monotonic()
+        self.signal(signal.SIGTERM)
+        try:
+            self.process.wait(STOP_SECONDS_MAX)
+        except subprocess.TimeoutExpired:
+            raise Failure(f"{self} still runs {STOP_SECONDS_MAX} s after SIGTERM") from None
+        self._close()
+        return at
+
+    def freeze(self):
+        self.signal(signal.SIGSTOP)
+
+    def thaw(self):
+        self.signal(signal.SIGCONT)
+
+    def stats(self):
+        return self.call("mesh.stats")
+
+    def counter(self, name):
+        """A counter of mesh.stats by its name, wherever it stands; 0 where it does not appear."""
+        stats = self.stats()
+        if name in stats:
+            return stats[name]
+        if name.startswith("drop_"):
+            return stats["drops"].get(name.removeprefix("drop_"), 0)
+        return stats["counters"].get(name, 0)
+
+    def drops(self):
+        return {reason: count for reason, count in self.stats()["drops"].items() if count}
+
+    def rss_kib(self):
+        for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1])
+        return 0
+
+    def cpu_seconds(self):
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def log_tail(self, lines=30):
+        try:
+            return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+        except OSError:
+            return "(no log)"
+
+    def _drop_rpc(self):
+        if self._rpc is not None:
+            self._rpc.close()
+            self._rpc = None
+
+    def _close(self):
+        self._drop_rpc()
+        for subscription in self.subscriptions:
+            subscription.close()
+        self.subscriptions = []
