@@ -5,9 +5,10 @@
 /// records compute the same graph, the same hash and the same trees.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <map>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "proto/base/node_id.h"
@@ -21,17 +22,24 @@ struct NodeLinks {
     std::vector<std::pair<NodeId, std::uint8_t>> links;
 };
 
-/// Cost of a link by class (0 good, 1 lossy, 2 bad): tries needed, times 10.
+/// Cost of a link by class (0 good, 1 lossy, 2 bad; anything above counts as bad): tries needed,
+/// times 10. This is ETX, 1 / (1 - p)^2 for a datagram and its acknowledgement at a loss of p each
+/// way (De Couto et al., "A High-Throughput Path Metric for Multi-Hop Wireless Routing", MobiCom
+/// 2003), at the middle of each class: p = 0, 30 and 60 % give 1.0, 2.0 and 6.3, rounded so that
+/// paths tie often and small differences move nobody.
 std::uint32_t link_cost(std::uint8_t cost_class);
 
 /// An immutable graph. An edge exists where both ends claim it; its cost class is the worse of the
-/// two claims.
+/// two claims. The vertices are the nodes with at least one edge: a node that nobody confirms a
+/// link to is not in the graph. Claims naming unknown nodes or the claimer itself are ignored;
+/// repeated ones count once, at their worst class.
 class Graph {
   public:
     static constexpr std::uint32_t kUnreachable = UINT32_MAX;
     struct Edge {
         std::uint32_t to;
         std::uint32_t cost;
+        friend bool operator==(const Edge&, const Edge&) = default;
     };
 
     Graph() = default;
@@ -40,10 +48,14 @@ class Graph {
     std::size_t size() const { return nodes_.size(); }
     const std::vector<NodeId>& nodes() const { return nodes_; }  ///< rising; index = vertex
     std::optional<std::uint32_t> find(const NodeId& node) const;
+    /// Rising by `to`.
     const std::vector<Edge>& edges(std::uint32_t vertex) const { return edges_[vertex]; }
     bool has_edge(const NodeId& a, const NodeId& b) const;
-    /// Over all edges and costs; never 0. Graphs with equal edges are equal here.
+    /// Over all edges and costs (the bytes: PROTOCOL.md, "Topology and routes"); never 0, and 1 for
+    /// the graph without edges. Graphs with equal edges are equal here.
     std::uint32_t hash() const { return hash_; }
+
+    friend bool operator==(const Graph&, const Graph&) = default;
 
   private:
     std::vector<NodeId> nodes_;
@@ -51,17 +63,22 @@ class Graph {
     std::uint32_t hash_ = 1;
 };
 
-/// Shortest paths from one vertex (Dijkstra 1959). Equal costs: the parent whose hash of (parent,
-/// child) is lowest, so that every node picks the same tree.
+/// Shortest paths from one vertex (Dijkstra 1959). Equal costs: the parent with the lowest
+/// tie_hash(parent, child), so that every node picks the same tree, while different children of
+/// equally good parents spread over them.
 struct PathTree {
     std::uint32_t root = 0;
     std::vector<std::uint32_t> cost;    ///< Graph::kUnreachable where there is no path
-    std::vector<std::uint32_t> hops;
+    std::vector<std::uint32_t> hops;    ///< 0 where there is no path
     std::vector<std::uint32_t> parent;  ///< itself for the root and where there is no path
 };
 PathTree shortest_paths(const Graph& graph, std::uint32_t root);
 
-/// Children of `vertex` in `tree`.
+/// 64-bit mix of the hashes of two nodes, in this order (the formula: PROTOCOL.md, "Topology and
+/// routes"; the finalizer is splitmix64's, Steele et al., OOPSLA 2014).
+std::uint64_t tie_hash(const NodeId& parent, const NodeId& child);
+
+/// Children of `vertex` in `tree`, rising.
 std::vector<std::uint32_t> children(const PathTree& tree, std::uint32_t vertex);
 
 }  // namespace meshd

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The current graph with the three before it, the trees asked of them (cached), and the routes from
-/// here.
+/// The current graph with the three before it, the trees asked of them (cached), the routes from
+/// here and what the graph says of each node's status (PROTOCOL.md, "Topology and routes",
+/// "Spreading"). Invariant: nodes whose kept graphs hold the same hash agree on every tree of it,
+/// so that a push along a tree reaches each of its nodes once.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <map>
 #include <memory>
 #include <optional>
-#include <string>
+#include <string_view>
 #include <vector>
 
 #include "proto/routing/graph.h"
@@ -41,22 +45,28 @@ class Topology {
 
     explicit Topology(NodeId self);
 
-    /// Takes the claims of all known nodes. True where the graph changed.
+    /// Takes the claims of all known nodes. True where the graph changed; a return to a kept graph
+    /// is a change, and keeps that graph only once.
     bool update(const std::vector<NodeLinks>& claims);
 
+    /// The current one; without vertices before the first update.
     const Graph& graph() const;
     /// Peers to whom a push of `origin` with graph hash `hash` goes from here: children in that
-    /// graph's tree. Nothing where the hash is not among the kept graphs, or where origin or self is
-    /// not in it: then flood.
+    /// graph's tree, rising; empty for a leaf. Nothing where the hash is not among the kept graphs,
+    /// or where that graph has no path from origin to self (either may be missing): then flood.
+    /// Cached per origin: the first call for an origin costs a shortest_paths().
     std::optional<std::vector<NodeId>> children_of(const NodeId& origin, std::uint32_t hash) const;
+    /// Nothing for self and for a node without a path.
     std::optional<Route> route(const NodeId& destination) const;
     std::vector<Route> routes() const;  ///< to every reachable node but self, by destination
-    bool is_reachable(const NodeId& node) const;
+    bool is_reachable(const NodeId& node) const;  ///< true for self
 
-    /// Status of every node in `claims` of the last update, from self's point of view: reachable →
-    /// alive. Not reachable: a node that still claims a link to a node that is alive (or to self) is
-    /// offline, since that end took the link down; behind it, unreachable because of the nearest
-    /// offline node on the way; with no such node, offline.
+    /// Status of self and of every node in `claims` of the last update, from self's point of view:
+    /// reachable → alive. Not reachable: a node that still claims a link to a node that is alive
+    /// (or to self) is offline, since that end took the link down; behind it, over links that both
+    /// ends claim, unreachable because of the nearest offline node (of several, the lowest by
+    /// name); with no such node, offline. Never Left: who has left says so in its record, which its
+    /// owner reads.
     std::map<NodeId, StatusOf> statuses() const;
 
   private:

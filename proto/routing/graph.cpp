@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proto/routing/graph.h"
+
+#include <algorithm>
+#include <queue>
+
+#include "proto/base/assert.h"
+#include "proto/base/bytes.h"
+#include "proto/base/hash.h"
+
+namespace meshd {
+namespace {
+
+constexpr std::uint32_t kCosts[] = {10, 20, 60};
+
+/// Vertex and cost class, sorted by vertex.
+using Claimed = std::vector<std::pair<std::uint32_t, std::uint8_t>>;
+
+std::optional<std::uint32_t> find_sorted(const std::vector<NodeId>& nodes, const NodeId& node) {
+    const auto it = std::lower_bound(nodes.begin(), nodes.end(), node);
+    if (it == nodes.end() || *it != node) {
+        return std::nullopt;
+    }
+    return static_cast<std::uint32_t>(it - nodes.begin());
+}
+
+std::optional<std::uint8_t> claimed_class(const Claimed& claimed, std::uint32_t to) {
+    // Of repeated claims the last is the worst.
+    const auto it = std::upper_bound(claimed.begin(), claimed.end(), to,
+                                     [](std::uint32_t v, const auto& c) { return v < c.first; });
+    if (it == claimed.begin() || std::prev(it)->first != to) {
+        return std::nullopt;
+    }
+    return std::prev(it)->second;
+}
+
+std::vector<Claimed> index_claims(const std::vector<NodeLinks>& claims,
+                                  const std::vector<NodeId>& names) {
+    std::vector<Claimed> claimed(names.size());
+    for (const NodeLinks& claim : claims) {
+        const std::uint32_t from = *find_sorted(names, claim.node);
+        for (const auto& [node, cost_class] : claim.links) {
+            const auto to = find_sorted(names, node);
+            if (to && *to != from) {
+                claimed[from].emplace_back(*to, cost_class);
+            }
+        }
+    }
+    for (Claimed& one : claimed) {
+        std::sort(one.begin(), one.end());
+    }
+    return claimed;
+}
+
+/// The confirmed edges of each name in `names`, `to` counting in `names`.
+std::vector<std::vector<Graph::Edge>> confirmed_edges(const std::vector<Claimed>& claimed) {
+    std::vector<std::vector<Graph::Edge>> edges(claimed.size());
+    for (std::uint32_t from = 0; from < claimed.size(); ++from) {
+        for (const auto& [to, mine] : claimed[from]) {
+            const auto theirs = claimed_class(claimed[to], from);
+            if (!theirs) {
+                continue;
+            }
+            const std::uint32_t cost = std::max(link_cost(mine), link_cost(*theirs));
+            if (!edges[from].empty() && edges[from].back().to == to) {
+                edges[from].back().cost = cost;
+            } else {
+                edges[from].push_back({to, cost});
+            }
+        }
+    }
+    return edges;
+}
+
+}  // namespace
+
+std::uint32_t link_cost(std::uint8_t cost_class) {
+    return kCosts[std::min<std::size_t>(cost_class, std::size(kCosts) - 1)];
+}
+
+Graph::Graph(const std::vector<NodeLinks>& claims) {
+    std::vector<NodeId> names;
+    names.reserve(claims.size());
+    for (const NodeLinks& claim : claims) {
+        names.push_back(claim.node);
+    }
+    std::sort(names.begin(), names.end());
+    names.erase(std::unique(names.begin(), names.end()), names.end());
+
+    const auto all = confirmed_edges(index_claims(claims, names));
+    std::vector<std::uint32_t> vertex_of(names.size(), 0);
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        if (!all[i].empty()) {
+            vertex_of[i] = static_cast<std::uint32_t>(nodes_.size());
+            nodes_.push_back(names[i]);
+        }
+    }
+    Buffer bytes;
+    edges_.reserve(nodes_.size());
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        if (all[i].empty()) {
+            continue;
+        }
+        std::vector<Edge>& mine = edges_.emplace_back();
+        for (const Edge& edge : all[i]) {
+            mine.push_back({vertex_of[edge.to], edge.cost});
+            if (i < edge.to) {
+                append_big_endian<8>(bytes, names[i].hash());
+                append_big_endian<8>(bytes, names[edge.to].hash());
+                append_big_endian<4>(bytes, edge.cost);
+            }
+        }
+    }
+    if (!bytes.empty()) {
+        hash_ = std::max<std::uint32_t>(1, static_cast<std::uint32_t>(hash64(bytes) >> 32));
+    }
+}
+
+std::optional<std::uint32_t> Graph::find(const NodeId& node) const {
+    return find_sorted(nodes_, node);
+}
+
+bool Graph::has_edge(const NodeId& a, const NodeId& b) const {
+    const auto from = find(a);
+    const auto to = find(b);
+    return from && to &&
+           std::any_of(edges_[*from].begin(), edges_[*from].end(),
+                       [&](const Edge& edge) { return edge.to == *to; });
+}
+
+std::uint64_t tie_hash(const NodeId& parent, const NodeId& child) {
+    std::uint64_t mix = parent.hash() * 0x9e3779b97f4a7c15U + child.hash();
+    mix = (mix ^ (mix >> 30)) * 0xbf58476d1ce4e5b9U;
+    mix = (mix ^ (mix >> 27)) * 0x94d049bb133111ebU;
+    return mix ^ (mix >> 31);
+}
+
+PathTree shortest_paths(const Graph& graph, std::uint32_t root) {
+    MESHD_ASSERT(root < graph.size());
+    const std::size_t size = graph.size();
+    PathTree tree;
+    tree.root = root;
+    tree.cost.assign(size, Graph::kUnreachable);
+    tree.hops.assign(size, 0);
+    tree.parent.resize(size);
+    for (std::uint32_t v = 0; v < size; ++v) {
+        tree.parent[v] = v;
+    }
+    using Reached = std::pair<std::uint32_t, std::uint32_t>;  // cost, vertex
+    std::priority_queue<Reached, std::vector<Reached>, std::greater<>> frontier;
+    tree.cost[root] = 0;
+    frontier.emplace(0, root);
+    while (!frontier.empty()) {
+        const auto [cost, from] = frontier.top();
+        frontier.pop();
+        if (cost != tree.cost[from]) {
+            continue;
+        }
+        // Every edge costs something, so all parents that could tie for `from` are settled by now.
+        tree.hops[from] = from == root ? 0 : tree.hops[tree.parent[from]] + 1;
+        for (const Graph::Edge& edge : graph.edges(from)) {
+            const std::uint32_t through = cost + edge.cost;
+            if (through < tree.cost[edge.to]) {
+                tree.cost[edge.to] = through;
+                tree.parent[edge.to] = from;
+                frontier.emplace(through, edge.to);
+            } else if (through == tree.cost[edge.to]) {
+                const auto rank = [&](std::uint32_t parent) {
+                    return std::pair(tie_hash(graph.nodes()[parent], graph.nodes()[edge.to]),
+                                     parent);
+                };
+                if (rank(from) < rank(tree.parent[edge.to])) {
+                    tree.parent[edge.to] = from;
+                }
+            }
+        }
+    }
+    return tree;
+}
+
+std::vector<std::uint32_t> children(const PathTree& tree, std::uint32_t vertex) {
+    std::vector<std::uint32_t> found;
+    for (std::uint32_t v = 0; v < tree.parent.size(); ++v) {
+        if (tree.parent[v] == vertex && v != vertex) {
+            found.push_back(v);
+        }
+    }
+    return found;
+}
+
+}  // namespace meshd
