@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// JSON (RFC 8259) for the wire, the local API and the command line: parsed in situ, iteratively and
-/// within limits; written compactly. The only user of RapidJSON in the project.
+/// JSON (RFC 8259) for the wire, the local API and the command line: parsed in situ, iteratively
+/// and within limits; written compactly. The only user of RapidJSON in the project.
 #pragma once
 
 #include <cstddef>
@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -21,9 +22,13 @@ enum class Type { Null, Bool, Number, String, Array, Object };
 /// "null", "boolean", "number", "string", "array" or "object".
 std::string_view type_name(Type type);
 
+/// Printing and merging recurse as deep as the text nests: this keeps them off the stack's end.
+inline constexpr unsigned kDepthLimitMax = 1024;
+
 struct Limits {
     std::size_t bytes_max = std::size_t{1} << 20;
-    /// Arrays and objects inside each other; a scalar has depth 0, `[]` has depth 1.
+    /// Arrays and objects inside each other; a scalar has depth 0, `[]` has depth 1. At most
+    /// kDepthLimitMax.
     unsigned depth_max = 64;
     /// Values in all, so that `[[],[],…]` cannot multiply memory.
     std::size_t values_max = std::size_t{1} << 18;
@@ -61,6 +66,8 @@ class Value {
     /// Any finite number.
     std::optional<double> as_double() const;
     std::optional<std::string_view> as_string() const;
+    /// A number as it was written; empty for anything else.
+    std::string_view number_text() const;
 
     /// Elements of an array, members of an object, else 0.
     std::size_t size() const;
@@ -119,7 +126,8 @@ class Document {
     std::unique_ptr<detail::Tape> tape_;
 };
 
-/// Appends compact JSON to a string. The caller keeps begin and end paired (asserted in depth only).
+/// Appends compact JSON to a string. The caller keeps begin and end paired (asserted in depth
+/// only).
 class Writer {
   public:
     explicit Writer(std::string& out) : out_(&out) {}
@@ -142,7 +150,9 @@ class Writer {
     Writer& value(const Value& value);
 
     /// key() and the value in one; overloads by type, so that a call reads as one line.
-    Writer& member(std::string_view name, std::string_view value) { return key(name).string(value); }
+    Writer& member(std::string_view name, std::string_view value) {
+        return key(name).string(value);
+    }
     Writer& member(std::string_view name, const char* value) { return key(name).string(value); }
     Writer& member(std::string_view name, const std::string& value) {
         return key(name).string(value);
@@ -150,8 +160,7 @@ class Writer {
     Writer& member(std::string_view name, bool value) { return key(name).boolean(value); }
     Writer& member(std::string_view name, double value) { return key(name).number(value); }
     template <class Integer>
-        requires std::is_integral_v<Integer>
-    Writer& member(std::string_view name, Integer value) {
+    requires std::is_integral_v<Integer> Writer& member(std::string_view name, Integer value) {
         key(name);
         if constexpr (std::is_signed_v<Integer>) {
             return integer(value);
@@ -165,12 +174,15 @@ class Writer {
     void separate();
     std::string* out_;
     bool need_comma_ = false;
+    unsigned depth_ = 0;
 };
 
 /// JSON merge patch (RFC 7396): `patch` applied to `target`, as compact text. An absent target
 /// counts as null.
 std::string merge_patch(const Value& target, const Value& patch);
 
+/// How many bytes of `text`, from its start, are well-formed UTF-8.
+std::size_t utf8_prefix(std::string_view text);
 /// True where `text` is well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms).
 bool is_utf8(std::string_view text);
 
