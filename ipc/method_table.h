@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// The methods of the local API, one row each: validation, defaults, OpenRPC, `meshctl rpc` and the
+/// tests of ipc/API.md all come from it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "ipc/error.h"
+
+namespace meshd::ipc {
+
+/// Names a row; a handler is found by a total switch over it.
+enum class MethodId : std::uint8_t {
+    MeshStatus,
+    MeshStats,
+    MeshNodes,
+    MeshNode,
+    MeshPeers,
+    MeshRoutes,
+    MeshTopology,
+    MeshDiscover,
+    MeshLeave,
+    AlertsRaise,
+    AlertsList,
+    StateGet,
+    StateUpdate,
+    EventsSubscribe,
+    EventsUnsubscribe,
+    RpcDiscover,
+};
+
+enum class ParamType : std::uint8_t {
+    Boolean,
+    Integer,  ///< min to max
+    String,
+    Object,
+    NodeName,    ///< a string that is a node id
+    Choice,      ///< one of `choices`
+    EventKinds,  ///< array of names of kinds and groups, not empty
+    Cursor,      ///< decimal number as a string
+};
+
+struct Param {
+    std::string_view name;
+    ParamType type = ParamType::String;
+    std::string_view doc;
+    bool is_required = false;
+    /// JSON text; empty where the param has no default.
+    std::string_view default_json = {};
+    std::int64_t min = 0;
+    std::int64_t max = 0;
+    std::span<const std::string_view> choices = {};
+};
+
+/// A member of a result. `type` is a JSON Schema type; "integer|null" is one of several.
+struct Field {
+    std::string_view name;
+    std::string_view type;
+    std::string_view doc = {};
+};
+
+struct Method {
+    MethodId id = MethodId::MeshStatus;
+    std::string_view name;
+    std::string_view summary;
+    std::span<const Param> params;
+    std::span<const Field> result;
+    /// Beyond JSON-RPC's own.
+    std::span<const ErrorCode> errors;
+    /// First version that has it.
+    std::string_view since;
+};
+
+/// Params a method may have; the table is checked against it.
+inline constexpr std::size_t kParamsMax = 8;
+
+inline constexpr std::array<std::string_view, 4> kPriorityNames = {"low", "normal", "high",
+                                                                   "critical"};
+/// What a node may say of itself.
+inline constexpr std::array<std::string_view, 3> kActivityNames = {"ACTIVE", "IDLE", "PROCESSING"};
+
+/// All rows, by area.
+std::span<const Method> methods();
+/// Null where there is no such method.
+const Method* find_method(std::string_view name);
+/// The nearest method's name, or empty.
+std::string nearest_method(std::string_view wrong);
+
+/// The type in words, as ipc/API.md and error messages have it: "integer 0..60000".
+std::string describe_type(const Param& param);
+
+}  // namespace meshd::ipc
