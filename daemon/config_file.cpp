@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/config_file.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cmath>
+#include <cstring>
+#include <fstream>
+#include <map>
+#include <sstream>
+
+#include "daemon/config_key.h"
+#include "proto/base/endpoint.h"
+#include "proto/base/json.h"
+
+namespace meshd {
+namespace {
+
+using Errors = std::vector<std::string>;
+namespace fs = std::filesystem;
+
+/// A configuration is a few KiB; more is the wrong file.
+constexpr std::uintmax_t kFileBytesMax = 1 << 20;
+
+std::string place(std::string_view file, const YAML::Mark& mark) {
+    if (mark.is_null()) {
+        return std::string(file);
+    }
+    return std::string(file) + ":" + std::to_string(mark.line + 1) + ":" +
+           std::to_string(mark.column + 1);
+}
+
+/// Types of a plain scalar by YAML's core schema (YAML 1.2, 10.3.2); quoted text stays text.
+bool write_scalar(const YAML::Node& node, json::Writer& writer) {
+    const std::string& text = node.Scalar();
+    if (node.Tag() == "!") {
+        writer.string(text);
+        return true;
+    }
+    if (text == "true" || text == "false") {
+        writer.boolean(text == "true");
+        return true;
+    }
+    const std::size_t sign = !text.empty() && (text[0] == '+' || text[0] == '-') ? 1 : 0;
+    const bool is_number_like =
+        text.size() > sign &&
+        (std::isdigit(static_cast<unsigned char>(text[sign])) != 0 || text[sign] == '.');
+    const char* begin = text.data() + (text.starts_with('+') ? 1 : 0);
+    const char* end = text.data() + text.size();
+    if (is_number_like) {
+        std::int64_t integer = 0;
+        if (const auto result = std::from_chars(begin, end, integer);
+            result.ec == std::errc() && result.ptr == end) {
+            writer.integer(integer);
+            return true;
+        }
+        double number = 0;
+        if (const auto result = std::from_chars(begin, end, number);
+            result.ec == std::errc() && result.ptr == end && std::isfinite(number)) {
+            writer.number(number);
+            return true;
+        }
+    }
+    if (!json::is_utf8(text)) {
+        return false;
+    }
+    writer.string(text);
+    return true;
+}
+
+/// False where it cannot be JSON, with the reason in `why`. Depth and size are bounded on the way
+/// because aliases can refer to themselves, or double the text at each level.
+bool write_json(const YAML::Node& node, unsigned depth, std::string& out, json::Writer& writer,
+                std::string& why) {
+    if (depth > limits::kPayloadDepthMax || out.size() > limits::kPayloadBytesMax) {
+        why = "is deeper than " + std::to_string(limits::kPayloadDepthMax) +
+              " levels or longer than 64 KiB";
+        return false;
+    }
+    if (node.IsMap()) {
+        writer.begin_object();
+        std::vector<std::string> seen;
+        for (const auto& member : node) {
+            if (!member.first.IsScalar() || !json::is_utf8(member.first.Scalar())) {
+                why = "has a key that is no text";
+                return false;
+            }
+            if (std::find(seen.begin(), seen.end(), member.first.Scalar()) != seen.end()) {
+                why = "has the key \"" + member.first.Scalar() + "\" twice";
+                return false;
+            }
+            seen.push_back(member.first.Scalar());
+            writer.key(member.first.Scalar());
+            if (!write_json(member.second, depth + 1, out, writer, why)) {
+                return false;
+            }
+        }
+        writer.end_object();
+        return true;
+    }
+    if (node.IsSequence()) {
+        writer.begin_array();
+        for (const auto& element : node) {
+            if (!write_json(element, depth + 1, out, writer, why)) {
+                return false;
+            }
+        }
+        writer.end_array();
+        return true;
+    }
+    if (node.IsScalar()) {
+        why = "is not UTF-8";
+        return write_scalar(node, writer);
+    }
+    writer.null();
+    return true;
+}
+
+ConfigValue config_value(const YAML::Node& node) {
+    using Shape = ConfigValue::Shape;
+    ConfigValue value;
+    if (node.IsScalar()) {
+        value.shape = Shape::Scalar;
+        value.text = node.Scalar();
+    } else if (node.IsSequence()) {
+        value.shape = Shape::List;
+        for (const auto& item : node) {
+            if (!item.IsScalar()) {
+                value.shape = Shape::Other;
+                return value;
+            }
+            value.items.push_back(item.Scalar());
+        }
+    } else if (node.IsMap()) {
+        value.shape = Shape::Mapping;
+    }
+    return value;
+}
+
+void apply_node(const ConfigKey& key, const YAML::Node& node, const std::string& where,
+                Settings& settings, Errors& errors) {
+    ConfigValue value = config_value(node);
+    if (key.type == ConfigType::Document && node.IsMap()) {
+        json::Writer writer(value.json);
+        std::string why;
+        if (!write_json(node, 1, value.json, writer, why)) {
+            errors.push_back(where + ": " + std::string(key.name) + " " + why);
+            return;
+        }
+    }
+    if (const auto error = apply_config_value(key, value, settings)) {
+        errors.push_back(where + ": " + *error);
+    }
+}
+
+std::string unknown_key(const std::string& name) {
+    const std::string_view nearest = nearest_config_key(name);
+    return "unknown key \"" + name + "\"" +
+           (nearest.empty() ? "; etc/meshd.yaml lists all keys"
+                            : "; did you mean \"" + std::string(nearest) + "\"?");
+}
+
+bool is_section(const std::string& name) {
+    const auto keys = config_keys();
+    return std::any_of(keys.begin(), keys.end(),
+                       [&](const ConfigKey& key) { return key.name.starts_with(name + "."); });
+}
+
+/// One mapping: the whole file (`prefix` empty) or a section.
+void apply_mapping(std::string_view file, const YAML::Node& mapping, const std::string& prefix,
+                   Settings& settings, Errors& errors) {
+    std::map<std::string, int> seen;
+    for (const auto& member : mapping) {
+        const std::string where = place(file, member.first.Mark());
+        if (!member.first.IsScalar()) {
+            errors.push_back(where + ": expected a key, got a list or a mapping");
+            continue;
+        }
+        const std::string name = prefix + member.first.Scalar();
+        const auto [earlier, is_new] = seen.emplace(name, member.first.Mark().line + 1);
+        if (!is_new) {
+            errors.push_back(where + ": key \"" + name + "\" is there already, in line " +
+                             std::to_string(earlier->second) + "; expected each key once");
+            continue;
+        }
+        if (const ConfigKey* key = find_config_key(name)) {
+            const YAML::Mark mark = member.second.Mark();
+            apply_node(*key, member.second, mark.is_null() ? where : place(file, mark), settings,
+                       errors);
+        } else if (prefix.empty() && is_section(name)) {
+            if (member.second.IsMap()) {
+                apply_mapping(file, member.second, name + ".", settings, errors);
+            } else if (!member.second.IsNull()) {
+                errors.push_back(place(file, member.second.Mark()) + ": " + name +
+                                 ": expected a mapping of keys");
+            }
+        } else {
+            errors.push_back(where + ": " + unknown_key(name));
+        }
+    }
+}
+
+void apply_file(const fs::path& path, Settings& settings, Errors& errors) {
+    std::error_code error;
+    const std::uintmax_t size = fs::file_size(path, error);
+    std::ifstream stream(path, std::ios::binary);
+    if (error || !stream) {
+        const std::string why = error ? error.message() : std::strerror(errno);
+        errors.push_back(path.string() + ": cannot read the configuration: " + why);
+        return;
+    }
+    if (size > kFileBytesMax) {
+        errors.push_back(path.string() + ": expected a configuration of at most 1 MiB, got " +
+                         std::to_string(size) + " bytes");
+        return;
+    }
+    std::ostringstream text;
+    text << stream.rdbuf();
+    apply_config_text(path.string(), text.str(), settings, errors);
+}
+
+void apply_override(const ConfigOverride& override, Settings& settings, Errors& errors) {
+    const ConfigKey* key = find_config_key(override.key);
+    if (key == nullptr) {
+        errors.push_back(override.origin + ": " + unknown_key(override.key));
+        return;
+    }
+    if (override.yaml) {
+        try {
+            apply_node(*key, YAML::Load(*override.yaml), override.origin, settings, errors);
+        } catch (const YAML::Exception& exception) {
+            errors.push_back(override.origin + ": " + exception.msg);
+        }
+        return;
+    }
+    ConfigValue value;
+    value.shape =
+        key->type == ConfigType::List ? ConfigValue::Shape::List : ConfigValue::Shape::Scalar;
+    value.items = override.texts;
+    value.text = override.texts.empty() ? "" : override.texts.back();
+    if (const auto error = apply_config_value(*key, value, settings)) {
+        errors.push_back(override.origin + ": " + *error);
+    }
+}
+
+std::vector<fs::path> drop_ins(const fs::path& file) {
+    std::vector<fs::path> found;
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(file.string() + ".d", error)) {
+        if (entry.path().extension() == ".yaml") {
+            found.push_back(entry.path());
+        }
+    }
+    std::sort(found.begin(), found.end());
+    return found;
+}
+
+/// What one key says about another.
+void finish(Settings& settings, Errors& errors) {
+    Config& core = settings.core;
+    core.link_timeout = std::min(core.link_timeout, settings.heartbeat_timeout);
+    if (core.broadcast_interval > core.broadcast_interval_max) {
+        errors.push_back(
+            "mesh.broadcast_interval_max: expected at least mesh.broadcast_interval (" +
+            print_duration(core.broadcast_interval) + "), got " +
+            print_duration(core.broadcast_interval_max));
+    }
+    if (core.link_check_interval * 2 > core.link_timeout) {
+        errors.push_back("mesh.link_timeout: expected at least twice mesh.link_check_interval (" +
+                         print_duration(core.link_check_interval) + "), got " +
+                         print_duration(core.link_timeout) +
+                         " (the smaller of link_timeout and heartbeat_timeout)");
+    }
+    core.bootstrap.clear();
+    for (const std::string& text : settings.bootstrap) {
+        if (const auto endpoint = parse_endpoint(text, settings.udp_port)) {
+            core.bootstrap.push_back(*endpoint);
+        }
+    }
+}
+
+}  // namespace
+
+void apply_config_text(std::string_view name, const std::string& text, Settings& settings,
+                       std::vector<std::string>& errors) {
+    try {
+        const std::vector<YAML::Node> documents = YAML::LoadAll(text);
+        if (documents.size() > 1) {
+            errors.push_back(place(name, documents[1].Mark()) +
+                             ": expected one YAML document, got several");
+        } else if (!documents.empty() && documents[0].IsMap()) {
+            apply_mapping(name, documents[0], "", settings, errors);
+        } else if (!documents.empty() && !documents[0].IsNull()) {
+            errors.push_back(place(name, documents[0].Mark()) +
+                             ": expected a mapping of keys such as \"mesh:\"");
+        }
+    } catch (const YAML::Exception& exception) {
+        errors.push_back(place(name, exception.mark) + ": not YAML: " + exception.msg);
+    }
+}
+
+tl::expected<Settings, std::vector<std::string>> load_settings(const ConfigSources& sources) {
+    Settings settings;
+    Errors errors;
+    const fs::path file = sources.file.value_or(sources.default_file);
+    std::error_code ignored;
+    if (sources.file || fs::exists(file, ignored)) {
+        apply_file(file, settings, errors);
+    }
+    for (const fs::path& drop_in : drop_ins(file)) {
+        apply_file(drop_in, settings, errors);
+    }
+    for (const ConfigOverride& override : sources.overrides) {
+        apply_override(override, settings, errors);
+    }
+    if (errors.empty()) {
+        finish(settings, errors);
+    }
+    if (!errors.empty()) {
+        return tl::unexpected(std::move(errors));
+    }
+    return settings;
+}
+
+}  // namespace meshd

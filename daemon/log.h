@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// The daemon's log: lines on stderr with time and level. spdlog stays behind this header, so that
+/// only log.cpp pays for compiling it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace meshd {
+
+enum class LogLevel : std::uint8_t { Debug, Info, Warning, Error };
+
+/// "debug", "info", "warning" or "error".
+std::string_view log_level_name(LogLevel level);
+std::optional<LogLevel> parse_log_level(std::string_view name);
+
+/// Lines below `level` are not written. Info until called.
+void set_log_level(LogLevel level);
+bool is_logged(LogLevel level);
+
+void log_debug(std::string_view line);
+void log_info(std::string_view line);
+void log_warning(std::string_view line);
+void log_error(std::string_view line);
+
+}  // namespace meshd

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "daemon/log.h"
+#include "proto/config.h"
+
+namespace meshd {
+
+enum class SecurityMode : std::uint8_t {
+    Sealed,  ///< only nodes holding the mesh key take part
+    Open,    ///< whoever reaches the port takes part
+};
+
+/// Everything the configuration decides, after files, `--set` and flags.
+struct Settings {
+    /// Empty: host name and four hex digits of a hardware id.
+    std::string node_id;
+    std::uint16_t udp_port = 9999;
+    /// Interfaces to use, by name or pattern; empty: all that reach other boxes.
+    std::vector<std::string> interfaces;
+    /// As written; load_settings() puts the addresses into `core.bootstrap`.
+    std::vector<std::string> bootstrap;
+    /// Upper bound of `core.link_timeout`; load_settings() applies it.
+    Duration heartbeat_timeout = std::chrono::seconds(30);
+    Config core;
+    SecurityMode security = SecurityMode::Sealed;
+    /// Empty: the place that suits the user (ipc_server.h).
+    std::string socket_path;
+    /// Empty: the place that suits the user (state_dir.h).
+    std::string state_dir;
+    LogLevel log_level = LogLevel::Info;
+};
+
+}  // namespace meshd
