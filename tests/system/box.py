@@ -35,11 +35,12 @@ class Box:
     """A daemon with its own state directory, socket and log. Start it from the main thread only: the
     kernel ends it when the thread that started it ends."""
 
-    def __init__(self, lab, host, node_id, arguments):
+    def __init__(self, lab, host, node_id, arguments, environment=None):
         self.lab = lab
         self.host = host
         self.node_id = node_id
         self.arguments = list(arguments)
+        self.environment = environment or {}
         self.directory = lab.directory / node_id
         self.directory.mkdir(parents=True, exist_ok=True)
         self.state_dir = self.directory / "state"
@@ -67,7 +68,8 @@ class Box:
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-                env=clean_environment(MESHD_HARDWARE_ID=f"lab-{self.host.name}-{self.node_id}"))
+                env=clean_environment(MESHD_HARDWARE_ID=f"lab-{self.host.name}-{self.node_id}",
+                                      **self.environment))
         self.ready_at = None
         return self
 

@@ -14,11 +14,13 @@ they were plugged. A LAN is a bridge in the lab's own namespace, a cable is a ve
 are nftables rules at the receiving host. `python3 lab.py --probe` says whether scenarios can run here.
 """
 import contextlib
+import ctypes
 import json
 import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -27,8 +29,10 @@ import traceback
 
 from box import BIN_DIR, MESHD, Box, Failure, clean_environment  # noqa: F401
 
+CLONE_NEWNET = 0x40000000
 SKIPPED = 77
 INSIDE = "MESHD_LAB_INSIDE"
+GROUP = "239.77.7.7"
 TOOLS = ("unshare", "setpriv", "ip", "nft", "mount")
 PROBE = ("mount -t tmpfs none /run && ip netns add probe && ip netns exec probe true"
          " && ip link add p0 type veth peer name eth0 netns probe && ip link add b0 type bridge"
@@ -80,6 +84,21 @@ def sh(*command, stdin=None):
     return done.stdout
 
 
+def _set_network(namespace):
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(namespace.fileno(), CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), "setns")
+
+
+def drain(sock):
+    """All datagrams that wait, and those that follow within the socket's timeout."""
+    result = []
+    with contextlib.suppress(TimeoutError):
+        while True:
+            result.append(sock.recvfrom(65536))
+    return result
+
+
 class Host:
     """A network namespace with its interfaces and its faults."""
 
@@ -117,13 +136,29 @@ class Host:
         options.setdefault("text", True)
         return subprocess.run(["ip", "netns", "exec", self.name, *command], check=False, **options)
 
-    def popen(self, *command, **options):
-        """Starts a helper program in this host; the lab ends it."""
-        process = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", "--", "ip", "netns", "exec", self.name, *command],
-            start_new_session=True, **options)
-        self.lab.helpers.append(process)
-        return process
+    @contextlib.contextmanager
+    def inside(self):
+        """Sockets created in this block belong to the host, and stay there."""
+        with open("/proc/thread-self/ns/net", "rb") as own, open(f"/run/netns/{self.name}", "rb") as there:
+            _set_network(there)
+            try:
+                yield
+            finally:
+                _set_network(own)
+
+    def udp(self, port=0, address="", interface=0):
+        """A UDP socket in this host that hears the mesh's multicast group and may broadcast."""
+        own = socket.inet_aton(self.interfaces[interface]["ip"])
+        with self.inside():
+            sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, own)
+            sock.bind((address, port))
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton(GROUP) + own)
+        sock.settimeout(0.2)
+        return sock
 
     def set_loss(self, percent):
         """Drops this share of the UDP datagrams that arrive from other hosts."""
@@ -168,7 +203,6 @@ class Lab:
     def __init__(self):
         self.hosts = []
         self.all_boxes = []
-        self.helpers = []
         self.lans = 0
         self.cables = 0
         sh("mount", "-t", "tmpfs", "none", "/run")
@@ -233,12 +267,12 @@ class Lab:
 
     # --- daemons
 
-    def box(self, host, *arguments, node_id=None, open_mode=True):
+    def box(self, host, *arguments, node_id=None, open_mode=True, environment=None):
         """A daemon that has been started; wait with .ready()."""
         if not MESHD.exists():
             raise Failure(f"{MESHD} is missing: build first, or set MESHD_BIN_DIR")
         arguments = (["--open"] if open_mode else []) + list(arguments)
-        box = Box(self, host, node_id or host.name, arguments)
+        box = Box(self, host, node_id or host.name, arguments, environment)
         self.all_boxes.append(box)
         return box.start()
 
@@ -255,7 +289,7 @@ class Lab:
             print(f"--- log of {box} ({running}), last lines:\n{box.log_tail()}", file=sys.stderr)
 
     def close(self):
-        for process in [box.process for box in self.all_boxes] + self.helpers:
+        for process in [box.process for box in self.all_boxes]:
             if process is not None and process.poll() is None:
                 process.kill()
                 with contextlib.suppress(subprocess.TimeoutExpired):
