@@ -4,7 +4,9 @@
 /// "Messages").
 #pragma once
 
+#include <cstddef>
 #include <tl/expected.hpp>
+#include <vector>
 
 #include "proto/base/bytes.h"
 #include "proto/wire/message.h"
@@ -19,6 +21,15 @@ struct EncodedMessage {
 
 /// The message must keep the limits of the wire; asserted, since its content is ours.
 EncodedMessage encode_message(const Message& message);
+
+/// Bytes that one record of a delta (record and JSON), or one stream of a digest, pull or delta,
+/// may add to a message: for filling a message to a limit before it is encoded.
+std::size_t encoded_bytes_max(const DeltaRecord& record);
+std::size_t encoded_bytes_max(const StreamIntervals& stream);
+
+/// Cuts the streams of a digest or a pull, in order, into parts that fit one message each: any
+/// subset of either is safe by itself. At least one part, which may be empty.
+std::vector<std::vector<StreamIntervals>> split_streams(std::vector<StreamIntervals> streams);
 
 enum class DecodeError {
     UnknownKind,  ///< ignore this item, keep the others

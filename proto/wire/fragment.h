@@ -28,16 +28,16 @@ struct ReassemblyBudget {
 };
 
 /// Puts the messages of one link and direction together. Invariant: memory held ≤
-/// kReassemblyBytesPerLinkMax here and ≤ kReassemblyBytesMax over all; a message number is delivered
-/// at most once.
+/// kReassemblyBytesPerLinkMax here and ≤ kReassemblyBytesMax over all; a message number is
+/// delivered at most once.
 class Reassembler {
   public:
     enum class Result {
-        Stored,      ///< acknowledge; more to come
-        Complete,    ///< acknowledge; `take` has the message
-        Duplicate,   ///< acknowledge; had it
-        NoRoom,      ///< do not acknowledge: the sender repeats it later
-        Malformed,   ///< contradicts earlier fragments of the message: reject
+        Stored,     ///< acknowledge; more to come
+        Complete,   ///< acknowledge; `take` has the message
+        Duplicate,  ///< acknowledge; had it
+        NoRoom,     ///< do not acknowledge: the sender repeats it later
+        Malformed,  ///< contradicts earlier fragments of the message: reject
     };
 
     explicit Reassembler(ReassemblyBudget& budget) : budget_(&budget) {}

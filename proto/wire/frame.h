@@ -25,7 +25,7 @@ struct DatagramHeader {
     std::uint8_t version = limits::kVersionMax;
     DatagramKind kind = DatagramKind::Session;
     std::uint16_t flags = 0;
-    SessionId session;  ///< of the receiver; 0 outside a session
+    SessionId session;          ///< of the receiver; 0 outside a session
     std::uint64_t counter = 0;  ///< per session and direction, from 1; 0 outside a session
 };
 

@@ -38,9 +38,9 @@ inline constexpr std::size_t kMessageBytesMax = 72 * 1024;
 /// Application payload inside a message: alert, state document, note, shared value.
 inline constexpr std::size_t kPayloadBytesMax = 64 * 1024;
 /// Depth and values of JSON inside a message. Application payload may be 32 deep (checked where it
-/// enters); wrappers add less than 8.
+/// enters); wrappers add less than 8. A value takes two bytes of text at least.
 inline constexpr unsigned kPayloadDepthMax = 32;
-inline constexpr json::Limits kMessageJson{kMessageBytesMax, 40, 16 * 1024};
+inline constexpr json::Limits kMessageJson{kMessageBytesMax, 40, kMessageBytesMax / 2};
 
 /// Hops a message may make, and node ids in its path.
 inline constexpr unsigned kHopsMax = 32;
@@ -61,9 +61,13 @@ inline constexpr std::size_t kNodesMax = 2048;
 inline constexpr std::size_t kStreamsMax = 8192;
 /// Intervals kept per stream: 32 gaps. Beyond it the lowest are forgotten (and fetched again).
 inline constexpr std::size_t kIntervalsMax = 33;
-/// Records in one delta.
-inline constexpr std::size_t kDeltaRecordsMax = 1024;
-/// Bytes of records in one delta.
+/// Intervals of one stream in one message: what two nodes hold, cut by the gaps of both, and again
+/// by what was asked for.
+inline constexpr std::size_t kMessageIntervalsMax = 4 * kIntervalsMax;
+/// Records in one delta: with paths of usual length their JSON takes at most a quarter of it.
+inline constexpr std::size_t kDeltaRecordsMax = 256;
+/// Sum of encoded_bytes_max() over the records and covers of one delta. A record that is longer
+/// goes alone, and fits kMessageBytesMax all the same.
 inline constexpr std::size_t kDeltaBytesMax = 64 * 1024;
 
 /// Ack ranges in one ack message.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The messages of the wire as plain structs, one each; PROTOCOL.md has a table for each. Byte spans
-/// point into the buffer they were decoded from.
+/// The messages of the wire as plain structs, one each; PROTOCOL.md has a table for each. Byte
+/// spans point into the buffer they were decoded from.
 #pragma once
 
 #include <array>
@@ -66,7 +66,7 @@ struct Req {
 struct Acc {
     Identity from;
     StartId to;
-    SessionId session;  ///< the responder receives under this id; 0 = refused
+    SessionId session;    ///< the responder receives under this id; 0 = refused
     std::string refused;  ///< "full", "name" or "leaving"; empty where accepted
 };
 
@@ -82,7 +82,7 @@ struct Close {
 /// Two hashes over what a store holds.
 struct DigestHashes {
     std::uint64_t coverage = 0;  ///< over streams and the versions held of each
-    std::uint64_t live = 0;      ///< XOR of the hashes of live records (no alerts, nothing with ttl)
+    std::uint64_t live = 0;  ///< XOR of the hashes of live records (no alerts, nothing with ttl)
     friend bool operator==(const DigestHashes&, const DigestHashes&) = default;
 };
 
@@ -181,7 +181,7 @@ struct Routed {
     std::variant<DeliveryReport> payload;
 };
 
-using Message = std::variant<Hello, Offer, Req, Acc, Conf, Close, Heartbeat, Push, Ack, Digest, Pull,
-                             Delta, Fragment, Routed>;
+using Message = std::variant<Hello, Offer, Req, Acc, Conf, Close, Heartbeat, Push, Ack, Digest,
+                             Pull, Delta, Fragment, Routed>;
 
 }  // namespace meshd

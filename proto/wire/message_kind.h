@@ -2,12 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace meshd {
 
-/// Number of a message on the wire. 1 to 8 are the predecessor's, new ones begin at 16; none is ever
-/// given another meaning. A number not listed here is ignored and counted.
+/// Number of a message on the wire. 1 to 8 are the predecessor's, new ones begin at 16; none is
+/// ever given another meaning. A number not listed here is ignored and counted.
 enum class MessageKind : std::uint8_t {
     Heartbeat = 1,
     Discovery = 2,  ///< HELLO and OFFER
@@ -34,14 +35,20 @@ enum class RecordKind : std::uint8_t { Node = 1, State = 2, Registry = 3, Alert 
 
 /// "node", "state", "registry", "alert", "shared".
 std::string_view record_kind_name(RecordKind kind);
+std::optional<RecordKind> parse_record_kind(std::string_view name);
+/// The number under which a record of that kind is pushed.
+MessageKind push_kind(RecordKind kind);
 
 /// 0 low … 3 critical: the number is on the wire, the name in the local API.
 enum class Priority : std::uint8_t { Low = 0, Normal = 1, High = 2, Critical = 3 };
+/// "low", "normal", "high", "critical".
 std::string_view priority_name(Priority priority);
+std::optional<Priority> parse_priority(std::string_view name);
 
 /// What a node says of itself. Offline is only ever shown for a node that is not alive.
 enum class Activity : std::uint8_t { Active = 1, Idle = 2, Processing = 3, Offline = 4 };
 /// "ACTIVE", "IDLE", "PROCESSING", "OFFLINE".
 std::string_view activity_name(Activity activity);
+std::optional<Activity> parse_activity(std::string_view name);
 
 }  // namespace meshd
