@@ -48,7 +48,7 @@ enum class ParamType : std::uint8_t {
 struct Param {
     std::string_view name;
     ParamType type = ParamType::String;
-    std::string_view doc;
+    std::string_view doc = {};
     bool is_required = false;
     /// JSON text; empty where the param has no default.
     std::string_view default_json = {};
