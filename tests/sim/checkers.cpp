@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/sim/checkers.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace meshd::sim {
+
+namespace {
+
+std::string print_time(Duration elapsed) {
+    return std::to_string(to_ms(elapsed)) + " ms: ";
+}
+
+}  // namespace
+
+Checkers::Checkers(World& world)
+    : world_(world), told_(world.hosts()), said_goodbye_(world.hosts()) {
+    world_.observe(this);
+    look();
+}
+
+Checkers::~Checkers() {
+    static Observer silent;
+    world_.observe(&silent);
+}
+
+void Checkers::look() {
+    for (Host host = 0; host < world_.hosts(); ++host) {
+        if (world_.is_running(host)) {
+            check_views(host);
+            check_copies(host);
+        }
+    }
+    world_.after(std::chrono::seconds(1), [this] { look(); });
+}
+
+void Checkers::on_violation(std::string what) {
+    if (violations_.size() < kViolationsMax) {
+        violations_.push_back(print_time(world_.elapsed()) + std::move(what));
+    }
+}
+
+std::string Checkers::report() const {
+    std::string text;
+    for (const std::string& violation : violations_) {
+        text += violation + "\n";
+    }
+    return text;
+}
+
+void Checkers::on_start(Host host) {
+    ever_started_.insert(world_.id(host));
+    told_[host] = {};
+    told_[host].state = world_.config(host).initial_state;
+    said_goodbye_[host] = false;
+}
+
+void Checkers::on_stop(Host) {}
+
+void Checkers::on_transmit(Host host, const Transmit& transmit) {
+    if (transmit.bytes.empty() || transmit.bytes.size() > world_.config(host).datagram_bytes) {
+        on_violation(world_.id(host).text() + " sends a datagram of " +
+                     std::to_string(transmit.bytes.size()) + " bytes");
+    }
+}
+
+void Checkers::on_raise(Host host, const std::string& document) {
+    raised_.insert_or_assign(document, Raised{host, world_.starts(host), world_.time()});
+    last_raised_ = document;
+    told_of_last_.clear();
+}
+
+void Checkers::on_output(Host host, const Output& output) {
+    Told& told = told_[host];
+    if (const auto* alert = std::get_if<AlertEvent>(&output)) {
+        check_alert(host, alert->alert);
+    } else if (const auto* node = std::get_if<NodeEvent>(&output)) {
+        ++told.nodes[{node->kind, node->node}];
+    } else if (const auto* updated = std::get_if<StateUpdated>(&output)) {
+        told.state = updated->state.document;
+    } else if (std::holds_alternative<HasLeft>(output)) {
+        said_goodbye_[host] = true;
+    } else if (std::holds_alternative<Discovered>(output)) {
+        said_goodbye_[host] = false;
+    }
+}
+
+void Checkers::check_alert(Host host, const AlertView& alert) {
+    const std::string who = world_.id(host).text() + " tells alert " + alert.id;
+    Told& told = told_[host];
+    const auto raised = raised_.find(alert.alert);
+    if (raised == raised_.end()) {
+        on_violation(who + ", which nobody raised");
+        return;
+    }
+    if (!told.alerts.emplace(alert.id, alert.alert).second ||
+        !told.documents.insert(alert.alert).second) {
+        on_violation(who + " twice");
+    }
+    if (alert.source != world_.id(raised->second.host)) {
+        on_violation(who + " as raised by " + alert.source.text());
+    }
+    const std::set<std::string> distinct(alert.path.begin(), alert.path.end());
+    if (distinct.size() != alert.path.size()) {
+        on_violation(who + " along a loop");
+    }
+    if (alert.path.empty() || alert.path.front() != alert.source.text() ||
+        alert.path.back() != world_.id(host).text() || alert.hops != alert.path.size() - 1) {
+        std::string path;
+        for (const std::string& node : alert.path) {
+            path += node + " ";
+        }
+        on_violation(who + " with path " + path + "and hops " + std::to_string(alert.hops));
+    }
+    if (alert.alert == last_raised_) {
+        told_of_last_.emplace(host, world_.time());
+    }
+}
+
+void Checkers::check_views(Host host) {
+    const Node& node = world_.node(host);
+    const Now now = world_.now(host);
+    for (const NodeView& view : node.nodes(now)) {
+        if (!ever_started_.contains(view.node_id)) {
+            on_violation(world_.id(host).text() + " sees phantom node " + view.node_id.text());
+        }
+    }
+    const auto own = node.state(now, node.id());
+    if (!own || own->document != told_[host].state) {
+        on_violation(world_.id(host).text() + " has another own state than it was given: " +
+                     (own ? own->document.substr(0, 80) : "none"));
+    }
+    if (node.peers(now).size() > world_.config(host).bridges_max) {
+        on_violation(world_.id(host).text() + " has too many links");
+    }
+}
+
+void Checkers::check_copies(Host host) {
+    const Counters& counters = world_.node(host).counters();
+    const std::uint64_t links =
+        std::max<std::uint64_t>(world_.hosts(), world_.config(host).max_peers);
+    const std::uint64_t copies = counters[Counter::alert_copies_received];
+    if (copies > raised_.size() * links * kCopiesPerLinkMax) {
+        on_violation(world_.id(host).text() + " got " + std::to_string(copies) + " copies of " +
+                     std::to_string(raised_.size()) + " alerts");
+    }
+}
+
+std::size_t Checkers::events(Host host, NodeEventKind kind, const NodeId& subject) const {
+    const auto& nodes = told_[host].nodes;
+    const auto found = nodes.find({kind, subject});
+    return found == nodes.end() ? 0 : found->second;
+}
+
+std::size_t Checkers::alerts_told(Host host) const {
+    return told_[host].alerts.size();
+}
+
+std::string Checkers::settle(Duration limit) {
+    std::string last;
+    world_.run_until([&] { return (last = difference()).empty(); }, limit,
+                     std::chrono::milliseconds(50));
+    return last;
+}
+
+}  // namespace meshd::sim

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/sim/network.h"
+
+#include <algorithm>
+
+namespace meshd::sim {
+
+namespace {
+
+constexpr std::uint16_t kPort = 9999;
+constexpr Duration kDuplicateDelayMax = std::chrono::milliseconds(10);
+constexpr Duration kReorderDelayMax = std::chrono::milliseconds(20);
+
+bool chance(double probability, Prng& prng) {
+    return probability > 0 && prng.unit() < probability;
+}
+
+}  // namespace
+
+Host Network::add_host() {
+    hosts_.emplace_back();
+    return hosts_.size() - 1;
+}
+
+void Network::attach(Host host, Segment segment) {
+    auto& members = segments_[segment];
+    const auto number = static_cast<std::uint32_t>(hosts_[host].size() + 1);
+    const std::size_t place = members.size() + 1;
+    hosts_[host].push_back({segment, ipv4_endpoint({10, static_cast<std::uint8_t>(segment + 1),
+                                                    static_cast<std::uint8_t>(place / 250),
+                                                    static_cast<std::uint8_t>(place % 250 + 1)},
+                                                   kPort, number)});
+    members.emplace_back(host, number - 1);
+}
+
+std::vector<Endpoint> Network::addresses(Host host) const {
+    std::vector<Endpoint> addresses;
+    for (const Interface& interface : hosts_[host]) {
+        addresses.push_back(interface.endpoint);
+    }
+    return addresses;
+}
+
+void Network::make_deaf(Host a, Host b) {
+    deaf_.insert(std::minmax(a, b));
+}
+
+bool Network::is_deaf(Host a, Host b) const {
+    return deaf_.contains(std::minmax(a, b));
+}
+
+bool Network::share_segment(Host a, Host b) const {
+    for (const Interface& mine : hosts_[a]) {
+        for (const Interface& theirs : hosts_[b]) {
+            if (mine.segment == theirs.segment) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+LinkSettings& Network::link(Host from, Host to) {
+    return links_.try_emplace({from, to}, defaults_).first->second;
+}
+
+const LinkSettings& Network::settings(Host from, Host to) const {
+    const auto found = links_.find({from, to});
+    return found == links_.end() ? defaults_ : found->second;
+}
+
+void Network::set_up(Host a, Host b, bool up) {
+    link(a, b).up = up;
+    link(b, a).up = up;
+}
+
+void Network::partition(const std::vector<Host>& one, const std::vector<Host>& other) {
+    for (const Host a : one) {
+        for (const Host b : other) {
+            set_up(a, b, false);
+        }
+    }
+}
+
+bool Network::is_connected(Host a, Host b) const {
+    return share_segment(a, b) && !is_deaf(a, b) && settings(a, b).up && settings(b, a).up;
+}
+
+std::vector<Delivery> Network::send(Host from, const Transmit& transmit, TimePoint now,
+                                    Prng& prng) {
+    std::vector<Delivery> deliveries;
+    ++figures_.sent;
+    bool is_routed = false;
+    for (const Interface& out : hosts_[from]) {
+        if (transmit.to.interface != 0 && transmit.to.interface != out.endpoint.interface) {
+            continue;
+        }
+        for (const auto& [to, index] : segments_[out.segment]) {
+            const Interface& in = hosts_[to][index];
+            const bool is_meant = transmit.is_beacon || in.endpoint.same_address(transmit.to);
+            // Broadcast and multicast come back to their sender, as on a real interface.
+            if (is_meant) {
+                is_routed = true;
+                pass(from, out, to, in, transmit.bytes, now, prng, deliveries);
+            }
+        }
+    }
+    figures_.unrouted += is_routed ? 0 : 1;
+    return deliveries;
+}
+
+void Network::pass(Host from, const Interface& out, Host to, const Interface& in,
+                   const Buffer& bytes, TimePoint now, Prng& prng,
+                   std::vector<Delivery>& deliveries) {
+    const LinkSettings& link = settings(from, to);
+    if (from != to && (is_deaf(from, to) || !link.up || chance(link.loss, prng))) {
+        ++figures_.lost;
+        return;
+    }
+    Delivery delivery{from, to, out.endpoint, {}, bytes};
+    delivery.from.interface = in.endpoint.interface;
+    if (from == to) {
+        deliveries.push_back(std::move(delivery));
+        return;
+    }
+    TimePoint arrival = now + link.delay + prng.between(Duration::zero(), link.jitter);
+    TimePoint& last = last_arrival_[{from, to}];
+    arrival = std::max(arrival, last);
+    if (chance(link.reorder, prng)) {
+        ++figures_.reordered;
+        arrival += prng.between(Duration::zero(), kReorderDelayMax);
+    } else {
+        last = arrival;
+    }
+    delivery.after = arrival - now;
+    if (chance(link.duplicate, prng)) {
+        ++figures_.duplicated;
+        Delivery copy = delivery;
+        copy.after += prng.between(Duration::zero(), kDuplicateDelayMax);
+        deliveries.push_back(std::move(copy));
+    }
+    deliveries.push_back(std::move(delivery));
+}
+
+}  // namespace meshd::sim

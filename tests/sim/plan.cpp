@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <array>
+#include <cstdio>
+
+#include "proto/base/prng.h"
+#include "tests/sim/swarm.h"
+
+namespace meshd::sim {
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr std::array<std::string_view, 5> kShapeNames = {"lan", "line", "partial", "hub",
+                                                         "two-lans"};
+
+std::string print_s(Duration duration) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.1fs", static_cast<double>(to_ms(duration)) / 1000);
+    return duration == Duration::zero() ? "-" : text;
+}
+
+std::string print_share(double share) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.1f%%", share * 100);
+    return text;
+}
+
+/// A fault is absent from every third plan, so that plans differ in what they combine.
+Duration sometimes(Prng& prng, Duration low, Duration high) {
+    const Duration every = prng.between(low, high);
+    return prng.below(3) == 0 ? Duration::zero() : every;
+}
+
+double share(Prng& prng, double most) {
+    const double value = prng.unit() * most;
+    return prng.below(3) == 0 ? 0 : value;
+}
+
+}  // namespace
+
+std::optional<Mutant> parse_mutant(std::string_view name) {
+    if (name == "drop-repair") {
+        return Mutant::DropRepair;
+    }
+    if (name == "tell-twice") {
+        return Mutant::TellTwice;
+    }
+    if (name == "lose-state") {
+        return Mutant::LoseState;
+    }
+    return std::nullopt;
+}
+
+Plan draw_plan(std::uint64_t seed, std::optional<std::size_t> nodes,
+               std::optional<seconds> duration) {
+    Entropy entropy{};
+    store_big_endian<8>(entropy.data(), seed);
+    Prng prng(entropy);
+    Plan plan;
+    plan.seed = seed;
+    // Half of all runs on the everyday topology.
+    plan.shape = prng.below(2) == 0 ? Shape::Lan : static_cast<Shape>(prng.below(5));
+    const std::size_t drawn_nodes = 10 + prng.below(5);
+    plan.nodes = nodes.value_or(drawn_nodes);
+    plan.duration = duration.value_or(seconds(600));
+    plan.link.delay = prng.between(std::chrono::microseconds(100), milliseconds(5));
+    plan.link.jitter = prng.between(Duration::zero(), milliseconds(10));
+    plan.link.loss = share(prng, 0.2);
+    plan.link.duplicate = share(prng, 0.1);
+    plan.link.reorder = share(prng, 0.2);
+    plan.corrupt = share(prng, 0.02);
+    plan.alert_every = prng.between(milliseconds(500), seconds(8));
+    plan.update_every = prng.between(seconds(1), seconds(10));
+    const auto boxes = static_cast<Duration::rep>(plan.nodes);
+    plan.stall_every = sometimes(prng, seconds(20) / boxes, seconds(60) / boxes);
+    plan.crash_every = sometimes(prng, seconds(15), seconds(90));
+    plan.leave_every = sometimes(prng, seconds(20), seconds(90));
+    plan.partition_every = sometimes(prng, seconds(25), seconds(90));
+    plan.one_way_every = sometimes(prng, seconds(15), seconds(60));
+    plan.clock_jump_every = sometimes(prng, seconds(10), seconds(60));
+    return plan;
+}
+
+std::string print_plan(const Plan& plan) {
+    return "seed " + std::to_string(plan.seed) + ": " +
+           std::string(kShapeNames[static_cast<std::size_t>(plan.shape)]) + " nodes " +
+           std::to_string(plan.nodes) + " for " + std::to_string(plan.duration.count()) +
+           "s delay " + std::to_string(plan.link.delay.count()) + "us jitter " +
+           std::to_string(plan.link.jitter.count()) + "us loss " + print_share(plan.link.loss) +
+           " duplicate " + print_share(plan.link.duplicate) + " reorder " +
+           print_share(plan.link.reorder) + " corrupt " + print_share(plan.corrupt) +
+           "; every: alert " + print_s(plan.alert_every) + " update " + print_s(plan.update_every) +
+           " stall " + print_s(plan.stall_every) + " crash " + print_s(plan.crash_every) +
+           " leave " + print_s(plan.leave_every) + " partition " + print_s(plan.partition_every) +
+           " one-way " + print_s(plan.one_way_every) + " clock-jump " +
+           print_s(plan.clock_jump_every);
+}
+
+}  // namespace meshd::sim

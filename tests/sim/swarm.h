@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Random runs: a seed gives a plan (topology, link settings, how often what fails), the plan a run
+/// with all faults under the checkers, then heal, quiet, and the demand that all agree.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "tests/sim/network.h"
+
+namespace meshd::sim {
+
+/// Ways in which the simulator breaks the mesh on purpose, so that it shows that the checkers can
+/// fail.
+enum class Mutant {
+    None,
+    DropRepair,  ///< all digests, pulls and deltas vanish: what a push missed stays missing
+    TellTwice,   ///< now and then an alert is told a second time
+    LoseState,   ///< every push of a node or state record vanishes, repair too
+};
+std::optional<Mutant> parse_mutant(std::string_view name);
+
+enum class Shape { Lan, Line, PartialLan, Hub, TwoLans };
+
+struct Plan {
+    std::uint64_t seed = 0;
+    Shape shape = Shape::Lan;
+    std::size_t nodes = 0;
+    std::chrono::seconds duration{};  ///< of the safety phase
+    LinkSettings link;
+    double corrupt = 0;  ///< share of datagrams that arrive with one bit changed
+    /// Mean time between two such events in the whole mesh; zero = never.
+    Duration alert_every{};
+    Duration update_every{};
+    Duration stall_every{};  ///< a box stands still for up to 500 ms
+    Duration crash_every{};  ///< and comes back after up to 20 s
+    Duration leave_every{};
+    Duration partition_every{};  ///< for up to 15 s
+    Duration one_way_every{};    ///< one direction of one link, for up to 10 s
+    Duration clock_jump_every{};
+    Mutant mutant = Mutant::None;
+};
+
+/// Everything that the seed decides; `nodes` and `duration` may be given instead.
+Plan draw_plan(std::uint64_t seed, std::optional<std::size_t> nodes = {},
+               std::optional<std::chrono::seconds> duration = {});
+/// All options on one line.
+std::string print_plan(const Plan& plan);
+
+struct SwarmResult {
+    std::string violations;  ///< one a line; empty where the run was right
+    std::uint64_t trace_hash = 0;
+    std::uint64_t deliveries = 0;
+    std::size_t alerts = 0;
+    Duration settled_after{};  ///< time from heal to agreement
+};
+SwarmResult run_swarm(const Plan& plan);
+
+}  // namespace meshd::sim

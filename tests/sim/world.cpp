@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/sim/world.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <utility>
+
+#include "proto/base/assert.h"
+#include "proto/base/hash.h"
+
+namespace meshd::sim {
+
+namespace {
+
+/// 2025-06-15, so that ages and wall clocks look like those of real boxes.
+constexpr std::int64_t kWallBeginningMs = 1'750'000'000'000;
+constexpr std::uint64_t kFnvOffset = 14695981039346656037ULL;
+constexpr std::uint64_t kFnvPrime = 1099511628211ULL;
+
+enum Purpose : std::uint64_t { kWorld, kInstance, kStart };
+
+Observer& silent_observer() {
+    static Observer observer;
+    return observer;
+}
+
+std::uint64_t fnv(std::uint64_t hash, Bytes bytes) {
+    for (const std::uint8_t byte : bytes) {
+        hash = (hash ^ byte) * kFnvPrime;
+    }
+    return hash;
+}
+
+std::uint64_t fnv(std::uint64_t hash, std::uint64_t value) {
+    std::uint8_t bytes[8];
+    store_big_endian<8>(bytes, value);
+    return fnv(hash, Bytes(bytes));
+}
+
+}  // namespace
+
+std::optional<RequestId> request_of(const Output& output) {
+    return std::visit(
+        [](const auto& value) -> std::optional<RequestId> {
+            if constexpr (requires { value.request; }) {
+                return value.request;
+            } else {
+                return std::nullopt;
+            }
+        },
+        output);
+}
+
+World::World(std::uint64_t seed, Network network, const Config& config)
+    : seed_(seed),
+      network_(std::move(network)),
+      prng_(entropy(kWorld, 0)),
+      observer_(&silent_observer()),
+      trace_hash_(kFnvOffset) {
+    while (queue_.run_one(kBeginning)) {
+    }
+    boxes_.resize(network_.hosts());
+    for (Host host = 0; host < boxes_.size(); ++host) {
+        Box& box = boxes_[host];
+        char name[32];
+        std::snprintf(name, sizeof name, "n%02zu", host);
+        box.options.node_id = *NodeId::parse(name);
+        box.options.instance = InstanceId{load_big_endian<8>(entropy(kInstance, host).data())};
+        box.options.version = "sim";
+        box.config = config;
+        box.monotonic_offset = prng_.between(Duration::zero(), std::chrono::hours(1));
+    }
+}
+
+Entropy World::entropy(std::uint64_t purpose, std::uint64_t number) const {
+    Entropy entropy{};
+    std::uint8_t input[24];
+    store_big_endian<8>(input, seed_);
+    store_big_endian<8>(input + 8, purpose);
+    store_big_endian<8>(input + 16, number);
+    const Hash128 first = hash128(Bytes(input));
+    const Hash128 second = hash128(Bytes(first));
+    std::copy(first.begin(), first.end(), entropy.begin());
+    std::copy(second.begin(), second.end(), entropy.begin() + first.size());
+    return entropy;
+}
+
+void World::clone(Host host, Host original, bool with_instance) {
+    boxes_[host].options.node_id = boxes_[original].options.node_id;
+    if (with_instance) {
+        boxes_[host].options.instance = boxes_[original].options.instance;
+    }
+}
+
+Now World::now(Host host) const {
+    const Box& box = boxes_[host];
+    return {queue_.now() + box.monotonic_offset,
+            {kWallBeginningMs + to_ms(elapsed()) + box.wall_offset_ms}};
+}
+
+void World::start(Host host) {
+    Box& box = boxes_[host];
+    MESHD_ASSERT(!box.node);
+    ++box.starts;
+    box.started_at = queue_.now();
+    box.options.entropy = entropy(kStart + host, box.starts);
+    box.node = std::make_unique<Node>(box.config, box.options, now(host));
+    observer_->on_start(host);
+    box.node->handle_addresses(now(host), network_.addresses(host));
+    pump(host);
+}
+
+void World::crash(Host host) {
+    end_process(host);
+}
+
+void World::end_process(Host host) {
+    Box& box = boxes_[host];
+    if (box.node) {
+        observer_->on_stop(host);
+    }
+    box.node.reset();
+    box.is_paused = false;
+    box.is_stopping = false;
+    box.queued.clear();
+    box.armed.reset();
+    ++box.timer_number;
+    box.timeouts_without_progress = 0;
+}
+
+void World::stop(Host host, bool restarting) {
+    boxes_[host].is_stopping = true;
+    if (!command(host, Leave{restarting})) {
+        end_process(host);
+    }
+}
+
+void World::pause(Host host) {
+    boxes_[host].is_paused = boxes_[host].node != nullptr;
+}
+
+void World::resume(Host host) {
+    Box& box = boxes_[host];
+    if (!box.is_paused) {
+        return;
+    }
+    box.is_paused = false;
+    box.node->handle_timeout(now(host));
+    pump(host);
+    for (const Delivery& delivery : std::exchange(box.queued, {})) {
+        hand_in(host, delivery);
+    }
+}
+
+tl::expected<RequestId, CommandError> World::command(Host host, const Command& command) {
+    auto request = boxes_[host].node->handle_command(now(host), command);
+    pump(host);
+    return request;
+}
+
+tl::expected<RequestId, CommandError> World::raise(Host host, Priority priority, std::size_t bytes,
+                                                   Duration wait) {
+    std::string document = "{\"sim\":" + std::to_string(++raised_);
+    constexpr std::size_t kAround = sizeof ",\"pad\":\"\"}" - 1;
+    if (bytes > document.size() + kAround) {
+        document += ",\"pad\":\"" + std::string(bytes - document.size() - kAround, 'x') + "\"";
+    }
+    document += "}";
+    auto request =
+        boxes_[host].node->handle_command(now(host), RaiseAlert{document, priority, wait});
+    if (request) {
+        observer_->on_raise(host, document);
+    }
+    pump(host);
+    return request;
+}
+
+void World::inject(Host host, const Endpoint& from, Bytes datagram) {
+    if (boxes_[host].node) {
+        hand_in(host, {host, host, from, {}, Buffer(datagram.begin(), datagram.end())});
+    }
+}
+
+void World::after(Duration delay, EventQueue::Action action) {
+    queue_.schedule(queue_.now() + delay, std::move(action));
+}
+
+void World::run_for(Duration duration) {
+    const TimePoint limit = queue_.now() + duration;
+    while (queue_.run_one(limit)) {
+    }
+}
+
+std::optional<Duration> World::run_until(const std::function<bool()>& condition, Duration limit,
+                                         Duration step) {
+    const TimePoint begin = queue_.now();
+    while (!condition()) {
+        if (queue_.now() - begin >= limit) {
+            return std::nullopt;
+        }
+        run_for(step);
+    }
+    return queue_.now() - begin;
+}
+
+void World::deliver(Delivery delivery) {
+    Box& box = boxes_[delivery.target];
+    if (!box.node || (tap_ && !tap_(delivery))) {
+        return;
+    }
+    if (box.is_paused) {
+        if (box.queued.size() < kQueuedMax) {
+            box.queued.push_back(std::move(delivery));
+        }
+        return;
+    }
+    hand_in(delivery.target, delivery);
+}
+
+void World::hand_in(Host host, const Delivery& delivery) {
+    Box& box = boxes_[host];
+    if (!box.node) {
+        return;
+    }
+    ++deliveries_;
+    trace_hash_ = fnv(trace_hash_, static_cast<std::uint64_t>(elapsed().count()));
+    trace_hash_ = fnv(trace_hash_, delivery.source << 32 | host);
+    trace_hash_ = fnv(trace_hash_, Bytes(delivery.bytes));
+    box.node->handle_datagram(now(host), delivery.from, delivery.bytes);
+    pump(host);
+}
+
+void World::pump(Host host) {
+    Box& box = boxes_[host];
+    while (const auto transmit = box.node->poll_transmit()) {
+        observer_->on_transmit(host, *transmit);
+        for (Delivery& delivery : network_.send(host, *transmit, queue_.now(), prng_)) {
+            const TimePoint when = queue_.now() + delivery.after;
+            queue_.schedule(when, [this, arriving = std::move(delivery)]() mutable {
+                deliver(std::move(arriving));
+            });
+        }
+    }
+    bool has_left = false;
+    while (const auto output = box.node->poll_output()) {
+        has_left = has_left || std::holds_alternative<HasLeft>(*output);
+        remember_answer(host, *output);
+        observer_->on_output(host, *output);
+    }
+    if (box.is_stopping && has_left) {
+        end_process(host);
+        return;
+    }
+    arm(host);
+}
+
+void World::remember_answer(Host host, const Output& output) {
+    if (const auto request = request_of(output)) {
+        answers_.insert_or_assign({host, boxes_[host].starts, *request}, output);
+    }
+}
+
+void World::arm(Host host) {
+    Box& box = boxes_[host];
+    const std::optional<TimePoint> next = box.node->next_timeout();
+    if (!next) {
+        return;
+    }
+    const TimePoint due = std::max(*next - box.monotonic_offset, queue_.now());
+    // An earlier timer stays: it finds nothing due and arms the next.
+    if (box.armed && *box.armed <= due + kTimerSlack) {
+        return;
+    }
+    const TimePoint when = due + prng_.between(Duration::zero(), kTimerSlack);
+    box.armed = when;
+    queue_.schedule(when, [this, host, number = ++box.timer_number] { on_timer(host, number); });
+}
+
+void World::on_timer(Host host, std::uint64_t number) {
+    Box& box = boxes_[host];
+    if (!box.node || number != box.timer_number) {
+        return;
+    }
+    box.armed.reset();
+    if (box.is_paused) {
+        return;
+    }
+    const std::optional<TimePoint> next = box.node->next_timeout();
+    if (next && *next <= now(host).monotonic) {
+        ++box.timeouts;
+        box.node->handle_timeout(now(host));
+        pump(host);
+        const auto after = box.node ? box.node->next_timeout() : std::nullopt;
+        if (after && *after <= now(host).monotonic) {
+            if (++box.timeouts_without_progress == kTimeoutsWithoutProgressMax) {
+                observer_->on_violation(id(host).text() + " asks for timeouts for ever");
+            }
+        } else {
+            box.timeouts_without_progress = 0;
+        }
+        return;
+    }
+    arm(host);
+}
+
+}  // namespace meshd::sim
