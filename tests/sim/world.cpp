@@ -14,27 +14,12 @@ namespace {
 
 /// 2025-06-15, so that ages and wall clocks look like those of real boxes.
 constexpr std::int64_t kWallBeginningMs = 1'750'000'000'000;
-constexpr std::uint64_t kFnvOffset = 14695981039346656037ULL;
-constexpr std::uint64_t kFnvPrime = 1099511628211ULL;
 
 enum Purpose : std::uint64_t { kWorld, kInstance, kStart };
 
 Observer& silent_observer() {
     static Observer observer;
     return observer;
-}
-
-std::uint64_t fnv(std::uint64_t hash, Bytes bytes) {
-    for (const std::uint8_t byte : bytes) {
-        hash = (hash ^ byte) * kFnvPrime;
-    }
-    return hash;
-}
-
-std::uint64_t fnv(std::uint64_t hash, std::uint64_t value) {
-    std::uint8_t bytes[8];
-    store_big_endian<8>(bytes, value);
-    return fnv(hash, Bytes(bytes));
 }
 
 }  // namespace
@@ -55,8 +40,7 @@ World::World(std::uint64_t seed, Network network, const Config& config)
     : seed_(seed),
       network_(std::move(network)),
       prng_(entropy(kWorld, 0)),
-      observer_(&silent_observer()),
-      trace_hash_(kFnvOffset) {
+      observer_(&silent_observer()) {
     while (queue_.run_one(kBeginning)) {
     }
     boxes_.resize(network_.hosts());
@@ -223,9 +207,9 @@ void World::hand_in(Host host, const Delivery& delivery) {
         return;
     }
     ++deliveries_;
-    trace_hash_ = fnv(trace_hash_, static_cast<std::uint64_t>(elapsed().count()));
-    trace_hash_ = fnv(trace_hash_, delivery.source << 32 | host);
-    trace_hash_ = fnv(trace_hash_, Bytes(delivery.bytes));
+    trace_.add(static_cast<std::uint64_t>(elapsed().count()));
+    trace_.add(delivery.source << 32 | host);
+    trace_.add(Bytes(delivery.bytes));
     box.node->handle_datagram(now(host), delivery.from, delivery.bytes);
     pump(host);
 }

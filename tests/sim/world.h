@@ -18,6 +18,7 @@
 #include "proto/node.h"
 #include "tests/sim/event_queue.h"
 #include "tests/sim/network.h"
+#include "tests/sim/trace.h"
 
 namespace meshd::sim {
 
@@ -109,7 +110,7 @@ class World {
                                       Duration step = std::chrono::milliseconds(10));
 
     /// Over time, source, target and bytes of every datagram that arrived.
-    std::uint64_t trace_hash() const { return trace_hash_; }
+    std::uint64_t trace_hash() const { return trace_.hash(); }
     std::uint64_t deliveries() const { return deliveries_; }
 
   private:
@@ -152,7 +153,7 @@ class World {
     std::function<bool(Delivery&)> tap_;
     std::map<std::tuple<Host, unsigned, RequestId>, Output> answers_;
     std::uint64_t raised_ = 0;
-    std::uint64_t trace_hash_;
+    Trace trace_;
     std::uint64_t deliveries_ = 0;
 };
 
