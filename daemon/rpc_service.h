@@ -36,9 +36,9 @@ class RpcService {
     void on_client_gone(ClientId client);
     /// The client's queue has room again: a `lagged` notice goes out where events were lost.
     void on_client_writable(ClientId client);
-    /// True while something may still be sent to the client unasked: a call waits for its answer, or
-    /// it has subscriptions. A client that shut down its writing side (end of file, but no hang-up)
-    /// is kept so long.
+    /// True while something may still be sent to the client unasked: a call waits for its answer,
+    /// or it has subscriptions. A client that shut down its writing side (end of file, but no
+    /// hang-up) is kept so long.
     bool is_waiting(ClientId client) const;
     /// An output of the node: answers the waiting call, or becomes an event.
     void on_output(const Output& output);

@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
+# The local API without sockets: handlers, waiting calls, events.
+add_library(meshd_rpc STATIC
+    rpc_events.cpp
+    rpc_methods.cpp
+    rpc_print.cpp
+    rpc_service.cpp)
+target_link_libraries(meshd_rpc PUBLIC meshd_options meshd_ipc meshd_proto)

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/rpc_methods.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+#include <vector>
+
+#include "daemon/rpc_print.h"
+#include "ipc/call_group.h"
+#include "ipc/openrpc.h"
+
+namespace meshd {
+
+using ipc::CallReply;
+using ipc::Error;
+using ipc::ErrorCode;
+using ipc::MethodId;
+
+namespace {
+
+Error error_of(ErrorCode code, std::string message) {
+    Error error;
+    error.code = code;
+    error.message = std::move(message);
+    return error;
+}
+
+Error unknown_node(const ipc::Params& params) {
+    Error error = ipc::invalid_param("node_id", params.value("node_id"), "a known node");
+    error.code = ErrorCode::UnknownNode;
+    error.message = "no node of this name is known";
+    return error;
+}
+
+bool has_param(const ipc::Method& method, std::string_view name) {
+    return std::any_of(method.params.begin(), method.params.end(),
+                       [&](const ipc::Param& param) { return param.name == name; });
+}
+
+ErrorCode too_large_code(const ipc::Method& method) {
+    return method.id == MethodId::StateUpdate ? ErrorCode::StateTooLarge : ErrorCode::AlertTooLarge;
+}
+
+}  // namespace
+
+Priority priority_of(const ipc::Params& params, Priority otherwise) {
+    // The table's choices stand in the order of the numbers.
+    const auto choice = params.choice("priority");
+    return choice ? static_cast<Priority>(*choice) : otherwise;
+}
+
+Error to_error(const CommandError& refused, const ipc::Method& method, const ipc::Params& params) {
+    Error error;
+    error.message = refused.message;
+    switch (refused.code) {
+        case CommandError::Code::InvalidParams:
+            error.code = ErrorCode::InvalidParams;
+            if (has_param(method, refused.field)) {
+                error.got = ipc::invalid_param(refused.field, params.value(refused.field), "").got;
+            }
+            error.field = refused.field;
+            error.expected = refused.message;
+            return error;
+        case CommandError::Code::TooLarge:
+            error.code = too_large_code(method);
+            error.field = refused.field;
+            error.expected = "at most 64 KiB and 32 levels";
+            return error;
+        case CommandError::Code::HasLeft:
+            error.code = ErrorCode::HasLeft;
+            return error;
+        case CommandError::Code::Overloaded:
+            error.code = ErrorCode::Overloaded;
+            error.retry_after_ms = to_ms(refused.retry_after);
+            return error;
+    }
+    return error;
+}
+
+CallReply RpcMethods::call(EventFeed::ClientId client, const ipc::Method& method,
+                           const ipc::Params& params) {
+    const Now now = mesh_.now();
+    const Node& self = mesh_.node();
+    switch (method.id) {
+        case MethodId::MeshStatus:
+            return CallReply::done(print_status(self.status(now)));
+        case MethodId::MeshStats:
+            return CallReply::done(print_stats(self.status(now), self.counters()));
+        case MethodId::MeshNodes:
+            return nodes(params);
+        case MethodId::MeshNode:
+            return node(params);
+        case MethodId::MeshPeers:
+            return CallReply::done(print_peers(self.peers(now)));
+        case MethodId::MeshRoutes:
+            return CallReply::done(print_routes(self.routes()));
+        case MethodId::MeshTopology:
+            return CallReply::done(print_topology(self.nodes(now), self.links()));
+        case MethodId::MeshDiscover:
+            return command(method, params, Discover{});
+        case MethodId::MeshLeave:
+            return command(method, params, Leave{params.boolean("restarting")});
+        case MethodId::AlertsRaise:
+            return raise_alert(method, params);
+        case MethodId::AlertsList:
+            return list_alerts(params);
+        case MethodId::StateGet:
+            return get_state(params);
+        case MethodId::StateUpdate:
+            return update_state(method, params);
+        case MethodId::EventsSubscribe:
+            return subscribe(client, params);
+        case MethodId::EventsUnsubscribe:
+            return unsubscribe(client, params);
+        case MethodId::RpcDiscover:
+            return CallReply::done(ipc::print_openrpc(MESHD_VERSION));
+    }
+    return CallReply::failed(error_of(ErrorCode::InternalError, "no handler"));
+}
+
+CallReply RpcMethods::nodes(const ipc::Params& params) const {
+    const Now now = mesh_.now();
+    const std::vector<NodeView> known = mesh_.node().nodes(now);
+    std::vector<MaybeState> states;
+    std::size_t bytes = 0;
+    if (params.boolean("state")) {
+        for (const NodeView& node : known) {
+            states.push_back(mesh_.node().state(now, node.node_id));
+            bytes += states.back() ? states.back()->document.size() : 0;
+            if (bytes > ipc::kResultBytesMax) {
+                return CallReply::failed(error_of(
+                    ErrorCode::Overloaded, "the states are too large together; ask state.get"));
+            }
+        }
+    }
+    return CallReply::done(print_nodes(known, states));
+}
+
+CallReply RpcMethods::node(const ipc::Params& params) const {
+    const Now now = mesh_.now();
+    const NodeId id = *params.node_id("node_id");
+    const auto found = mesh_.node().node(now, id);
+    return found ? CallReply::done(print_node(*found, mesh_.node().state(now, id)))
+                 : CallReply::failed(unknown_node(params));
+}
+
+CallReply RpcMethods::list_alerts(const ipc::Params& params) const {
+    const std::vector<AlertView> held = mesh_.node().alerts(mesh_.now());
+    auto begin = held.begin();
+    if (const auto after = params.string("after")) {
+        begin = std::find_if(held.begin(), held.end(),
+                             [&](const AlertView& alert) { return alert.id == *after; });
+        if (begin == held.end()) {
+            Error error =
+                ipc::invalid_param("after", params.value("after"), "the next of an earlier reply");
+            error.code = ErrorCode::UnknownAlert;
+            error.message = "no alert of this id is held; begin without after";
+            return CallReply::failed(std::move(error));
+        }
+        ++begin;
+    }
+    const auto source = params.node_id("node_id");
+    const Priority priority = priority_of(params, Priority::Low);
+    std::vector<const AlertView*> wanted;
+    for (; begin != held.end(); ++begin) {
+        const bool is_recent =
+            !params.has("since_ms") ||
+            begin->age_ms <= static_cast<std::uint64_t>(params.integer("since_ms"));
+        if (is_recent && begin->priority >= priority && (!source || begin->source == *source)) {
+            wanted.push_back(&*begin);
+        }
+    }
+    return CallReply::done(
+        print_alerts(wanted, static_cast<std::size_t>(params.integer("limit")), kAlertPageBytes)
+            .text);
+}
+
+CallReply RpcMethods::get_state(const ipc::Params& params) const {
+    const Now now = mesh_.now();
+    const NodeId id = params.node_id("node_id").value_or(mesh_.node().id());
+    const auto found = mesh_.node().node(now, id);
+    if (!found) {
+        return CallReply::failed(unknown_node(params));
+    }
+    const auto state = mesh_.node().state(now, id);
+    if (!state) {
+        return CallReply::failed(
+            error_of(ErrorCode::StateUnknown, "the state of this node has not arrived yet"));
+    }
+    return CallReply::done(print_state(*state, found->status == NodeStatus::Alive));
+}
+
+CallReply RpcMethods::raise_alert(const ipc::Method& method, const ipc::Params& params) {
+    RaiseAlert raise;
+    raise.alert = params.value("alert").print();
+    raise.priority = priority_of(params, Priority::Normal);
+    raise.wait = std::chrono::milliseconds(params.integer("wait_ms"));
+    return command(method, params, std::move(raise));
+}
+
+CallReply RpcMethods::update_state(const ipc::Method& method, const ipc::Params& params) {
+    if (!params.has("patch") && !params.has("activity")) {
+        Error error = ipc::invalid_param("patch", json::Value(), "patch, activity or both");
+        error.message = "one of patch and activity is required";
+        return CallReply::failed(std::move(error));
+    }
+    UpdateState update;
+    if (params.has("patch")) {
+        update.patch = params.value("patch").print();
+    }
+    if (const auto choice = params.choice("activity")) {
+        // The table's choices begin with ACTIVE and stand in the order of the numbers.
+        update.activity =
+            static_cast<Activity>(static_cast<std::size_t>(Activity::Active) + *choice);
+    }
+    return command(method, params, std::move(update));
+}
+
+CallReply RpcMethods::subscribe(EventFeed::ClientId client, const ipc::Params& params) {
+    EventFilter filter;
+    filter.kinds = params.event_kinds("kinds");
+    filter.priority = priority_of(params, Priority::Low);
+    filter.since = params.cursor("since");
+    filter.replay = params.boolean("replay");
+    auto subscribed = feed_.subscribe(client, mesh_.now(), filter);
+    if (!subscribed) {
+        return CallReply::failed(std::move(subscribed.error()));
+    }
+    std::string text;
+    json::Writer(text)
+        .begin_object()
+        .member("subscription", std::to_string(subscribed->name))
+        .member("cursor", std::to_string(subscribed->cursor))
+        .end_object();
+    return CallReply::done(std::move(text));
+}
+
+CallReply RpcMethods::unsubscribe(EventFeed::ClientId client, const ipc::Params& params) {
+    // Names are decimal numbers, as cursors are; any other text names nothing.
+    const auto name = ipc::parse_cursor(*params.string("subscription"));
+    std::string text;
+    json::Writer(text)
+        .begin_object()
+        .member("unsubscribed", name && feed_.unsubscribe(client, *name))
+        .end_object();
+    return CallReply::done(std::move(text));
+}
+
+CallReply RpcMethods::command(const ipc::Method& method, const ipc::Params& params,
+                              Command command) {
+    const auto accepted = mesh_.command(std::move(command));
+    return accepted ? CallReply::pending(*accepted)
+                    : CallReply::failed(to_error(accepted.error(), method, params));
+}
+
+}  // namespace meshd

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "daemon/mesh_access.h"
+#include "daemon/rpc_events.h"
+#include "ipc/call_reply.h"
+#include "ipc/method_table.h"
+#include "ipc/params.h"
+
+namespace meshd {
+
+/// The handlers behind the method table: each asks a view, gives a command or changes a
+/// subscription.
+class RpcMethods {
+  public:
+    /// A page of alerts ends beyond it.
+    static constexpr std::size_t kAlertPageBytes = std::size_t{8} << 20;
+
+    RpcMethods(MeshAccess& mesh, EventFeed& feed) : mesh_(mesh), feed_(feed) {}
+
+    ipc::CallReply call(EventFeed::ClientId client, const ipc::Method& method,
+                        const ipc::Params& params);
+
+  private:
+    ipc::CallReply nodes(const ipc::Params& params) const;
+    ipc::CallReply node(const ipc::Params& params) const;
+    ipc::CallReply list_alerts(const ipc::Params& params) const;
+    ipc::CallReply get_state(const ipc::Params& params) const;
+    ipc::CallReply raise_alert(const ipc::Method& method, const ipc::Params& params);
+    ipc::CallReply update_state(const ipc::Method& method, const ipc::Params& params);
+    ipc::CallReply subscribe(EventFeed::ClientId client, const ipc::Params& params);
+    ipc::CallReply unsubscribe(EventFeed::ClientId client, const ipc::Params& params);
+    ipc::CallReply command(const ipc::Method& method, const ipc::Params& params, Command command);
+
+    MeshAccess& mesh_;
+    EventFeed& feed_;
+};
+
+/// The priority of a `priority` param; `otherwise` where it is not given and has no default.
+Priority priority_of(const ipc::Params& params, Priority otherwise);
+
+/// A refused command as the error of the method that gave it.
+ipc::Error to_error(const CommandError& refused, const ipc::Method& method,
+                    const ipc::Params& params);
+
+}  // namespace meshd

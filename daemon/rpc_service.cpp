@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/rpc_service.h"
+
+#include <map>
+#include <utility>
+#include <variant>
+
+#include "daemon/rpc_events.h"
+#include "daemon/rpc_methods.h"
+#include "daemon/rpc_print.h"
+#include "ipc/call_group.h"
+#include "ipc/framing.h"
+#include "ipc/method_table.h"
+#include "ipc/params.h"
+#include "ipc/request.h"
+
+namespace meshd {
+
+namespace {
+
+using ipc::CallReply;
+using ipc::Error;
+using ipc::ErrorCode;
+using ipc::EventKind;
+
+/// Calls of one client that wait for the mesh: more than a process has threads, and few enough that
+/// all clients together stay small.
+constexpr std::size_t kWaitingPerClientMax = 64;
+/// Hint to a client with too many calls waiting: a few round trips of the mesh.
+constexpr std::int64_t kWaitingRetryMs = 100;
+
+EventKind event_kind(NodeEventKind kind) {
+    switch (kind) {
+        case NodeEventKind::Joined:
+            return EventKind::NodeJoined;
+        case NodeEventKind::Left:
+            return EventKind::NodeLeft;
+        case NodeEventKind::Restarting:
+            return EventKind::NodeRestarting;
+        case NodeEventKind::Offline:
+            return EventKind::NodeOffline;
+        case NodeEventKind::Unreachable:
+            return EventKind::NodeUnreachable;
+        case NodeEventKind::Returned:
+            return EventKind::NodeReturned;
+        case NodeEventKind::Conflict:
+            return EventKind::NodeConflict;
+    }
+    return EventKind::NodeConflict;
+}
+
+std::string print_data(const NodeEvent& event) {
+    std::string text;
+    json::Writer writer(text);
+    writer.begin_object().member("node_id", event.node.text()).key("because");
+    if (event.because.empty()) {
+        writer.null();
+    } else {
+        writer.string(event.because.text());
+    }
+    writer.end_object();
+    return text;
+}
+
+std::string print_data(const LinkEvent& event) {
+    std::string text;
+    json::Writer(text)
+        .begin_object()
+        .member("node_id", event.peer.text())
+        .member("address", print_endpoint(event.address))
+        .end_object();
+    return text;
+}
+
+std::string print_data(const StateEvent& event) {
+    std::string text;
+    json::Writer(text)
+        .begin_object()
+        .member("node_id", event.state.node_id.text())
+        .member("activity", activity_name(event.state.activity))
+        .member_raw("state", event.state.document)
+        .end_object();
+    return text;
+}
+
+Error unknown_method(std::string_view name) {
+    Error error;
+    error.code = ErrorCode::MethodNotFound;
+    error.message = "there is no such method";
+    error.did_you_mean = ipc::nearest_method(name);
+    return error;
+}
+
+Error too_many_waiting() {
+    Error error;
+    error.code = ErrorCode::Overloaded;
+    error.message =
+        "no more than " + std::to_string(kWaitingPerClientMax) + " calls may wait at once";
+    error.retry_after_ms = kWaitingRetryMs;
+    return error;
+}
+
+bool may_wait(ipc::MethodId id) {
+    return id == ipc::MethodId::AlertsRaise || id == ipc::MethodId::StateUpdate ||
+           id == ipc::MethodId::MeshLeave || id == ipc::MethodId::MeshDiscover;
+}
+
+}  // namespace
+
+class RpcService::Impl {
+  public:
+    Impl(MeshAccess& mesh, Callbacks callbacks)
+        : mesh_(mesh),
+          send_(std::move(callbacks.send)),
+          feed_([this](ClientId client, std::string line) {
+              return send_(client, std::move(line), true);
+          }),
+          methods_(mesh, feed_) {}
+
+    void on_line(ClientId client, std::string_view line);
+    void on_line_too_long(ClientId client);
+    void on_client_gone(ClientId client);
+    void on_client_writable(ClientId client) { feed_.resume(client, mesh_.now()); }
+    bool is_waiting(ClientId client) const {
+        return waiting_per_client_.count(client) > 0 || feed_.has_subscriptions(client);
+    }
+    void on_output(const Output& output);
+
+  private:
+    /// A call that a command will answer.
+    struct Waiting {
+        ClientId client = 0;
+        std::shared_ptr<ipc::CallGroup> group;
+        std::size_t index = 0;
+        std::string id;
+        bool is_notification = false;
+        std::size_t listeners = 0;  ///< for alerts.raise
+    };
+
+    void start(ClientId client, const ipc::Request& request,
+               const std::shared_ptr<ipc::CallGroup>& group, std::size_t index);
+    CallReply call(ClientId client, const ipc::Request& request, std::size_t& listeners);
+    void answer(RequestId request, const std::string& result);
+    std::optional<Waiting> take_waiting(RequestId request);
+    void send_if_complete(ClientId client, ipc::CallGroup& group);
+
+    MeshAccess& mesh_;
+    std::function<bool(ClientId, std::string, bool)> send_;
+    EventFeed feed_;
+    RpcMethods methods_;
+    std::map<RequestId, Waiting> waiting_;
+    std::map<ClientId, std::size_t> waiting_per_client_;  ///< clients with at least one
+};
+
+void RpcService::Impl::on_line(ClientId client, std::string_view line) {
+    const ipc::Incoming incoming = ipc::Incoming::parse(line);
+    const auto group =
+        std::make_shared<ipc::CallGroup>(incoming.is_batch(), incoming.items().size());
+    for (std::size_t i = 0; i < incoming.items().size(); ++i) {
+        const auto& item = incoming.items()[i];
+        if (item) {
+            start(client, *item, group, i);
+        } else {
+            group->fail(i, item.error().id, item.error().error);
+        }
+    }
+    send_if_complete(client, *group);
+    // Past events follow the reply to the subscription that asked for them.
+    feed_.resume(client, mesh_.now());
+}
+
+void RpcService::Impl::on_line_too_long(ClientId client) {
+    Error error;
+    error.code = ErrorCode::InvalidRequest;
+    error.message =
+        "a request line must not exceed " + std::to_string(ipc::kRequestBytesMax) + " bytes";
+    send_(client, ipc::print_error("null", error) + "\n", false);
+}
+
+void RpcService::Impl::on_client_gone(ClientId client) {
+    feed_.remove_client(client);
+    if (waiting_per_client_.erase(client) > 0) {
+        std::erase_if(waiting_, [&](const auto& entry) { return entry.second.client == client; });
+    }
+}
+
+CallReply RpcService::Impl::call(ClientId client, const ipc::Request& request,
+                                 std::size_t& listeners) {
+    const ipc::Method* const method = ipc::find_method(request.method);
+    if (method == nullptr) {
+        return CallReply::failed(unknown_method(request.method));
+    }
+    auto params = ipc::Params::check(*method, request.params);
+    if (!params) {
+        return CallReply::failed(std::move(params.error()));
+    }
+    const auto waiting = waiting_per_client_.find(client);
+    if (may_wait(method->id) && waiting != waiting_per_client_.end() &&
+        waiting->second >= kWaitingPerClientMax) {
+        return CallReply::failed(too_many_waiting());
+    }
+    if (method->id == ipc::MethodId::AlertsRaise) {
+        listeners = feed_.listeners(priority_of(*params, Priority::Normal));
+    }
+    return methods_.call(client, *method, *params);
+}
+
+void RpcService::Impl::start(ClientId client, const ipc::Request& request,
+                             const std::shared_ptr<ipc::CallGroup>& group, std::size_t index) {
+    std::size_t listeners = 0;
+    CallReply reply = call(client, request, listeners);
+    if (const RequestId* const pending = reply.as_pending()) {
+        waiting_.emplace(*pending, Waiting{client, group, index, request.id,
+                                           request.is_notification, listeners});
+        ++waiting_per_client_[client];
+    } else if (request.is_notification) {
+        group->skip();
+    } else if (const auto* const done = reply.as_done()) {
+        group->finish(index, request.id, done->result);
+    } else {
+        group->fail(index, request.id, *reply.as_failed());
+    }
+}
+
+std::optional<RpcService::Impl::Waiting> RpcService::Impl::take_waiting(RequestId request) {
+    const auto found = waiting_.find(request);
+    if (found == waiting_.end()) {
+        return std::nullopt;  // its client is gone
+    }
+    Waiting waiting = std::move(found->second);
+    waiting_.erase(found);
+    const auto client = waiting_per_client_.find(waiting.client);
+    if (--client->second == 0) {
+        waiting_per_client_.erase(client);
+    }
+    return waiting;
+}
+
+void RpcService::Impl::answer(RequestId request, const std::string& result) {
+    if (auto waiting = take_waiting(request)) {
+        if (waiting->is_notification) {
+            waiting->group->skip();
+        } else {
+            waiting->group->finish(waiting->index, waiting->id, result);
+        }
+        send_if_complete(waiting->client, *waiting->group);
+    }
+}
+
+void RpcService::Impl::send_if_complete(ClientId client, ipc::CallGroup& group) {
+    if (group.is_complete()) {
+        std::string line = group.take_line();
+        if (!line.empty()) {
+            send_(client, std::move(line), false);
+        }
+    }
+}
+
+void RpcService::Impl::on_output(const Output& output) {
+    const Now now = mesh_.now();
+    if (const auto* raised = std::get_if<AlertRaised>(&output)) {
+        const auto waiting = waiting_.find(raised->request);
+        const std::size_t listeners = waiting == waiting_.end() ? 0 : waiting->second.listeners;
+        answer(raised->request, print_raised(*raised, listeners));
+    } else if (const auto* updated = std::get_if<StateUpdated>(&output)) {
+        answer(updated->request, print_state(updated->state));
+    } else if (const auto* left = std::get_if<HasLeft>(&output)) {
+        answer(left->request, R"({"left":true})");
+    } else if (const auto* discovered = std::get_if<Discovered>(&output)) {
+        answer(discovered->request, R"({"discovering":true})");
+    } else if (const auto* node = std::get_if<NodeEvent>(&output)) {
+        feed_.publish(now, event_kind(node->kind), print_data(*node));
+    } else if (const auto* link = std::get_if<LinkEvent>(&output)) {
+        feed_.publish(now, link->up ? EventKind::LinkUp : EventKind::LinkDown, print_data(*link));
+    } else if (const auto* state = std::get_if<StateEvent>(&output)) {
+        feed_.publish(now, EventKind::StateChanged, print_data(*state));
+    } else if (const auto* alert = std::get_if<AlertEvent>(&output)) {
+        feed_.publish(now, EventKind::Alert, alert->alert, alert->replayed);
+    }
+}
+
+RpcService::RpcService(MeshAccess& mesh, Callbacks callbacks)
+    : impl_(std::make_unique<Impl>(mesh, std::move(callbacks))) {}
+RpcService::~RpcService() = default;
+
+void RpcService::on_line(ClientId client, std::string_view line) {
+    impl_->on_line(client, line);
+}
+void RpcService::on_line_too_long(ClientId client) {
+    impl_->on_line_too_long(client);
+}
+void RpcService::on_client_gone(ClientId client) {
+    impl_->on_client_gone(client);
+}
+void RpcService::on_client_writable(ClientId client) {
+    impl_->on_client_writable(client);
+}
+bool RpcService::is_waiting(ClientId client) const {
+    return impl_->is_waiting(client);
+}
+void RpcService::on_output(const Output& output) {
+    impl_->on_output(output);
+}
+
+}  // namespace meshd
