@@ -15,7 +15,7 @@ import sys
 
 ALLOWED_C = re.compile(
     r"^(mem(cpy|move|set|cmp|chr|rchr)|str(len|nlen|cmp|ncmp|chr|rchr|cpy|ncpy)|"
-    r"__(mem(cpy|move|set)|str(cpy|ncpy))_chk|__stack_chk_fail|bcmp|"
+    r"__(mem(cpy|move|set)|str(cpy|ncpy)|v?snprintf)_chk|v?snprintf|__stack_chk_fail|bcmp|"
     r"malloc|calloc|realloc|free|aligned_alloc|"
     r"l?l?(abs|div|round|rint)f?|(exp|exp2|expm1|log|log2|log10|log1p|pow|sqrt|cbrt|ceil|floor|trunc|"
     r"round|nearbyint|rint|fmod|fmin|fmax|ldexp|frexp|scalbn|hypot)f?l?|"

@@ -14,7 +14,7 @@ import sys
 
 CASE = re.compile(r'\b(?:TEST_CASE|TEST_CASE_FIXTURE|TEST_CASE_TEMPLATE|SCENARIO)\s*\(([^"\n]*)"'
                   r'((?:[^"\\]|\\.)*)"(\s*")?')
-ALLOWED = re.compile(r"^[A-Za-z0-9 ,.:%'-]+$")
+ALLOWED = re.compile(r"^[A-Za-z0-9_ ,.:%'-]+$")
 
 
 def check_text(path, text):
@@ -26,7 +26,7 @@ def check_text(path, text):
         if case[3]:
             yield f"{where}: a test name in pieces"
         elif not ALLOWED.match(name):
-            yield f"{where}: test name beyond A-Z a-z 0-9 , . : % ' -: {name}"
+            yield f"{where}: test name beyond A-Z a-z 0-9 _ , . : % ' -: {name}"
         elif name in seen:
             yield f"{where}: a second test of this name: {name}"
         seen.add(name)

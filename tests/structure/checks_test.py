@@ -95,8 +95,7 @@ class Includes(unittest.TestCase):
                 ("proto/node.cpp", "<doctest/doctest.h>"),
                 ("proto/node.cpp", "<thread>"),
                 ("proto/node.cpp", "<random>"),
-                ("proto/node.cpp", "<sys/socket.h>"),
-                ("proto/node.cpp", "<cstdio>")):
+                ("proto/node.cpp", "<sys/socket.h>")):
             self.assert_refused(path, include)
         for path, include in (
                 ("proto/base/json.cpp", "<rapidjson/reader.h>"),
@@ -104,7 +103,6 @@ class Includes(unittest.TestCase):
                 ("cli/main.cpp", "<CLI/CLI.hpp>"),
                 ("daemon/log.cpp", "<spdlog/spdlog.h>"),
                 ("daemon/udp.cpp", "<sys/socket.h>"),
-                ("proto/base/assert.cpp", "<cstdio>"),
                 ("proto/node.cpp", "<chrono>")):
             self.assert_fine(path, include)
 
@@ -126,7 +124,7 @@ class TestNames(unittest.TestCase):
                          ["t.cpp:2:"])
         pieces = 'TEST_CASE("a: b "\n          "c") {}\n'
         self.assertEqual(len(list(check_test_names.check_text("t.cpp", pieces))), 1)
-        fine = "TEST_CASE(\"liveness: 10 % loss, and a suspect's answer - kept.\") {}\n"
+        fine = "TEST_CASE(\"max_peers: 10 % loss, and a suspect's answer - kept.\") {}\n"
         self.assertEqual(list(check_test_names.check_text("t.cpp", fine)), [])
 
     def test_tree(self):
@@ -151,7 +149,7 @@ class CoreSymbols(unittest.TestCase):
         self.assertNotIn(("node.cpp.o", "abort"), check_core_symbols.EXCEPTIONS)
 
     def test_c_functions(self):
-        for symbol in ("memcpy", "crypto_generichash_blake2b", "log2", "__asan_report_load8"):
+        for symbol in ("memcpy", "crypto_generichash_blake2b", "log2", "snprintf", "__asan_report_load8"):
             self.assertFalse(check_core_symbols.is_forbidden(symbol, symbol), symbol)
         for symbol in ("bind", "sendmmsg", "recvfrom", "clock_gettime", "gettimeofday", "fopen",
                        "pthread_create", "getrandom", "randombytes_buf", "getenv", "printf"):
