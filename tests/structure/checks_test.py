@@ -14,6 +14,7 @@ import unittest
 import check_core_symbols
 import check_includes
 import check_test_names
+import check_unused
 
 LICENCE = "// SPDX-License-Identifier: Apache-2.0\n"
 OPTIONS = argparse.Namespace(nm="nm", archive="")
@@ -130,6 +131,19 @@ class TestNames(unittest.TestCase):
     def test_tree(self):
         with Tree({"tests/a/a_test.cpp": 'TEST_CASE("a [b") {}\n'}) as root:
             self.assertEqual(len(check_test_names.check(root)), 1)
+
+
+class Unused(unittest.TestCase):
+    def test_counters_and_limits(self):
+        with Tree({"proto/counters.h": "#define LIST(X) X(heard) X(drop_rate) /* X(old) */\n"
+                                       "enum class Counter { heard, drop_rate };\n",
+                   "proto/wire/limits.h": "inline constexpr unsigned kHopsMax = 32;\n"
+                                          "inline constexpr std::size_t kBytesMax = 9;\n",
+                   "proto/node.cpp": "add(Counter::heard); if (hops > kHopsMax) {}\n"
+                                     "// Counter::drop_rate and kBytesMax\n"}) as root:
+            self.assertEqual(check_unused.check(root),
+                             ["proto/counters.h: drop_rate counts nothing",
+                              "proto/wire/limits.h: kBytesMax limits nothing"])
 
 
 class CoreSymbols(unittest.TestCase):
