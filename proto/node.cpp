@@ -1,0 +1,641 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proto/node.h"
+
+#include <algorithm>
+
+#include "proto/base/assert.h"
+#include "proto/base/json.h"
+#include "proto/node_impl.h"
+
+namespace meshd {
+namespace {
+
+Counter counter_of(FrameError error) {
+    switch (error) {
+        case FrameError::TooShort:
+            return Counter::drop_too_short;
+        case FrameError::TooLong:
+            return Counter::drop_too_long;
+        case FrameError::Version:
+            return Counter::drop_version;
+        case FrameError::Kind:
+            return Counter::drop_kind;
+        case FrameError::Tag:
+            return Counter::drop_tag;
+        case FrameError::Items:
+            return Counter::drop_items;
+    }
+    MESHD_ASSERT(false);
+}
+
+/// Link control answers itself or is repeated by its own timers; all else is acknowledged. Kinds
+/// unknown here are too, so that a newer sender does not repeat them for ever.
+bool wants_acknowledgement(MessageKind kind) {
+    return kind != MessageKind::Heartbeat && kind != MessageKind::Ack &&
+           kind != MessageKind::Conf && kind != MessageKind::Close;
+}
+
+/// A caller may wait this long for delivery reports.
+constexpr Duration kWaitMax = std::chrono::seconds(60);
+/// Messages waiting on one link beyond which new alerts are refused rather than queued.
+constexpr std::size_t kLinkBacklogMax = 4096;
+/// A node that leaves waits this long until its peers have acknowledged the goodbye.
+constexpr Duration kLeaveWait = std::chrono::milliseconds(500);
+
+/// Parses an application's JSON object; the error says what was wrong with `field`.
+tl::expected<json::Document, CommandError> parse_object(const std::string& text,
+                                                        const char* field) {
+    if (text.size() > limits::kPayloadBytesMax) {
+        return tl::unexpected(
+            CommandError{CommandError::Code::TooLarge,
+                         field,
+                         "has " + std::to_string(text.size()) + " bytes as compact JSON; at most " +
+                             std::to_string(limits::kPayloadBytesMax) + " are allowed",
+                         {}});
+    }
+    auto document = json::Document::parse(text, {limits::kPayloadBytesMax, limits::kPayloadDepthMax,
+                                                 limits::kMessageJson.values_max});
+    if (!document) {
+        return tl::unexpected(CommandError{CommandError::Code::InvalidParams,
+                                           field,
+                                           "is not valid JSON: " + document.error().message,
+                                           {}});
+    }
+    if (!document->root().is_object()) {
+        return tl::unexpected(
+            CommandError{CommandError::Code::InvalidParams, field, "must be a JSON object", {}});
+    }
+    return std::move(*document);
+}
+
+}  // namespace
+
+std::string_view node_event_name(NodeEventKind kind) {
+    switch (kind) {
+        case NodeEventKind::Joined:
+            return "node.joined";
+        case NodeEventKind::Left:
+            return "node.left";
+        case NodeEventKind::Restarting:
+            return "node.restarting";
+        case NodeEventKind::Offline:
+            return "node.offline";
+        case NodeEventKind::Unreachable:
+            return "node.unreachable";
+        case NodeEventKind::Returned:
+            return "node.returned";
+        case NodeEventKind::Conflict:
+            return "node.conflict";
+    }
+    MESHD_ASSERT(false);
+}
+
+// A member's initializer may draw from prng_, which is declared before all that do.
+Node::Impl::Impl(Config config, NodeOptions options, Now start)
+    : config_(std::move(config)),
+      options_(std::move(options)),
+      prng_(options_.entropy),
+      self_{options_.node_id, options_.instance, StartId{prng_.next() | 1}},
+      started_(start.monotonic),
+      now_(start.monotonic),
+      cookies_(prng_),
+      handshake_(self_, config_.mesh_name, prng_),
+      neighbours_({config_.max_peers, config_.bridges_max, 3 * config_.broadcast_interval_max},
+                  prng_),
+      discovery_(start.monotonic,
+                 {config_.broadcast_interval, config_.broadcast_interval_max, config_.bootstrap},
+                 prng_),
+      volatile_stream_{prng_.next() | 1},
+      durable_stream_{prng_.next() | 1},
+      store_({self_.node, volatile_stream_, durable_stream_, config_.forget_after}),
+      topology_(self_.node),
+      state_allowed_at_(start.monotonic),
+      floors_published_at_(start.monotonic) {
+    MESHD_ASSERT(!self_.node.empty() && self_.instance);
+    own_state_.document = config_.initial_state;
+    publish_node(start);
+    publish_state(start);
+    settle(start);
+}
+
+Link* Node::Impl::find_link(const NodeId& peer) {
+    const auto it = links_.find(peer);
+    return it == links_.end() ? nullptr : &it->second;
+}
+
+void Node::Impl::handle_addresses(Now now, std::vector<Endpoint> addresses) {
+    at(now);
+    if (addresses.size() > limits::kAddressesMax) {
+        addresses.resize(limits::kAddressesMax);
+    }
+    if (addresses == addresses_) {
+        return;
+    }
+    addresses_ = std::move(addresses);
+    publish_node_soon(now.monotonic);
+    if (has_left_ || leaving_) {
+        settle(now);
+        return;
+    }
+    discovery_.start(now.monotonic);
+    settle(now);
+}
+
+void Node::Impl::handle_datagram(Now now, const Endpoint& from, Bytes datagram) {
+    at(now);
+    counters_.add(Counter::datagrams_received);
+    counters_.add(Counter::bytes_received, datagram.size());
+    const auto header = peek_header(datagram);
+    if (!header) {
+        counters_.add(counter_of(header.error()));
+        return;
+    }
+    if (header->kind == DatagramKind::Outside) {
+        on_outside(now, from, datagram);
+    } else {
+        on_session(now, from, header->session, datagram);
+    }
+    settle(now);
+}
+
+std::optional<Node::Impl::Decoded> Node::Impl::decode_items(const Datagram& datagram,
+                                                            bool& wants_ack) {
+    Decoded messages;
+    for (const Item& item : datagram.items) {
+        wants_ack = wants_ack || wants_acknowledgement(item.kind);
+        auto message = decode_message(item.kind, item.bytes);
+        if (message) {
+            messages.push_back(std::move(*message));
+        } else if (message.error() == DecodeError::UnknownKind) {
+            counters_.add(Counter::drop_unknown_kind);
+        } else {
+            counters_.add(Counter::drop_malformed);
+            return std::nullopt;
+        }
+    }
+    counters_.add(Counter::messages_received, messages.size());
+    return messages;
+}
+
+void Node::Impl::on_outside(Now now, const Endpoint& from, Bytes datagram) {
+    const auto opened = open_datagram(datagram);
+    if (!opened) {
+        counters_.add(counter_of(opened.error()));
+        return;
+    }
+    bool wants_ack = false;
+    const auto messages = decode_items(*opened, wants_ack);
+    if (!messages || has_left_ || leaving_) {
+        return;
+    }
+    for (const Message& message : *messages) {
+        if (const auto* hello = std::get_if<Hello>(&message)) {
+            // The random bytes behind the header are the datagram's fingerprint.
+            on_hello(now.monotonic, from, *hello,
+                     load_big_endian<8>(datagram.data() + limits::kHeaderBytes));
+        } else if (const auto* offer = std::get_if<Offer>(&message)) {
+            on_offer(now.monotonic, from, *offer);
+        } else if (const auto* req = std::get_if<Req>(&message)) {
+            on_req(now.monotonic, from, *req);
+        } else if (const auto* acc = std::get_if<Acc>(&message)) {
+            on_acc(now.monotonic, from, *acc);
+        } else {
+            counters_.add(Counter::drop_not_allowed_here);
+        }
+    }
+}
+
+void Node::Impl::on_session(Now now, const Endpoint& from, SessionId session, Bytes datagram) {
+    const auto known = sessions_.find(session);
+    const bool is_slot = known == sessions_.end() && handshake_.is_slot(session);
+    if (known == sessions_.end() && !is_slot) {
+        counters_.add(Counter::drop_unknown_session);
+        return;
+    }
+    if (!is_slot && find_link(known->second)->endpoint() != from) {
+        counters_.add(Counter::drop_wrong_source);
+        return;
+    }
+    const auto opened = open_datagram(datagram);
+    if (!opened) {
+        counters_.add(counter_of(opened.error()));
+        return;
+    }
+    bool wants_ack = false;
+    const auto messages = decode_items(*opened, wants_ack);
+    if (!messages) {
+        return;
+    }
+    if (is_slot) {
+        const auto established = handshake_.on_confirmed(session, from);
+        if (!established) {
+            counters_.add(Counter::drop_wrong_source);
+            return;
+        }
+        open_link(now.monotonic, *established);
+    }
+    const auto at = sessions_.find(session);
+    if (at == sessions_.end()) {
+        return;
+    }
+    const NodeId peer = at->second;
+    if (!find_link(peer)->on_datagram(now.monotonic, opened->header.counter)) {
+        counters_.add(Counter::drop_replay);
+        return;
+    }
+    for (const Message& message : *messages) {
+        if (!on_link_message(now, peer, message)) {
+            wants_ack = false;
+        }
+        if (find_link(peer) == nullptr) {
+            return;
+        }
+    }
+    find_link(peer)->egress.on_received(now.monotonic, opened->header.counter, wants_ack);
+}
+
+/// False where the datagram must not be acknowledged, so that it comes again.
+bool Node::Impl::on_link_message(Now now, const NodeId& peer, const Message& message) {
+    Link& link = *find_link(peer);
+    if (const auto* heartbeat = std::get_if<Heartbeat>(&message)) {
+        on_heartbeat(now.monotonic, link, *heartbeat);
+    } else if (const auto* ack = std::get_if<Ack>(&message)) {
+        link.egress.on_ack(*ack);
+    } else if (const auto* record = std::get_if<Push>(&message)) {
+        on_push(now, peer, *record);
+    } else if (const auto* fragment = std::get_if<Fragment>(&message)) {
+        return on_fragment(now, peer, *fragment);
+    } else if (const auto* routed = std::get_if<Routed>(&message)) {
+        on_routed(now.monotonic, *routed);
+    } else if (const auto* digest = std::get_if<Digest>(&message)) {
+        if (digest->is_request) {
+            send_digest(link);
+        } else {
+            reconciler_.on_digest(now.monotonic, peer, digest->streams);
+        }
+    } else if (const auto* pull = std::get_if<Pull>(&message)) {
+        on_pull(now.monotonic, link, *pull);
+    } else if (const auto* delta = std::get_if<Delta>(&message)) {
+        on_delta(now, peer, *delta);
+    } else if (std::holds_alternative<Close>(message)) {
+        close_link(now.monotonic, peer);
+    } else if (!std::holds_alternative<Conf>(message)) {
+        counters_.add(Counter::drop_not_allowed_here);
+    }
+    return true;
+}
+
+bool Node::Impl::on_fragment(Now now, const NodeId& peer, const Fragment& fragment) {
+    Reassembler& reassembler = find_link(peer)->reassembler;
+    counters_.add(Counter::fragments_received);
+    switch (reassembler.on_fragment(now.monotonic, fragment)) {
+        case Reassembler::Result::Stored:
+        case Reassembler::Result::Duplicate:
+            return true;
+        case Reassembler::Result::NoRoom:
+            counters_.add(Counter::drop_reassembly);
+            return false;
+        case Reassembler::Result::Malformed:
+            counters_.add(Counter::drop_malformed);
+            return true;
+        case Reassembler::Result::Complete:
+            break;
+    }
+    const EncodedMessage whole = reassembler.take();
+    const auto message = decode_message(whole.kind, whole.bytes);
+    if (!message || std::holds_alternative<Fragment>(*message)) {
+        counters_.add(Counter::drop_malformed);
+        return true;
+    }
+    counters_.add(Counter::messages_received);
+    return on_link_message(now, peer, *message);
+}
+
+void Node::Impl::handle_timeout(Now now) {
+    at(now);
+    handshake_.on_timeout(now.monotonic);
+    run_links(now.monotonic);
+    reconciler_.on_timeout(now.monotonic, store_);
+    store_.on_timeout(now.monotonic);
+    deliveries_.on_timeout(now.monotonic);
+    if (publish_node_at_ && *publish_node_at_ <= now.monotonic) {
+        publish_node(now);
+    }
+    if (publish_state_at_ && *publish_state_at_ <= now.monotonic) {
+        publish_state(now);
+    }
+    if (forget_at_ && *forget_at_ <= now.monotonic) {
+        forget_old(now.monotonic);
+    }
+    settle(now);
+    if (!has_left_ && !leaving_) {
+        run_discovery(now.monotonic);
+        run_neighbours(now.monotonic);
+        settle(now);
+    }
+}
+
+/// Carries what the machines have to say to each other until none has anything left.
+void Node::Impl::settle(Now now) {
+    while (const auto established = handshake_.poll_established()) {
+        open_link(now.monotonic, *established);
+    }
+    while (const auto failed = handshake_.poll_failed()) {
+        neighbours_.on_failed(now.monotonic, failed->peer, failed->refused);
+    }
+    defend_own_records(now);
+    // A record that is due goes out with what caused it, not a timer later.
+    if (publish_node_at_ && *publish_node_at_ <= now.monotonic) {
+        publish_node(now);
+    }
+    if (topology_dirty_) {
+        refresh_topology(now.monotonic);
+    }
+    run_reconciler();
+    while (const auto result = deliveries_.poll()) {
+        RecordHeader header;
+        header.author = self_.node;
+        header.stream = result->stream;
+        header.counter = result->counter;
+        outputs_.push_back(AlertRaised{result->request, print_alert_id(header), result->delivered,
+                                       result->pending});
+    }
+    while (const auto message = handshake_.poll_message()) {
+        send_outside(message->to, message->message, false);
+    }
+    finish_leaving(now.monotonic);
+}
+
+std::optional<TimePoint> Node::Impl::next_timeout() const {
+    std::optional<TimePoint> next;
+    const auto consider = [&next](const std::optional<TimePoint>& at) {
+        if (at && (!next || *at < *next)) {
+            next = at;
+        }
+    };
+    consider(handshake_.next_deadline());
+    for (const auto& [peer, link] : links_) {
+        consider(link.next_deadline());
+    }
+    consider(reconciler_.next_deadline());
+    consider(store_.next_deadline());
+    consider(deliveries_.next_deadline());
+    consider(publish_node_at_);
+    consider(publish_state_at_);
+    consider(forget_at_);
+    if (leaving_) {
+        consider(leaving_->deadline);
+    } else if (!has_left_) {
+        consider(discovery_.next_deadline());
+        consider(neighbours_.next_deadline());
+    }
+    return next;
+}
+
+tl::expected<RequestId, CommandError> Node::Impl::handle_command(Now now, Command command) {
+    at(now);
+    auto result = std::visit(
+        [&](const auto& what) -> tl::expected<RequestId, CommandError> {
+            using T = std::decay_t<decltype(what)>;
+            if constexpr (std::is_same_v<T, RaiseAlert>) {
+                return raise_alert(now, what);
+            } else if constexpr (std::is_same_v<T, UpdateState>) {
+                return update_state(now, what);
+            } else if constexpr (std::is_same_v<T, Leave>) {
+                return leave(now, what);
+            } else {
+                return discover(now);
+            }
+        },
+        command);
+    settle(now);
+    return result;
+}
+
+tl::expected<RequestId, CommandError> Node::Impl::raise_alert(Now now, const RaiseAlert& command) {
+    const auto document = parse_object(command.alert, "alert");
+    if (!document) {
+        return tl::unexpected(document.error());
+    }
+    if (command.wait < Duration{} || command.wait > kWaitMax) {
+        return tl::unexpected(
+            CommandError{CommandError::Code::InvalidParams,
+                         "wait_ms",
+                         "must be between 0 and " + std::to_string(to_ms(kWaitMax)),
+                         {}});
+    }
+    if (has_left_ || leaving_) {
+        return tl::unexpected(CommandError{CommandError::Code::HasLeft,
+                                           {},
+                                           "this node has left the mesh; mesh.discover rejoins",
+                                           {}});
+    }
+    const bool congested = std::any_of(links_.begin(), links_.end(), [](const auto& entry) {
+        return entry.second.egress.pending() > kLinkBacklogMax;
+    });
+    if (congested || (command.wait > Duration{} && deliveries_.is_full())) {
+        return tl::unexpected(CommandError{CommandError::Code::Overloaded,
+                                           {},
+                                           "too many alerts are on their way",
+                                           std::chrono::milliseconds(100)});
+    }
+    const RequestId request = next_request();
+    AlertData data;
+    data.priority = command.priority;
+    data.timestamp_ms = now.wall.ms;
+    data.alert = document->root().print();
+    const HeldRecord& held =
+        store_.write_alert(now, std::move(data), static_cast<std::uint32_t>(to_ms(command.wait)));
+    counters_.add(Counter::alerts_sent);
+    counters_.add(Counter::records_written);
+    const RecordHeader header = held.record.header;
+    outputs_.push_back(AlertEvent{alert_view(now.monotonic, held), false});
+    push(now.monotonic, held, topology_.graph().hash(), NodeId());
+
+    publish_floors_soon();
+
+    std::vector<NodeId> expected;
+    for (const auto& [node, member] : membership_.members()) {
+        if (member.status == NodeStatus::Alive) {
+            expected.push_back(node);
+        }
+    }
+    if (command.wait > Duration{}) {
+        deliveries_.wait(request, header.stream, header.counter, std::move(expected),
+                         now.monotonic + command.wait);
+    } else {
+        outputs_.push_back(AlertRaised{request, print_alert_id(header), {}, std::move(expected)});
+    }
+    return request;
+}
+
+tl::expected<RequestId, CommandError> Node::Impl::update_state(Now now,
+                                                               const UpdateState& command) {
+    StateData next = own_state_;
+    if (command.patch) {
+        const auto patch = parse_object(*command.patch, "patch");
+        if (!patch) {
+            return tl::unexpected(patch.error());
+        }
+        const auto current = parse_object(own_state_.document, "state");
+        MESHD_ASSERT(current.has_value());
+        next.document = json::merge_patch(current->root(), patch->root());
+        if (next.document.size() > limits::kPayloadBytesMax) {
+            return tl::unexpected(CommandError{
+                CommandError::Code::TooLarge,
+                "patch",
+                "would make the state " + std::to_string(next.document.size()) +
+                    " bytes; at most " + std::to_string(limits::kPayloadBytesMax) + " are allowed",
+                {}});
+        }
+    }
+    if (command.activity) {
+        if (*command.activity == Activity::Offline) {
+            return tl::unexpected(CommandError{CommandError::Code::InvalidParams,
+                                               "activity",
+                                               "OFFLINE is shown by the mesh, never set",
+                                               {}});
+        }
+        next.activity = *command.activity;
+    }
+    const RequestId request = next_request();
+    const bool changed =
+        next.document != own_state_.document || next.activity != own_state_.activity;
+    own_state_ = std::move(next);
+    if (changed) {
+        outputs_.push_back(StateEvent{own_state_view()});
+        if (state_allowed_at_ <= now.monotonic) {
+            publish_state(now);
+        } else {
+            publish_state_at_ = state_allowed_at_;
+        }
+    }
+    outputs_.push_back(StateUpdated{request, own_state_view()});
+    return request;
+}
+
+tl::expected<RequestId, CommandError> Node::Impl::leave(Now now, const Leave& command) {
+    const RequestId request = next_request();
+    if (has_left_) {
+        outputs_.push_back(meshd::HasLeft{request});
+        return request;
+    }
+    if (leaving_) {
+        return tl::unexpected(
+            CommandError{CommandError::Code::HasLeft, {}, "this node is leaving already", {}});
+    }
+    presence_ = command.restarting ? Presence::Restarting : Presence::Left;
+    discovery_.stop();
+    handshake_.clear();
+    leaving_ = Leaving{request, now.monotonic + kLeaveWait};
+    publish_node(now);
+    return request;
+}
+
+tl::expected<RequestId, CommandError> Node::Impl::discover(Now now) {
+    if (leaving_) {
+        return tl::unexpected(CommandError{
+            CommandError::Code::HasLeft, {}, "this node is leaving; try again in a second", {}});
+    }
+    if (has_left_) {
+        has_left_ = false;
+        presence_ = Presence::Here;
+        publish_node(now);
+    }
+    discovery_.start(now.monotonic);
+    neighbours_.on_change(now.monotonic, links_.empty());
+    const RequestId request = next_request();
+    outputs_.push_back(Discovered{request});
+    return request;
+}
+
+std::optional<Transmit> Node::Impl::poll_transmit() {
+    if (transmits_.empty()) {
+        for (auto& [peer, link] : links_) {
+            if (auto bytes = link.poll_datagram(now_)) {
+                transmits_.push_back({link.endpoint(), false, std::move(*bytes)});
+                break;
+            }
+        }
+    }
+    if (transmits_.empty()) {
+        return std::nullopt;
+    }
+    Transmit transmit = std::move(transmits_.front());
+    transmits_.pop_front();
+    counters_.add(Counter::datagrams_sent);
+    counters_.add(Counter::bytes_sent, transmit.bytes.size());
+    return transmit;
+}
+
+std::optional<Output> Node::Impl::poll_output() {
+    if (outputs_.empty()) {
+        return std::nullopt;
+    }
+    Output output = std::move(outputs_.front());
+    outputs_.pop_front();
+    return output;
+}
+
+Node::Node(Config config, NodeOptions options, Now start)
+    : impl_(std::make_unique<Impl>(std::move(config), std::move(options), start)) {}
+Node::Node(Node&&) noexcept = default;
+Node& Node::operator=(Node&&) noexcept = default;
+Node::~Node() = default;
+
+void Node::handle_addresses(Now now, std::vector<Endpoint> addresses) {
+    impl_->handle_addresses(now, std::move(addresses));
+}
+void Node::handle_datagram(Now now, const Endpoint& from, Bytes datagram) {
+    impl_->handle_datagram(now, from, datagram);
+}
+void Node::handle_timeout(Now now) {
+    impl_->handle_timeout(now);
+}
+tl::expected<RequestId, CommandError> Node::handle_command(Now now, Command command) {
+    return impl_->handle_command(now, std::move(command));
+}
+std::optional<Transmit> Node::poll_transmit() {
+    return impl_->poll_transmit();
+}
+std::optional<Output> Node::poll_output() {
+    return impl_->poll_output();
+}
+std::optional<TimePoint> Node::next_timeout() const {
+    return impl_->next_timeout();
+}
+StatusView Node::status(Now now) const {
+    return impl_->status(now);
+}
+std::vector<NodeView> Node::nodes(Now now) const {
+    return impl_->nodes(now);
+}
+std::optional<NodeView> Node::node(Now now, const NodeId& id) const {
+    return impl_->node(now, id);
+}
+std::vector<PeerView> Node::peers(Now now) const {
+    return impl_->peers(now);
+}
+std::vector<Route> Node::routes() const {
+    return impl_->routes();
+}
+std::vector<LinkView> Node::links() const {
+    return impl_->links();
+}
+std::optional<StateView> Node::state(Now now, const NodeId& id) const {
+    return impl_->state(now, id);
+}
+std::vector<AlertView> Node::alerts(Now now) const {
+    return impl_->alerts(now);
+}
+const Counters& Node::counters() const {
+    return impl_->counters();
+}
+const NodeId& Node::id() const {
+    return impl_->id();
+}
+const Config& Node::config() const {
+    return impl_->config();
+}
+
+}  // namespace meshd

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proto/links/discovery.h"
+
+#include <algorithm>
+
+namespace meshd {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+constexpr std::array<Duration, 5> kFastStart = {
+    milliseconds(0), milliseconds(100), milliseconds(500), milliseconds(1000), milliseconds(2000)};
+constexpr Duration kBootstrapFirst = seconds(1);
+constexpr Duration kBootstrapMax = seconds(60);
+constexpr Duration kProbeInterval = seconds(1);
+/// A node missing for longer is probably off: looked for at the ordinary pace.
+constexpr Duration kMissingEagerly = minutes(10);
+
+}  // namespace
+
+Discovery::Discovery(TimePoint now, Options options, Prng& prng)
+    : options_(std::move(options)),
+      prng_(&prng),
+      started_(now),
+      interval_(options_.interval),
+      beacon_at_(now),
+      last_beacon_(now),
+      probe_at_(now),
+      offers_(kOffersPerSecond, kOffersPerSecond),
+      hellos_(kHellosPerSecond, kHellosPerSecond),
+      per_source_(kHellosPerSourcePerSecond, 2 * kHellosPerSourcePerSecond) {
+    start(now);
+}
+
+void Discovery::start(TimePoint now) {
+    stopped_ = false;
+    bootstrap_.clear();
+    for (const Endpoint& endpoint : options_.bootstrap) {
+        bootstrap_.push_back({endpoint, now, kBootstrapFirst});
+    }
+    started_ = now;
+    fast_step_ = 0;
+    interval_ = options_.interval;
+    beacon_at_ = now;
+}
+
+void Discovery::stop() {
+    stopped_ = true;
+    waiting_.clear();
+}
+
+void Discovery::on_change(TimePoint now) {
+    if (stopped_ || fast_step_ < kFastStart.size()) {
+        return;  // already fast: each of many changes must not start it anew
+    }
+    // The first step would be a beacon at once, which a mesh in motion would multiply.
+    started_ = now;
+    fast_step_ = 2;
+    interval_ = options_.interval;
+    beacon_at_ = now + prng_->between(kFastStart[1], kFastStart[2]);
+}
+
+Discovery::Admission Discovery::admit(TimePoint now, const Endpoint& from,
+                                      std::uint64_t fingerprint) {
+    if (std::find(seen_.begin(), seen_.end(), fingerprint) != seen_.end()) {
+        return Admission::Duplicate;
+    }
+    if (!hellos_.take(now) || !per_source_.take(now, from)) {
+        return Admission::Limited;
+    }
+    seen_[seen_next_] = fingerprint;
+    seen_next_ = (seen_next_ + 1) % seen_.size();
+    return Admission::Accept;
+}
+
+void Discovery::on_hello(TimePoint now, const Endpoint& from, StartId start, bool is_beacon,
+                         std::size_t heard, std::size_t max_peers) {
+    if (stopped_ || waiting_.size() >= kOffersWaitingMax) {
+        return;
+    }
+    if (!is_beacon) {
+        waiting_.push_back({now, from, start});
+        return;
+    }
+    // In a small mesh everybody answers; in a large one about three do.
+    const double probability = heard <= max_peers ? 1.0 : 3.0 / (1.0 + static_cast<double>(heard));
+    if (prng_->unit() < probability) {
+        waiting_.push_back({now + prng_->between(Duration{}, milliseconds(50)), from, start});
+    }
+}
+
+Discovery::Due Discovery::on_timeout(TimePoint now, const Facts& facts) {
+    Due due;
+    if (stopped_) {
+        return due;
+    }
+    for (const Waiting& waiting : waiting_) {
+        if (waiting.at <= now && offers_.take(now)) {
+            due.offers.emplace_back(waiting.to, waiting.start);
+        }
+    }
+    std::erase_if(waiting_, [now](const Waiting& waiting) { return waiting.at <= now; });
+
+    for (Bootstrap& bootstrap : bootstrap_) {
+        if (bootstrap.next_at > now) {
+            continue;
+        }
+        const bool linked = std::any_of(
+            facts.linked.begin(), facts.linked.end(),
+            [&](const Endpoint& endpoint) { return endpoint.same_address(bootstrap.endpoint); });
+        if (linked) {
+            bootstrap.backoff = kBootstrapFirst;
+        } else {
+            due.hellos.push_back(bootstrap.endpoint);
+        }
+        bootstrap.next_at = now + prng_->between(bootstrap.backoff * 8 / 10, bootstrap.backoff);
+        bootstrap.backoff = std::min(2 * bootstrap.backoff, kBootstrapMax);
+    }
+
+    const bool eager = facts.missing_since && now - *facts.missing_since < kMissingEagerly;
+    if (eager && now >= probe_at_) {
+        probe_at_ = now + kProbeInterval;
+        if (facts.missing_address) {
+            due.hellos.push_back(*facts.missing_address);
+        }
+    }
+    const Duration eager_interval = std::max<Duration>(
+        milliseconds(500), static_cast<Duration::rep>(facts.heard) * milliseconds(250));
+    if (eager) {
+        beacon_at_ = std::min(beacon_at_, last_beacon_ + eager_interval);
+    }
+    if (now >= beacon_at_) {
+        due.beacon = true;
+        last_beacon_ = now;
+        if (fast_step_ < kFastStart.size()) {
+            fast_step_ += 1;
+        }
+        if (fast_step_ < kFastStart.size()) {
+            beacon_at_ = std::max(started_ + kFastStart[fast_step_], now + milliseconds(50));
+        } else {
+            beacon_at_ = now + prng_->between(interval_ * 8 / 10, interval_);
+            interval_ = std::min(interval_ * 3 / 2, options_.interval_max);
+        }
+        if (eager) {
+            beacon_at_ = std::min(beacon_at_, now + eager_interval);
+        }
+    }
+    return due;
+}
+
+std::optional<TimePoint> Discovery::next_deadline() const {
+    if (stopped_) {
+        return std::nullopt;
+    }
+    TimePoint next = beacon_at_;
+    for (const Waiting& waiting : waiting_) {
+        next = std::min(next, waiting.at);
+    }
+    for (const Bootstrap& bootstrap : bootstrap_) {
+        next = std::min(next, bootstrap.next_at);
+    }
+    return next;
+}
+
+}  // namespace meshd

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// When to beacon, whom to ask by unicast, whom to answer (PROTOCOL.md, "Discovery").
+#pragma once
+
+#include <array>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "proto/base/endpoint.h"
+#include "proto/base/prng.h"
+#include "proto/base/time.h"
+#include "proto/links/rate_limit.h"
+#include "proto/wire/message.h"
+
+namespace meshd {
+
+class Discovery {
+  public:
+    struct Options {
+        Duration interval;      ///< between beacons after the fast start
+        Duration interval_max;  ///< backing off ends here while nothing changes
+        std::vector<Endpoint> bootstrap;
+    };
+    /// What pacing needs to know of the rest of the node.
+    struct Facts {
+        std::size_t heard = 0;
+        /// A known node is offline or unreachable; since when.
+        std::optional<TimePoint> missing_since;
+        /// Bootstrap endpoints with which a link is up need no HELLO.
+        std::vector<Endpoint> linked;
+        /// An address of a random missing node, to be asked.
+        std::optional<Endpoint> missing_address;
+    };
+    struct Due {
+        bool beacon = false;
+        std::vector<Endpoint> hellos;
+        std::vector<std::pair<Endpoint, StartId>> offers;  ///< to whom, start id of their HELLO
+    };
+    enum class Admission { Accept, Duplicate, Limited };
+
+    /// Offers in all and HELLOs per source and in all: discovery must never become a load.
+    static constexpr double kOffersPerSecond = 20;
+    static constexpr double kHellosPerSourcePerSecond = 5;
+    static constexpr double kHellosPerSecond = 500;
+    static constexpr std::size_t kOffersWaitingMax = 64;
+
+    Discovery(TimePoint now, Options options, Prng& prng);
+
+    /// Before anything else is done for a HELLO. The same datagram comes twice where broadcast and
+    /// multicast both work; `fingerprint` (of its random bytes) tells.
+    Admission admit(TimePoint now, const Endpoint& from, std::uint64_t fingerprint);
+    /// Plans an OFFER: to a beacon after 0–50 ms, by unicast at once.
+    void on_hello(TimePoint now, const Endpoint& from, StartId start, bool is_beacon,
+                  std::size_t heard, std::size_t max_peers);
+    /// Something changed (a node came or went): beacon fast again.
+    void on_change(TimePoint now);
+    /// Stops (leaving) and starts again.
+    void stop();
+    void start(TimePoint now);
+
+    Due on_timeout(TimePoint now, const Facts& facts);
+    std::optional<TimePoint> next_deadline() const;
+
+  private:
+    struct Waiting {
+        TimePoint at;
+        Endpoint to;
+        StartId start;
+    };
+    struct Bootstrap {
+        Endpoint endpoint;
+        TimePoint next_at;
+        Duration backoff;
+    };
+
+    Options options_;
+    Prng* prng_;
+    bool stopped_ = false;
+    TimePoint started_;          ///< of the current fast phase
+    std::size_t fast_step_ = 0;  ///< next of kFastStart
+    Duration interval_;
+    TimePoint beacon_at_;
+    TimePoint last_beacon_;
+    TimePoint probe_at_;
+    std::vector<Bootstrap> bootstrap_;
+    std::vector<Waiting> waiting_;
+    TokenBucket offers_;
+    TokenBucket hellos_;
+    SourceLimiter per_source_;
+    std::array<std::uint64_t, 256> seen_{};  ///< fingerprints of the last HELLOs
+    std::size_t seen_next_ = 0;
+};
+
+}  // namespace meshd

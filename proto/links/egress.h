@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// What leaves over one link: priority queues, packing, acknowledgement and retransmission
+/// (PROTOCOL.md, "Acknowledgement").
+///
+/// Datagrams are acknowledged, not messages (as QUIC does, RFC 9002): an ack lists datagram
+/// counters, and the sender remembers which reliable messages each datagram carried. A message not
+/// acknowledged in time goes out again in a new datagram; the receiver drops what it has twice by
+/// the message's own identity (stream and counter, source and seq, fragment number).
+///
+/// Invariants: bytes in flight ≤ kInFlightBytesMax, except for control and critical traffic; bytes
+/// queued ≤ kQueueBytesMax; a reliable message is dropped only by overflow or with the link.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "proto/base/ids.h"
+#include "proto/base/time.h"
+#include "proto/counters.h"
+#include "proto/links/rtt.h"
+#include "proto/wire/codec.h"
+#include "proto/wire/frame.h"
+
+namespace meshd {
+
+/// Order in which queues are served.
+enum class TrafficClass : std::uint8_t { Control, Critical, High, Normal, Low, Bulk };
+
+using SharedMessage = std::shared_ptr<const EncodedMessage>;
+
+class Egress {
+  public:
+    /// Bytes sent and not acknowledged: 32 full datagrams, a sixth of a default receive buffer.
+    static constexpr std::size_t kInFlightBytesMax = 32 * limits::kDatagramBytesDefault;
+    /// Bytes waiting per link; what comes on top is dropped, and repaired by digest where it is a
+    /// record.
+    static constexpr std::size_t kQueueBytesMax = 4 * 1024 * 1024;
+    /// Acks of this long a time travel in one datagram.
+    static constexpr Duration kAckDelay = std::chrono::milliseconds(2);
+    static constexpr Duration kRetryMax = std::chrono::milliseconds(250);
+
+    Egress(SessionId peer_session, std::size_t datagram_bytes, Counters& counters);
+
+    /// Queues a message. Larger than a datagram: as fragments (then it must be reliable). False
+    /// where the queue is full; nothing is queued then.
+    bool send(SharedMessage message, TrafficClass traffic_class, bool reliable);
+
+    /// A datagram with this counter came in; `wants_ack` where it carried reliable messages.
+    void on_received(TimePoint now, std::uint64_t counter, bool wants_ack);
+    void on_ack(const Ack& ack);
+    void on_timeout(TimePoint now);
+    std::optional<TimePoint> next_deadline() const;
+
+    /// Next datagram to send now, if any.
+    std::optional<Buffer> poll(TimePoint now, const RttEstimator& rtt);
+
+    /// Messages waiting or not acknowledged.
+    std::size_t pending() const { return queued_ + in_flight_.size(); }
+
+  private:
+    struct Pending {
+        SharedMessage message;
+        TrafficClass traffic_class;
+        bool reliable;
+        Duration retry_delay{};  ///< 0 until first sent
+    };
+    struct InFlight {
+        Pending pending;
+        TimePoint retry_at;
+    };
+
+    void enqueue(Pending pending, bool at_front);
+    bool may_send(TrafficClass traffic_class) const;
+    void track(TimePoint now, std::uint64_t counter, Pending pending, const RttEstimator& rtt);
+
+    DatagramHeader header_;
+    std::size_t datagram_bytes_;
+    Counters* counters_;
+
+    std::array<std::deque<Pending>, 6> queues_;
+    std::size_t queued_ = 0;
+    std::size_t queued_bytes_ = 0;
+
+    std::map<std::uint64_t, InFlight> in_flight_;               ///< by send number
+    std::set<std::pair<TimePoint, std::uint64_t>> retries_;     ///< (retry_at, send number)
+    std::map<std::uint64_t, std::vector<std::uint64_t>> sent_;  ///< datagram → send numbers
+    std::size_t in_flight_bytes_ = 0;
+    std::uint64_t next_send_number_ = 0;
+    std::uint64_t next_counter_ = 1;
+    std::uint32_t next_fragmented_ = 0;
+
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> received_;  ///< ranges to acknowledge
+    std::optional<TimePoint> ack_at_;
+};
+
+}  // namespace meshd

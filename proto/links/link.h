@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// One link: a session with a peer, what leaves over it, what comes in, and whether it lives.
+#pragma once
+
+#include <optional>
+
+#include "proto/base/sequence_window.h"
+#include "proto/config.h"
+#include "proto/counters.h"
+#include "proto/links/egress.h"
+#include "proto/links/handshake.h"
+#include "proto/links/liveness.h"
+#include "proto/wire/fragment.h"
+
+namespace meshd {
+
+class Link {
+  public:
+    /// The window of a receiver that drops replays: datagrams reordered by more are lost.
+    static constexpr std::size_t kReplayWindow = 1024;
+
+    enum class Due { Nothing, Heartbeat, Down };
+
+    Link(TimePoint now, const Established& session, const Config& config, Counters& counters,
+         ReassemblyBudget& budget, Prng& prng);
+
+    const Identity& peer() const { return session_.peer; }
+    const Endpoint& endpoint() const { return session_.endpoint; }
+    SessionId own_session() const { return session_.own_session; }
+    SessionId peer_session() const { return session_.peer_session; }
+    TimePoint up_since() const { return up_since_; }
+
+    /// False for a replay. Otherwise the peer is there.
+    bool on_datagram(TimePoint now, std::uint64_t counter);
+    Due on_timeout(TimePoint now, Prng& prng);
+    std::optional<TimePoint> next_deadline() const;
+    std::optional<Buffer> poll_datagram(TimePoint now) { return egress.poll(now, liveness.rtt()); }
+
+    Egress egress;
+    Liveness liveness;
+    Reassembler reassembler;
+
+  private:
+    Established session_;
+    TimePoint up_since_;
+    SequenceWindow<kReplayWindow> replay_;
+    /// While nothing of the session has come in: when to repeat CONF.
+    std::optional<TimePoint> conf_at_;
+    Duration conf_delay_ = std::chrono::milliseconds(50);
+};
+
+}  // namespace meshd

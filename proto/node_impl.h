@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Inside of Node: owns the machines and carries facts between them. The rules are in the machines;
+/// here is who tells whom. node.cpp dispatches, node_links.cpp makes and ends links,
+/// node_records.cpp writes, spreads and repairs records, node_views.cpp shows.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <set>
+
+#include "proto/base/prng.h"
+#include "proto/links/discovery.h"
+#include "proto/links/handshake.h"
+#include "proto/links/link.h"
+#include "proto/links/neighbours.h"
+#include "proto/node.h"
+#include "proto/routing/delivery.h"
+#include "proto/routing/duplicates.h"
+#include "proto/routing/membership.h"
+#include "proto/routing/topology.h"
+#include "proto/store/reconcile.h"
+#include "proto/store/store.h"
+#include "proto/wire/frame.h"
+
+namespace meshd {
+
+class Node::Impl {
+  public:
+    Impl(Config config, NodeOptions options, Now start);
+
+    void handle_addresses(Now now, std::vector<Endpoint> addresses);
+    void handle_datagram(Now now, const Endpoint& from, Bytes datagram);
+    void handle_timeout(Now now);
+    tl::expected<RequestId, CommandError> handle_command(Now now, Command command);
+    std::optional<Transmit> poll_transmit();
+    std::optional<Output> poll_output();
+    std::optional<TimePoint> next_timeout() const;
+
+    StatusView status(Now now) const;
+    std::vector<NodeView> nodes(Now now) const;
+    std::optional<NodeView> node(Now now, const NodeId& id) const;
+    std::vector<PeerView> peers(Now now) const;
+    std::vector<Route> routes() const { return topology_.routes(); }
+    std::vector<LinkView> links() const;
+    std::optional<StateView> state(Now now, const NodeId& id) const;
+    std::vector<AlertView> alerts(Now now) const;
+    const Counters& counters() const { return counters_; }
+    const NodeId& id() const { return self_.node; }
+    const Config& config() const { return config_; }
+
+  private:
+    // node.cpp
+    using Decoded = std::vector<Message>;
+    std::optional<Decoded> decode_items(const Datagram& datagram, bool& wants_ack);
+    void on_outside(Now now, const Endpoint& from, Bytes datagram);
+    void on_session(Now now, const Endpoint& from, SessionId session, Bytes datagram);
+    bool on_link_message(Now now, const NodeId& peer, const Message& message);
+    bool on_fragment(Now now, const NodeId& peer, const Fragment& fragment);
+    void settle(Now now);
+    tl::expected<RequestId, CommandError> raise_alert(Now now, const RaiseAlert& command);
+    tl::expected<RequestId, CommandError> update_state(Now now, const UpdateState& command);
+    tl::expected<RequestId, CommandError> leave(Now now, const Leave& command);
+    tl::expected<RequestId, CommandError> discover(Now now);
+    void at(Now now) {
+        now_ = now.monotonic;
+        wall_ = now.wall;
+    }
+    RequestId next_request() { return RequestId{++last_request_}; }
+
+    // node_links.cpp
+    bool is_acceptable(const Identity& from, std::uint8_t version_min, std::uint8_t version_max);
+    void on_conflict(TimePoint now);
+    void on_hello(TimePoint now, const Endpoint& from, const Hello& hello,
+                  std::uint64_t fingerprint);
+    void on_offer(TimePoint now, const Endpoint& from, const Offer& offer);
+    void on_req(TimePoint now, const Endpoint& from, const Req& req);
+    void on_acc(TimePoint now, const Endpoint& from, const Acc& acc);
+    void send_outside(const Endpoint& to, const Message& message, bool is_beacon);
+    void open_link(TimePoint now, const Established& established);
+    void close_link(TimePoint now, const NodeId& peer);
+    void run_links(TimePoint now);
+    void run_discovery(TimePoint now);
+    void run_neighbours(TimePoint now);
+    Neighbours::Facts neighbour_facts() const;
+    void send_heartbeat(Link& link, bool is_reply, std::uint32_t seq,
+                        const std::optional<DigestHashes>& theirs);
+    void on_heartbeat(TimePoint now, Link& link, const Heartbeat& heartbeat);
+    void finish_leaving(TimePoint now);
+
+    // node_records.cpp
+    void publish_node_soon(TimePoint at);
+    void publish_node(Now now);
+    void publish_floors_soon();
+    void publish_state(Now now);
+    void push(TimePoint now, const HeldRecord& held, std::uint32_t graph, const NodeId& except);
+    std::vector<Link*> push_targets(const HeldRecord& held, std::uint32_t graph,
+                                    const NodeId& except);
+    void on_push(Now now, const NodeId& peer, const Push& push);
+    void on_delta(Now now, const NodeId& peer, const Delta& delta);
+    void on_pull(TimePoint now, Link& link, const Pull& pull);
+    void send_digest(Link& link);
+    void on_applied(Now now, const NodeId& peer, RecordKind kind, const ApplyResult& result,
+                    std::optional<std::uint32_t> graph);
+    void on_new_record(TimePoint now, const NodeId& peer, const HeldRecord& held);
+    void reopen_streams(Now now);
+    void push_own_records(Now now);
+    void defend_own_records(Now now);
+    void send_routed(const NodeId& destination, DeliveryReport payload, const NodeId& fallback);
+    void on_routed(TimePoint now, const Routed& routed);
+    void forward_routed(const Routed& routed, const NodeId& fallback);
+    void run_reconciler();
+    void refresh_topology(TimePoint now);
+    void forget_old(TimePoint now);
+
+    // node_views.cpp
+    NodeView view_of(Now now, const NodeId& id) const;
+    AlertView alert_view(TimePoint now, const HeldRecord& held) const;
+    StateView own_state_view() const;
+    std::string node_name(std::uint32_t short_id) const;
+
+    Link* find_link(const NodeId& peer);
+
+    Config config_;
+    NodeOptions options_;
+    Prng prng_;
+    Identity self_;
+    TimePoint started_;
+    TimePoint now_;  ///< of the latest call, for polls
+    WallTime wall_;
+    Counters counters_;
+    std::vector<Endpoint> addresses_;
+
+    CookieJar cookies_;
+    Handshake handshake_;
+    Neighbours neighbours_;
+    Discovery discovery_;
+    ReassemblyBudget reassembly_budget_;
+    std::map<NodeId, Link> links_;
+    std::map<SessionId, NodeId> sessions_;
+
+    StreamId volatile_stream_;
+    StreamId durable_stream_;
+    Store store_;
+    Reconciler reconciler_;
+    Topology topology_;
+    Membership membership_;
+    Duplicates duplicates_;
+    DeliveryTracker deliveries_;
+    std::map<std::uint32_t, NodeId> short_ids_;
+    std::uint64_t next_routed_seq_ = 1;
+
+    StateData own_state_;
+    Presence presence_ = Presence::Here;
+    bool topology_dirty_ = true;
+    std::optional<TimePoint> publish_node_at_;
+    std::optional<TimePoint> publish_state_at_;
+    TimePoint state_allowed_at_;  ///< spread no earlier
+    TimePoint floors_published_at_;
+    std::optional<TimePoint> forget_at_;
+
+    struct Leaving {
+        RequestId request;
+        TimePoint deadline;
+    };
+    std::optional<Leaving> leaving_;
+    bool has_left_ = false;
+    std::optional<TimePoint> conflict_seen_;
+
+    std::deque<Transmit> transmits_;
+    std::deque<Output> outputs_;
+    std::uint64_t last_request_ = 0;
+};
+
+}  // namespace meshd

@@ -1,0 +1,455 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "proto/base/assert.h"
+#include "proto/node_impl.h"
+
+namespace meshd {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+/// An alert that comes by repair and is older is no live alert any more.
+constexpr std::uint64_t kLiveAlertAgeMsMax = 10'000;
+/// State documents spread at most this often, and at most at this many bytes per second.
+constexpr Duration kStateInterval = milliseconds(200);
+constexpr std::size_t kStateBytesPerSecond = 64 * 1024;
+/// Floors of the own alerts move with every alert once the store is full; holders that learn of
+/// them late only keep a little more.
+constexpr Duration kFloorsInterval = seconds(30);
+/// Bytes of a digest message before the next one begins; estimated from above.
+constexpr std::size_t kDigestBytes = 32 * 1024;
+
+SharedMessage share(const Message& message) {
+    return std::make_shared<const EncodedMessage>(encode_message(message));
+}
+
+/// Node records come first: they are what routes are made of.
+TrafficClass traffic_class_of(const Record& record) {
+    if (record.alert) {
+        switch (record.alert->priority) {
+            case Priority::Low:
+                return TrafficClass::Low;
+            case Priority::Normal:
+                return TrafficClass::Normal;
+            case Priority::High:
+                return TrafficClass::High;
+            case Priority::Critical:
+                return TrafficClass::Critical;
+        }
+    }
+    return record.header.kind == RecordKind::Node ? TrafficClass::High : TrafficClass::Normal;
+}
+
+NodeEventKind node_event_kind(MembershipChange change) {
+    switch (change) {
+        case MembershipChange::Joined:
+            return NodeEventKind::Joined;
+        case MembershipChange::Left:
+            return NodeEventKind::Left;
+        case MembershipChange::Restarting:
+            return NodeEventKind::Restarting;
+        case MembershipChange::Offline:
+            return NodeEventKind::Offline;
+        case MembershipChange::Unreachable:
+            return NodeEventKind::Unreachable;
+        case MembershipChange::Returned:
+            return NodeEventKind::Returned;
+    }
+    MESHD_ASSERT(false);
+}
+
+bool is_critical(const Record& record) {
+    return record.alert && record.alert->priority == Priority::Critical;
+}
+
+}  // namespace
+
+void Node::Impl::publish_node_soon(TimePoint at) {
+    publish_node_at_ = publish_node_at_ ? std::min(*publish_node_at_, at) : at;
+}
+
+void Node::Impl::publish_node(Now now) {
+    publish_node_at_.reset();
+    NodeData data;
+    data.instance = self_.instance;
+    data.start = self_.start;
+    data.version = options_.version;
+    data.volatile_stream = volatile_stream_;
+    data.durable_stream = durable_stream_;
+    std::tie(data.alert_floor, data.critical_floor) = store_.own_alert_floors();
+    data.addresses = addresses_;
+    data.presence = presence_;
+    for (const auto& [peer, link] : links_) {
+        data.links.push_back({peer, 0});
+    }
+    const HeldRecord* old = store_.node_record(self_.node);
+    if (old != nullptr && *old->record.node == data) {
+        return;
+    }
+    const HeldRecord& held = store_.write_node(now, std::move(data));
+    counters_.add(Counter::records_written);
+    floors_published_at_ = now.monotonic;
+    topology_dirty_ = true;
+    refresh_topology(now.monotonic);
+    push(now.monotonic, held, topology_.graph().hash(), NodeId());
+}
+
+/// Tells holders which own alerts they may drop, when the oldest have made room for new ones.
+void Node::Impl::publish_floors_soon() {
+    const NodeData& published = *store_.node_record(self_.node)->record.node;
+    if (store_.own_alert_floors() != std::pair(published.alert_floor, published.critical_floor)) {
+        publish_node_soon(floors_published_at_ + kFloorsInterval);
+    }
+}
+
+void Node::Impl::publish_state(Now now) {
+    publish_state_at_.reset();
+    const HeldRecord& held = store_.write_state(now, own_state_);
+    counters_.add(Counter::records_written);
+    const auto bytes = held.record.bytes->size();
+    state_allowed_at_ =
+        now.monotonic +
+        std::max<Duration>(kStateInterval,
+                           std::chrono::microseconds(bytes * 1'000'000 / kStateBytesPerSecond));
+    push(now.monotonic, held, topology_.graph().hash(), NodeId());
+}
+
+/// Peers to whom a record goes from here: its tree's children and those that the tree cannot know;
+/// everybody who does not surely have it where there is no tree.
+std::vector<Link*> Node::Impl::push_targets(const HeldRecord& held, std::uint32_t graph,
+                                            const NodeId& except) {
+    const NodeId& author = held.record.header.author;
+    const auto has_it = [&](const NodeId& peer) {
+        const auto& path = held.provenance.path;
+        return peer == except || peer == author ||
+               std::find(path.begin(), path.end(), peer.short_id()) != path.end();
+    };
+    std::optional<std::vector<NodeId>> children;
+    // A goodbye takes its links out of the graph; it must not depend on it.
+    const bool flood =
+        is_critical(held.record) || (author == self_.node && presence_ != Presence::Here);
+    if (!flood) {
+        children = topology_.children_of(author, graph);
+        if (children && !std::all_of(children->begin(), children->end(),
+                                     [&](const NodeId& n) { return links_.count(n) != 0; })) {
+            children.reset();
+        }
+        if (!children) {
+            counters_.add(Counter::pushes_flooded);
+        }
+    }
+    std::vector<Link*> targets;
+    for (auto& [peer, link] : links_) {
+        const bool in_tree =
+            !children || std::find(children->begin(), children->end(), peer) != children->end() ||
+            !topology_.graph().has_edge(self_.node, peer);
+        if (in_tree && !has_it(peer)) {
+            targets.push_back(&link);
+        }
+    }
+    return targets;
+}
+
+void Node::Impl::push(TimePoint now, const HeldRecord& held, std::uint32_t graph,
+                      const NodeId& except) {
+    if (held.provenance.path.size() >= limits::kHopsMax) {
+        counters_.add(Counter::drop_hops);
+        return;
+    }
+    const std::vector<Link*> targets = push_targets(held, graph, except);
+    if (targets.empty()) {
+        return;
+    }
+    Push message;
+    message.kind = held.record.header.kind;
+    message.record = *held.record.bytes;
+    message.covers_after = held.covers_after;
+    message.graph = graph;
+    message.provenance = held.provenance;
+    message.provenance.age_ms = held.age_ms(now);
+    message.provenance.path.push_back(self_.node.short_id());
+    const SharedMessage shared = share(message);
+    for (Link* link : targets) {
+        link->egress.send(shared, traffic_class_of(held.record), true);
+        counters_.add(Counter::pushes_sent);
+    }
+}
+
+void Node::Impl::on_push(Now now, const NodeId& peer, const Push& push) {
+    on_applied(now, peer, push.kind,
+               store_.apply(now.monotonic, push.record, push.covers_after, push.provenance),
+               push.graph);
+}
+
+void Node::Impl::on_applied(Now now, const NodeId& peer, RecordKind kind, const ApplyResult& result,
+                            std::optional<std::uint32_t> graph) {
+    counters_.add(Counter::record_copies_received);
+    if (kind == RecordKind::Alert && result.outcome != Applied::Refused) {
+        counters_.add(Counter::alert_copies_received);
+    }
+    switch (result.outcome) {
+        case Applied::New:
+            break;
+        case Applied::Duplicate:
+            return;
+        case Applied::Stale:
+            counters_.add(Counter::drop_record_stale);
+            return;
+        case Applied::Refused:
+            counters_.add(Counter::drop_record);
+            return;
+    }
+    counters_.add(Counter::records_received);
+    if (!graph) {
+        counters_.add(Counter::records_repaired);
+    }
+    const HeldRecord& held = *result.held;
+    on_new_record(now.monotonic, peer, held);
+    if (graph) {
+        push(now.monotonic, held, *graph, peer);
+    } else if (held.age_ms(now.monotonic) <= kLiveAlertAgeMsMax || kind == RecordKind::Node) {
+        // A repaired record that is news may be so for others; history they fetch by themselves.
+        push(now.monotonic, held, topology_.graph().hash(), peer);
+    }
+}
+
+void Node::Impl::on_new_record(TimePoint now, const NodeId& peer, const HeldRecord& held) {
+    const Record& record = held.record;
+    if (record.node) {
+        topology_dirty_ = true;
+    } else if (record.state) {
+        outputs_.push_back(StateEvent{{record.header.author, record.state->activity,
+                                       record.state->document, held.age_ms(now)}});
+    } else if (record.alert) {
+        counters_.add(Counter::alerts_received);
+        outputs_.push_back(
+            AlertEvent{alert_view(now, held), held.age_ms(now) > kLiveAlertAgeMsMax});
+        if (held.provenance.report_ms > 0 && record.header.author != self_.node) {
+            send_routed(record.header.author, {record.header.stream, record.header.counter}, peer);
+        }
+    }
+}
+
+void Node::Impl::reopen_streams(Now now) {
+    counters_.add(Counter::streams_reopened);
+    volatile_stream_ = StreamId{prng_.next() | 1};
+    durable_stream_ = StreamId{prng_.next() | 1};
+    store_.reopen_streams(now, volatile_stream_, durable_stream_);
+    push_own_records(now);
+}
+
+void Node::Impl::push_own_records(Now now) {
+    topology_dirty_ = true;
+    for (const HeldRecord* own :
+         {store_.node_record(self_.node), store_.state_record(self_.node)}) {
+        push(now.monotonic, *own, topology_.graph().hash(), NodeId());
+    }
+}
+
+/// Sets right what others hold of this node and this node did not write in this start.
+void Node::Impl::defend_own_records(Now now) {
+    if (store_.own_stream_overtaken()) {
+        reopen_streams(now);
+    }
+    if (store_.own_records_outdated()) {
+        store_.rewrite_own_records(now);
+        push_own_records(now);
+    }
+}
+
+void Node::Impl::on_pull(TimePoint now, Link& link, const Pull& pull) {
+    std::vector<Delta> deltas = store_.deltas(now, pull, Reconciler::kDeltasPerPull);
+    for (Delta& delta : deltas) {
+        for (DeltaRecord& record : delta.records) {
+            auto& path = record.provenance.path;
+            if (path.size() < limits::kHopsMax) {
+                path.push_back(self_.node.short_id());
+            }
+        }
+        link.egress.send(share(delta), TrafficClass::Bulk, true);
+        counters_.add(Counter::deltas_sent);
+    }
+}
+
+void Node::Impl::on_delta(Now now, const NodeId& peer, const Delta& delta) {
+    store_.apply_delta(now.monotonic, delta,
+                       [&](const DeltaRecord& entry, const ApplyResult& result) {
+                           const auto record = decode_record(entry.record);
+                           on_applied(now, peer, record ? record->header.kind : RecordKind::Node,
+                                      result, std::nullopt);
+                       });
+    reconciler_.on_delta(now.monotonic, peer, store_);
+}
+
+void Node::Impl::send_digest(Link& link) {
+    Digest digest;
+    std::size_t bytes = 0;
+    const auto flush = [&] {
+        link.egress.send(share(digest), TrafficClass::Normal, true);
+        counters_.add(Counter::digests_sent);
+        digest.streams.clear();
+        bytes = 0;
+    };
+    for (StreamIntervals& stream : store_.digest()) {
+        bytes += 40 + stream.author.text().size() + 36 * stream.intervals.size();
+        digest.streams.push_back(std::move(stream));
+        if (bytes >= kDigestBytes) {
+            flush();
+        }
+    }
+    if (!digest.streams.empty()) {
+        flush();
+    }
+}
+
+void Node::Impl::run_reconciler() {
+    while (const auto request = reconciler_.poll()) {
+        if (const auto* ask = std::get_if<Reconciler::AskDigest>(&*request)) {
+            if (Link* link = find_link(ask->peer)) {
+                Digest digest;
+                digest.is_request = true;
+                link->egress.send(share(digest), TrafficClass::Normal, true);
+            }
+        } else if (const auto* pull = std::get_if<Reconciler::SendPull>(&*request)) {
+            if (Link* link = find_link(pull->peer)) {
+                link->egress.send(share(pull->pull), TrafficClass::Normal, true);
+                counters_.add(Counter::pulls_sent);
+            }
+        }
+    }
+}
+
+void Node::Impl::send_routed(const NodeId& destination, DeliveryReport payload,
+                             const NodeId& fallback) {
+    Routed routed;
+    routed.source = self_.node;
+    routed.start = self_.start;
+    routed.seq = next_routed_seq_++;
+    routed.timestamp_ms = wall_.ms;
+    routed.destination = destination;
+    routed.payload = payload;
+    forward_routed(routed, fallback);
+}
+
+void Node::Impl::on_routed(TimePoint now, const Routed& routed) {
+    if (routed.source == self_.node ||
+        !duplicates_.accept(now, routed.source, routed.start, routed.seq)) {
+        counters_.add(Counter::drop_duplicate);
+        return;
+    }
+    if (routed.destination == self_.node) {
+        const auto& report = std::get<DeliveryReport>(routed.payload);
+        deliveries_.on_report(report.stream, report.counter, routed.source);
+        return;
+    }
+    if (routed.path.size() >= limits::kHopsMax) {
+        counters_.add(Counter::drop_hops);
+        return;
+    }
+    counters_.add(Counter::messages_routed);
+    forward_routed(routed, NodeId());
+}
+
+void Node::Impl::forward_routed(const Routed& routed, const NodeId& fallback) {
+    const auto route = topology_.route(routed.destination);
+    Link* link = route ? find_link(route->next_peer) : nullptr;
+    if (link == nullptr) {
+        link = find_link(routed.destination);
+    }
+    if (link == nullptr) {
+        link = find_link(fallback);
+    }
+    if (link == nullptr) {
+        counters_.add(Counter::drop_no_route);
+        return;
+    }
+    Routed next = routed;
+    next.path.push_back(self_.node.short_id());
+    link->egress.send(share(next), TrafficClass::High, true);
+}
+
+void Node::Impl::refresh_topology(TimePoint now) {
+    topology_dirty_ = false;
+    std::vector<NodeLinks> claims;
+    std::map<NodeId, Membership::Member> members;
+    short_ids_.clear();
+    for (const NodeId& node : store_.nodes()) {
+        const NodeData& data = *store_.node_record(node)->record.node;
+        short_ids_[node.short_id()] = node;
+        NodeLinks links{node, {}};
+        if (data.presence == Presence::Here) {
+            for (const LinkClaim& claim : data.links) {
+                links.links.emplace_back(claim.peer, claim.cost_class);
+            }
+        }
+        claims.push_back(std::move(links));
+    }
+    if (topology_.update(claims)) {
+        neighbours_.on_change(now, false);
+    }
+    const auto statuses = topology_.statuses();
+    for (const NodeId& node : store_.nodes()) {
+        if (node == self_.node) {
+            continue;
+        }
+        const NodeData& data = *store_.node_record(node)->record.node;
+        Membership::Member member;
+        member.start = data.start;
+        const auto found = statuses.find(node);
+        if (found != statuses.end()) {
+            member.status = found->second.status;
+            member.because = found->second.because;
+        }
+        if (data.presence != Presence::Here) {
+            member.status = NodeStatus::Left;
+            member.restarting = data.presence == Presence::Restarting;
+            member.because = NodeId();
+        } else if (has_left_) {
+            member.status = NodeStatus::Unreachable;
+            member.because = NodeId();
+        }
+        members.emplace(node, member);
+    }
+    bool lost = false;
+    for (const auto& event : membership_.update(now, std::move(members))) {
+        if (event.change != MembershipChange::Joined &&
+            event.change != MembershipChange::Returned) {
+            deliveries_.on_node_gone(event.node);
+            lost = lost || event.change == MembershipChange::Offline ||
+                   event.change == MembershipChange::Unreachable;
+            const TimePoint at = now + config_.forget_after;
+            forget_at_ = forget_at_ ? std::min(*forget_at_, at) : at;
+        }
+        if (!has_left_) {
+            outputs_.push_back(NodeEvent{node_event_kind(event.change), event.node, event.because});
+        }
+    }
+    if (lost) {
+        discovery_.on_change(now);
+    }
+}
+
+void Node::Impl::forget_old(TimePoint now) {
+    forget_at_.reset();
+    std::vector<NodeId> old;
+    for (const auto& [node, member] : membership_.members()) {
+        if (member.status == NodeStatus::Alive) {
+            continue;
+        }
+        const TimePoint at = member.since + config_.forget_after;
+        if (at <= now) {
+            old.push_back(node);
+        } else {
+            forget_at_ = forget_at_ ? std::min(*forget_at_, at) : at;
+        }
+    }
+    for (const NodeId& node : old) {
+        store_.forget(now, node);
+        counters_.add(Counter::nodes_forgotten);
+        topology_dirty_ = true;
+    }
+}
+
+}  // namespace meshd

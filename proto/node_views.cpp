@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <cstdio>
+
+#include "proto/node_impl.h"
+
+namespace meshd {
+
+StatusView Node::Impl::status(Now now) const {
+    StatusView view;
+    view.node_id = self_.node;
+    view.instance = self_.instance;
+    view.start = self_.start;
+    view.version = options_.version;
+    view.mesh_name = config_.mesh_name;
+    view.activity = own_state_.activity;
+    view.uptime = now.monotonic - started_;
+    view.peers = links_.size();
+    view.nodes_alive = 1;
+    view.nodes_known = 1 + membership_.members().size();
+    for (const auto& [node, member] : membership_.members()) {
+        view.nodes_alive += member.status == NodeStatus::Alive ? 1 : 0;
+    }
+    view.has_left = has_left_;
+    view.store = {store_.records(), store_.bytes(), store_.hashes()};
+    if (conflict_seen_) {
+        view.warnings.push_back("another node uses the name " + self_.node.text() +
+                                ": give one of them another --node-id");
+    }
+    if (has_left_) {
+        view.warnings.push_back("this node has left the mesh: meshctl discover rejoins");
+    } else if (addresses_.empty()) {
+        view.warnings.push_back("no usable network interface");
+    }
+    return view;
+}
+
+NodeView Node::Impl::view_of(Now now, const NodeId& id) const {
+    NodeView view;
+    view.node_id = id;
+    const HeldRecord* held = store_.node_record(id);
+    const HeldRecord* state = store_.state_record(id);
+    if (held != nullptr) {
+        const NodeData& data = *held->record.node;
+        view.version = data.version;
+        view.instance = data.instance;
+        view.addresses = data.addresses;
+        for (const LinkClaim& claim : data.links) {
+            view.links.push_back(claim.peer);
+        }
+        if (!data.addresses.empty()) {
+            view.address = data.addresses.front();
+        }
+    }
+    if (id == self_.node) {
+        view.activity = own_state_.activity;
+        view.hops = 0;
+        return view;
+    }
+    if (const Membership::Member* member = membership_.find(id)) {
+        view.status = member->status;
+        view.restarting = member->restarting;
+        view.because = member->because;
+        view.last_seen = now.monotonic - member->since;
+    }
+    if (state != nullptr) {
+        view.activity = state->record.state->activity;
+    }
+    if (view.status != NodeStatus::Alive) {
+        view.activity = Activity::Offline;
+    } else if (const auto route = topology_.route(id)) {
+        view.hops = route->hops;
+        if (held != nullptr && state != nullptr) {
+            view.last_seen = std::min(
+                {view.last_seen, now.monotonic - held->arrived, now.monotonic - state->arrived});
+        }
+    }
+    const auto link = links_.find(id);
+    if (link != links_.end()) {
+        view.rtt = link->second.liveness.rtt().smoothed();
+        view.address = link->second.endpoint();
+        view.last_seen = now.monotonic - link->second.liveness.last_heard();
+    }
+    return view;
+}
+
+std::vector<NodeView> Node::Impl::nodes(Now now) const {
+    std::vector<NodeView> views;
+    for (const NodeId& id : store_.nodes()) {
+        views.push_back(view_of(now, id));
+    }
+    return views;
+}
+
+std::optional<NodeView> Node::Impl::node(Now now, const NodeId& id) const {
+    if (store_.node_record(id) == nullptr) {
+        return std::nullopt;
+    }
+    return view_of(now, id);
+}
+
+std::vector<PeerView> Node::Impl::peers(Now now) const {
+    std::vector<PeerView> views;
+    for (const auto& [peer, link] : links_) {
+        views.push_back({peer, link.endpoint(), link.liveness.rtt().smoothed(),
+                         link.liveness.loss(), now.monotonic - link.up_since(),
+                         link.egress.pending()});
+    }
+    return views;
+}
+
+std::vector<LinkView> Node::Impl::links() const {
+    std::vector<LinkView> views;
+    const Graph& graph = topology_.graph();
+    for (std::uint32_t v = 0; v < graph.size(); ++v) {
+        for (const Graph::Edge& edge : graph.edges(v)) {
+            if (v < edge.to) {
+                views.push_back({graph.nodes()[v], graph.nodes()[edge.to], edge.cost});
+            }
+        }
+    }
+    return views;
+}
+
+StateView Node::Impl::own_state_view() const {
+    return {self_.node, own_state_.activity, own_state_.document, 0};
+}
+
+std::optional<StateView> Node::Impl::state(Now now, const NodeId& id) const {
+    if (id == self_.node) {
+        return own_state_view();
+    }
+    const HeldRecord* held = store_.state_record(id);
+    if (held == nullptr) {
+        return std::nullopt;
+    }
+    const Membership::Member* member = membership_.find(id);
+    const bool alive = member != nullptr && member->status == NodeStatus::Alive;
+    return StateView{id, alive ? held->record.state->activity : Activity::Offline,
+                     held->record.state->document, held->age_ms(now.monotonic)};
+}
+
+std::string Node::Impl::node_name(std::uint32_t short_id) const {
+    if (short_id == self_.node.short_id()) {
+        return self_.node.text();
+    }
+    const auto it = short_ids_.find(short_id);
+    if (it != short_ids_.end()) {
+        return it->second.text();
+    }
+    char text[12];
+    std::snprintf(text, sizeof text, "#%08x", short_id);
+    return text;
+}
+
+AlertView Node::Impl::alert_view(TimePoint now, const HeldRecord& held) const {
+    AlertView view;
+    const RecordHeader& header = held.record.header;
+    view.id = print_alert_id(header);
+    view.source = header.author;
+    view.seq = header.counter;
+    view.priority = held.record.alert->priority;
+    view.timestamp_ms = held.record.alert->timestamp_ms;
+    view.age_ms = held.age_ms(now);
+    view.alert = held.record.alert->alert;
+    view.hops = static_cast<std::uint32_t>(held.provenance.path.size());
+    for (const std::uint32_t short_id : held.provenance.path) {
+        view.path.push_back(short_id == header.author.short_id() ? header.author.text()
+                                                                 : node_name(short_id));
+    }
+    view.path.push_back(self_.node.text());
+    return view;
+}
+
+std::vector<AlertView> Node::Impl::alerts(Now now) const {
+    std::vector<AlertView> views;
+    const auto held = store_.alerts();
+    for (auto it = held.rbegin(); it != held.rend(); ++it) {
+        views.push_back(alert_view(now.monotonic, **it));
+    }
+    return views;
+}
+
+}  // namespace meshd

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proto/routing/membership.h"
+
+#include "proto/base/assert.h"
+
+namespace meshd {
+namespace {
+
+MembershipChange change_to(const Membership::Member& now) {
+    switch (now.status) {
+        case NodeStatus::Alive:
+            return now.ever_alive ? MembershipChange::Returned : MembershipChange::Joined;
+        case NodeStatus::Unreachable:
+            return MembershipChange::Unreachable;
+        case NodeStatus::Offline:
+            return MembershipChange::Offline;
+        case NodeStatus::Left:
+            return now.restarting ? MembershipChange::Restarting : MembershipChange::Left;
+    }
+    MESHD_ASSERT(false);
+}
+
+}  // namespace
+
+std::vector<Membership::Event> Membership::update(TimePoint now, std::map<NodeId, Member> current) {
+    std::vector<Event> events;
+    for (auto& [node, member] : current) {
+        member.since = now;
+        const auto before = members_.find(node);
+        bool changed = true;
+        if (before != members_.end()) {
+            const Member& old = before->second;
+            member.ever_alive = old.ever_alive;
+            const bool same_status = member.status == old.status && member.because == old.because &&
+                                     member.restarting == old.restarting;
+            const bool restarted = member.status == NodeStatus::Alive && member.start != old.start;
+            changed = !same_status || restarted;
+            if (same_status) {
+                member.since = old.since;
+            }
+        }
+        const bool is_alive = member.status == NodeStatus::Alive;
+        if (changed && (is_alive || member.ever_alive)) {
+            events.push_back({change_to(member), node, member.because});
+        }
+        member.ever_alive = member.ever_alive || is_alive;
+    }
+    members_ = std::move(current);
+    return events;
+}
+
+const Membership::Member* Membership::find(const NodeId& node) const {
+    const auto it = members_.find(node);
+    return it == members_.end() ? nullptr : &it->second;
+}
+
+}  // namespace meshd

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// What became of every known node: compares what the topology says with what it said before, and
+/// names the changes.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "proto/base/ids.h"
+#include "proto/base/node_id.h"
+#include "proto/base/time.h"
+#include "proto/routing/topology.h"
+
+namespace meshd {
+
+enum class MembershipChange : std::uint8_t {
+    Joined,
+    Left,
+    Restarting,
+    Offline,
+    Unreachable,
+    Returned
+};
+
+class Membership {
+  public:
+    struct Member {
+        NodeStatus status = NodeStatus::Offline;
+        bool restarting = false;
+        NodeId because;
+        StartId start;
+        TimePoint since;  ///< of the current status
+        bool ever_alive = false;
+    };
+    struct Event {
+        MembershipChange change;
+        NodeId node;
+        NodeId because;
+    };
+
+    /// Takes the present status of all known nodes but self; `now` stamps changes. A node not in
+    /// `current` any more is forgotten. The first time a node is alive it has joined; a node that
+    /// was never alive as seen from here makes no event; a new start of an alive node has returned.
+    std::vector<Event> update(TimePoint now, std::map<NodeId, Member> current);
+
+    const Member* find(const NodeId& node) const;
+    const std::map<NodeId, Member>& members() const { return members_; }
+
+  private:
+    std::map<NodeId, Member> members_;
+};
+
+}  // namespace meshd

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proto/store/reconcile.h"
+
+#include <algorithm>
+
+namespace meshd {
+
+void Reconciler::on_link_up(TimePoint now, const NodeId& peer) {
+    PeerState& state = peers_[peer];
+    state = PeerState{};
+    requests_.push_back(AskDigest{peer});
+    state.ask_at = now + kAskInterval;
+}
+
+void Reconciler::on_link_down(const NodeId& peer) {
+    peers_.erase(peer);
+}
+
+void Reconciler::on_hashes(TimePoint, const NodeId& peer, const DigestHashes& theirs,
+                           const DigestHashes& ours) {
+    const auto it = peers_.find(peer);
+    if (it == peers_.end()) {
+        return;
+    }
+    it->second.differs = theirs.coverage != ours.coverage;
+    if (!it->second.differs) {
+        it->second.ask_interval = kAskInterval;
+    }
+}
+
+void Reconciler::on_digest(TimePoint now, const NodeId& peer,
+                           std::vector<StreamIntervals> streams) {
+    const auto it = peers_.find(peer);
+    if (it == peers_.end()) {
+        return;
+    }
+    PeerState& state = it->second;
+    if (!state.held) {
+        state.held = Held{{}, now + (state.fresh ? Duration{} : kHold)};
+    }
+    auto& all = state.held->streams;
+    if (all.size() + streams.size() > limits::kStreamsMax) {
+        return;  // no honest digest is that long
+    }
+    all.insert(all.end(), std::make_move_iterator(streams.begin()),
+               std::make_move_iterator(streams.end()));
+}
+
+bool Reconciler::is_in_flight(StreamId stream, const NodeId& except) const {
+    return std::any_of(peers_.begin(), peers_.end(), [&](const auto& entry) {
+        return entry.first != except && entry.second.pull &&
+               std::any_of(entry.second.pull->wants.begin(), entry.second.pull->wants.end(),
+                           [&](const StreamIntervals& w) { return w.stream == stream; });
+    });
+}
+
+void Reconciler::start_pull(TimePoint now, const NodeId& peer, PeerState& state,
+                            std::vector<StreamIntervals> wants) {
+    // Bounded by what one message may list; the rest follows when these have come.
+    constexpr std::size_t kWantsMax = 256;
+    if (wants.size() > kWantsMax) {
+        wants.resize(kWantsMax);
+    }
+    requests_.push_back(SendPull{peer, Pull{wants}});
+    state.pull = PullState{std::move(wants), now + kPullTimeout, 0};
+}
+
+void Reconciler::compare(TimePoint now, const NodeId& peer, PeerState& state, Store& store) {
+    std::vector<StreamIntervals> wants = store.missing(state.held->streams);
+    const bool lacked_nothing = wants.empty();
+    std::erase_if(wants, [&](const StreamIntervals& w) { return is_in_flight(w.stream, peer); });
+    state.held.reset();
+    state.fresh = false;
+    if (lacked_nothing) {
+        // It is the peer that lacks something: it will ask us.
+        state.ask_interval = std::min(state.ask_interval * 2, kAskIntervalMax);
+    } else {
+        state.ask_interval = kAskInterval;
+    }
+    if (!wants.empty() && !state.pull) {
+        start_pull(now, peer, state, std::move(wants));
+    }
+}
+
+void Reconciler::on_delta(TimePoint now, const NodeId& peer, Store& store) {
+    const auto it = peers_.find(peer);
+    if (it == peers_.end() || !it->second.pull) {
+        return;
+    }
+    PullState& pull = *it->second.pull;
+    pull.wants = store.missing(pull.wants);
+    pull.deltas += 1;
+    pull.deadline = now + kPullTimeout;
+    if (pull.wants.empty()) {
+        it->second.pull.reset();
+        // More may lie beyond the bound of one pull: ask again as soon as hashes still differ.
+        it->second.ask_at = now;
+    } else if (pull.deltas >= kDeltasPerPull) {
+        std::vector<StreamIntervals> rest = std::move(pull.wants);
+        start_pull(now, peer, it->second, std::move(rest));
+    }
+}
+
+void Reconciler::on_timeout(TimePoint now, Store& store) {
+    for (auto& [peer, state] : peers_) {
+        if (state.held && state.held->compare_at <= now) {
+            compare(now, peer, state, store);
+        }
+        if (state.pull && state.pull->deadline <= now) {
+            auto wants = store.missing(state.pull->wants);
+            const bool again = state.pull->deltas > 0 && !wants.empty();
+            state.pull.reset();
+            if (again) {
+                start_pull(now, peer, state, std::move(wants));
+            }
+        }
+        if (state.differs && !state.held && !state.pull && state.ask_at <= now &&
+            next_ask_ <= now) {
+            requests_.push_back(AskDigest{peer});
+            state.ask_at = now + state.ask_interval;
+            next_ask_ = now + kAskInterval;
+        }
+    }
+}
+
+std::optional<TimePoint> Reconciler::next_deadline() const {
+    std::optional<TimePoint> next;
+    const auto consider = [&next](TimePoint at) { next = next ? std::min(*next, at) : at; };
+    for (const auto& [peer, state] : peers_) {
+        if (state.held) {
+            consider(state.held->compare_at);
+        }
+        if (state.pull) {
+            consider(state.pull->deadline);
+        }
+        if (state.differs && !state.held && !state.pull) {
+            consider(std::max(state.ask_at, next_ask_));
+        }
+    }
+    return next;
+}
+
+std::optional<Reconciler::Request> Reconciler::poll() {
+    if (requests_.empty()) {
+        return std::nullopt;
+    }
+    Request request = std::move(requests_.front());
+    requests_.erase(requests_.begin());
+    return request;
+}
+
+}  // namespace meshd

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Repairs what pushes missed: compares digests with peers and pulls what is lacking (PROTOCOL.md,
+/// "Digest and repair"). Receiver-driven: whoever answers keeps no state, so that any answer may be
+/// lost, doubled or reordered.
+///
+/// Invariants: at most one digest asked for per second over all peers, but one at once on each new
+/// link; a peer whose digest lacked nothing we need is asked ever more rarely; of one stream at
+/// most one pull is under way, whichever peer it went to.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "proto/base/time.h"
+#include "proto/store/store.h"
+
+namespace meshd {
+
+class Reconciler {
+  public:
+    /// A digest is compared only this long after it came: most of what it has and we lack is on its
+    /// way to us by push.
+    static constexpr Duration kHold = std::chrono::milliseconds(250);
+    static constexpr Duration kAskInterval = std::chrono::seconds(1);
+    static constexpr Duration kAskIntervalMax = std::chrono::seconds(5);
+    /// Without a delta for so long a pull counts as lost.
+    static constexpr Duration kPullTimeout = std::chrono::milliseconds(500);
+    /// Deltas sent in answer to one pull: what a link has in flight before the receiver asks on.
+    static constexpr std::size_t kDeltasPerPull = 7;
+
+    struct AskDigest {
+        NodeId peer;
+    };
+    struct SendPull {
+        NodeId peer;
+        Pull pull;
+    };
+    using Request = std::variant<AskDigest, SendPull>;
+
+    void on_link_up(TimePoint now, const NodeId& peer);
+    void on_link_down(const NodeId& peer);
+    /// The peer's hashes, from a heartbeat, which differ from ours or not.
+    void on_hashes(TimePoint now, const NodeId& peer, const DigestHashes& theirs,
+                   const DigestHashes& ours);
+    /// Part of the peer's digest (a large one comes in several messages).
+    void on_digest(TimePoint now, const NodeId& peer, std::vector<StreamIntervals> streams);
+    /// A delta of the peer, already applied to the store.
+    void on_delta(TimePoint now, const NodeId& peer, Store& store);
+    void on_timeout(TimePoint now, Store& store);
+    std::optional<TimePoint> next_deadline() const;
+    std::optional<Request> poll();
+
+  private:
+    struct Held {
+        std::vector<StreamIntervals> streams;
+        TimePoint compare_at;
+    };
+    struct PullState {
+        std::vector<StreamIntervals> wants;
+        TimePoint deadline;
+        std::size_t deltas = 0;  ///< received since it was sent
+    };
+    struct PeerState {
+        bool differs = false;
+        TimePoint ask_at;  ///< not before
+        Duration ask_interval = kAskInterval;
+        bool fresh = true;  ///< new link: ask at once, compare without the hold
+        std::optional<Held> held;
+        std::optional<PullState> pull;
+    };
+
+    void compare(TimePoint now, const NodeId& peer, PeerState& state, Store& store);
+    void start_pull(TimePoint now, const NodeId& peer, PeerState& state,
+                    std::vector<StreamIntervals> wants);
+    bool is_in_flight(StreamId stream, const NodeId& except) const;
+
+    std::map<NodeId, PeerState> peers_;
+    std::vector<Request> requests_;
+    TimePoint next_ask_;  ///< over all peers
+};
+
+}  // namespace meshd
