@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ipc/client/client.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <thread>
+#include <utility>
+
+namespace meshd::ipc {
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr json::Limits kReplyLimits{Client::kLineBytesMax, 128, std::size_t{1} << 22};
+constexpr std::size_t kReadBytes = 64 * 1024;
+/// A full backlog refuses at once on AF_UNIX, so connecting is tried again this often.
+constexpr std::chrono::milliseconds kConnectRetry{10};
+
+ClientError failure(ClientError::Kind kind, std::string message) {
+    ClientError error;
+    error.kind = kind;
+    error.message = std::move(message);
+    return error;
+}
+
+ClientError closed() {
+    return failure(ClientError::Kind::Closed, "the daemon closed the connection");
+}
+
+ClientError remote_error(const json::Value& error) {
+    ClientError out;
+    out.kind = ClientError::Kind::Remote;
+    out.message = std::string(error["message"].as_string().value_or("refused without a reason"));
+    out.code = static_cast<int>(error["code"].as_int().value_or(0));
+    if (const json::Value data = error["data"]; data.exists()) {
+        out.data = data.print();
+    }
+    return out;
+}
+
+/// 0, or the errno of the last try.
+int connect_until(int descriptor, const std::string& path, Deadline deadline) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path.size() >= sizeof address.sun_path) {
+        return ENAMETOOLONG;
+    }
+    std::memcpy(address.sun_path, path.data(), path.size());
+    while (::connect(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address) !=
+           0) {
+        if (errno == EISCONN) {
+            return 0;
+        }
+        const bool may_pass = errno == EAGAIN || errno == EINTR || errno == EINPROGRESS;
+        if (!may_pass || steady_clock::now() >= deadline) {
+            return errno;
+        }
+        std::this_thread::sleep_for(kConnectRetry);
+    }
+    return 0;
+}
+
+}  // namespace
+
+tl::expected<Client, ClientError> Client::connect(const std::vector<std::string>& paths,
+                                                  Deadline deadline) {
+    ClientError error = failure(ClientError::Kind::NoDaemon, "no daemon answers");
+    for (const std::string& path : paths) {
+        Descriptor descriptor(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+        if (descriptor.get() < 0) {
+            error.tried.push_back({path, errno});
+            continue;
+        }
+        const int why = connect_until(descriptor.get(), path, deadline);
+        if (why == 0) {
+            return Client(std::move(descriptor));
+        }
+        error.tried.push_back({path, why});
+    }
+    return tl::unexpected(std::move(error));
+}
+
+Client::Client(Descriptor descriptor) : descriptor_(std::move(descriptor)) {
+    fcntl(descriptor_.get(), F_SETFL, fcntl(descriptor_.get(), F_GETFL) | O_NONBLOCK);
+}
+
+tl::expected<Reply, ClientError> Client::call(std::string_view method, std::string_view params,
+                                              Deadline deadline) {
+    const std::uint64_t id = ++last_id_;
+    std::string line;
+    json::Writer writer(line);
+    writer.begin_object().member("jsonrpc", "2.0").member("id", id).member("method", method);
+    writer.member_raw("params", params).end_object();
+    line.push_back('\n');
+    if (auto sent = send_line(line, deadline); !sent) {
+        return tl::unexpected(std::move(sent.error()));
+    }
+    while (true) {
+        auto text = read_text(deadline);
+        if (!text) {
+            return tl::unexpected(std::move(text.error()));
+        }
+        const json::Value root = text->root();
+        if (root["method"].exists()) {
+            keep_event(std::move(*text));
+            continue;
+        }
+        const json::Value error = root["error"];
+        // A daemon that could not read the request answers with id null.
+        const bool is_ours = root["id"].as_uint() == id || (root["id"].is_null() && error.exists());
+        if (!is_ours) {
+            if (root["id"].as_uint().value_or(id) < id) {
+                continue;
+            }
+            return tl::unexpected(
+                failure(ClientError::Kind::Protocol, "an answer that nobody asked for"));
+        }
+        if (error.exists()) {
+            return tl::unexpected(remote_error(error));
+        }
+        if (!root["result"].exists()) {
+            return tl::unexpected(
+                failure(ClientError::Kind::Protocol, "an answer without result and error"));
+        }
+        return Reply(std::move(*text));
+    }
+}
+
+tl::expected<Event, ClientError> Client::next_event(std::optional<Deadline> deadline) {
+    while (events_.empty()) {
+        auto text = read_text(deadline);
+        if (!text) {
+            return tl::unexpected(std::move(text.error()));
+        }
+        if (text->root()["method"].exists()) {
+            keep_event(std::move(*text));
+        }
+    }
+    Event event = std::move(events_.front());
+    events_.pop_front();
+    return event;
+}
+
+void Client::keep_event(json::Document document) {
+    if (document.root()["method"].as_string() != "event") {
+        return;
+    }
+    if (events_.size() == kEventsKeptMax) {
+        events_.pop_front();
+        ++events_lost_;
+    }
+    events_.emplace_back(std::move(document));
+}
+
+tl::expected<void, ClientError> Client::send_line(std::string_view line, Deadline deadline) {
+    while (!line.empty()) {
+        const ssize_t sent = send(descriptor_.get(), line.data(), line.size(), MSG_NOSIGNAL);
+        if (sent > 0) {
+            line.remove_prefix(static_cast<std::size_t>(sent));
+            continue;
+        }
+        if (sent < 0 && errno == EPIPE) {
+            // The daemon may have said why before it closed: the reply is still to be read.
+            return {};
+        }
+        if (sent < 0 && errno != EAGAIN && errno != EINTR) {
+            return tl::unexpected(closed());
+        }
+        if (auto ready = wait(POLLOUT, deadline); !ready) {
+            return ready;
+        }
+    }
+    return {};
+}
+
+tl::expected<json::Document, ClientError> Client::read_text(std::optional<Deadline> deadline) {
+    while (true) {
+        const std::size_t newline = unread_.find('\n', searched_);
+        if (newline != std::string::npos) {
+            const std::string line = unread_.substr(0, newline);
+            unread_.erase(0, newline + 1);
+            searched_ = 0;
+            if (line.find_first_not_of(" \t\r") == std::string::npos) {
+                continue;
+            }
+            auto document = json::Document::parse(line, kReplyLimits);
+            if (!document) {
+                return tl::unexpected(
+                    failure(ClientError::Kind::Protocol, "not JSON: " + document.error().message));
+            }
+            if (!document->root().is_object()) {
+                return tl::unexpected(
+                    failure(ClientError::Kind::Protocol, "not a JSON-RPC message"));
+            }
+            return std::move(*document);
+        }
+        searched_ = unread_.size();
+        if (unread_.size() > kLineBytesMax) {
+            return tl::unexpected(failure(ClientError::Kind::Protocol, "a line without an end"));
+        }
+        const std::size_t had = unread_.size();
+        unread_.resize(had + kReadBytes);
+        const ssize_t got = recv(descriptor_.get(), unread_.data() + had, kReadBytes, 0);
+        const int why = errno;
+        unread_.resize(had + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+        if (got == 0) {
+            return tl::unexpected(closed());
+        }
+        if (got < 0) {
+            if (why != EAGAIN && why != EINTR) {
+                return tl::unexpected(closed());
+            }
+            if (auto ready = wait(POLLIN, deadline); !ready) {
+                return tl::unexpected(std::move(ready.error()));
+            }
+        }
+    }
+}
+
+tl::expected<void, ClientError> Client::wait(short events, std::optional<Deadline> deadline) {
+    while (true) {
+        int timeout_ms = -1;
+        if (deadline) {
+            const auto left =
+                std::chrono::ceil<std::chrono::milliseconds>(*deadline - steady_clock::now());
+            if (left.count() <= 0) {
+                return tl::unexpected(
+                    failure(ClientError::Kind::Timeout, "no answer within the time given"));
+            }
+            constexpr std::chrono::milliseconds kHour{3'600'000};
+            timeout_ms = static_cast<int>(std::min(left, kHour).count());
+        }
+        std::array<pollfd, 2> polled{{{descriptor_.get(), events, 0}, {interrupt_, POLLIN, 0}}};
+        const int ready = poll(polled.data(), polled.size(), timeout_ms);
+        if (ready < 0 && errno != EINTR) {
+            return tl::unexpected(failure(ClientError::Kind::Protocol, std::strerror(errno)));
+        }
+        if (ready <= 0) {
+            continue;
+        }
+        if (polled[1].revents != 0) {
+            return tl::unexpected(failure(ClientError::Kind::Interrupted, "interrupted"));
+        }
+        return {};
+    }
+}
+
+}  // namespace meshd::ipc

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// A blocking client of the daemon's local API (ipc/API.md): JSON-RPC 2.0 over a Unix stream
+/// socket, one JSON text per line. Every call that may block takes a deadline. Not thread-safe.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "ipc/client/descriptor.h"
+#include "proto/base/json.h"
+
+namespace meshd::ipc {
+
+using Deadline = std::chrono::steady_clock::time_point;
+
+/// One socket that was tried and why it did not connect.
+struct SocketAttempt {
+    std::string path;
+    int error = 0;  ///< errno
+};
+
+/// Why there is no result.
+struct ClientError {
+    enum class Kind {
+        NoDaemon,     ///< nothing connected; `tried` says what
+        Closed,       ///< the daemon closed the connection
+        Timeout,      ///< the deadline passed
+        Interrupted,  ///< the interrupt descriptor became readable
+        Protocol,     ///< what came is no JSON-RPC, or a line beyond kLineBytesMax
+        Remote,       ///< the daemon refused: `code`, `message` and `data` are its own
+    };
+    Kind kind = Kind::Protocol;
+    std::string message;
+    int code = 0;  ///< an ErrorCode, or one this build does not know
+    /// JSON text of error.data; empty where there is none.
+    std::string data;
+    std::vector<SocketAttempt> tried;
+};
+
+/// The answer to one call.
+class Reply {
+  public:
+    explicit Reply(json::Document document) : document_(std::move(document)) {}
+    /// Valid while the Reply lives.
+    json::Value result() const { return document_.root()["result"]; }
+
+  private:
+    json::Document document_;
+};
+
+/// One `event` notification.
+class Event {
+  public:
+    explicit Event(json::Document document) : document_(std::move(document)) {}
+    /// {subscription, kind, cursor, timestamp_ms, data}; valid while the Event lives.
+    json::Value params() const { return document_.root()["params"]; }
+    std::string_view kind() const { return params()["kind"].as_string().value_or(""); }
+    std::string_view cursor() const { return params()["cursor"].as_string().value_or(""); }
+    json::Value data() const { return params()["data"]; }
+
+  private:
+    json::Document document_;
+};
+
+/// One connection. Events that arrive while a call waits for its reply are kept for next_event().
+class Client {
+  public:
+    /// The daemon pages its listings; a line beyond this is no daemon of ours.
+    static constexpr std::size_t kLineBytesMax = std::size_t{64} << 20;
+    /// Events kept while calls wait. Beyond it the oldest go and are counted in events_lost().
+    static constexpr std::size_t kEventsKeptMax = 4096;
+
+    /// The first of `paths` that connects. Fails with NoDaemon, listing each attempt.
+    static tl::expected<Client, ClientError> connect(const std::vector<std::string>& paths,
+                                                     Deadline deadline);
+    /// Takes over a connected stream socket.
+    explicit Client(Descriptor descriptor);
+
+    /// Waiting ends with Interrupted once `descriptor` is readable. It stays the caller's; -1 =
+    /// none.
+    void set_interrupt(int descriptor) { interrupt_ = descriptor; }
+
+    /// `params`: JSON text of an object or array. Replies to earlier calls that timed out are
+    /// dropped. After any failure but Remote and Timeout the connection is of no further use.
+    tl::expected<Reply, ClientError> call(std::string_view method, std::string_view params,
+                                          Deadline deadline);
+    /// events.subscribe with these params; its events come from next_event().
+    tl::expected<Reply, ClientError> subscribe(std::string_view params, Deadline deadline) {
+        return call("events.subscribe", params, deadline);
+    }
+    /// The next event, in the order sent. Without a deadline it waits for ever.
+    tl::expected<Event, ClientError> next_event(std::optional<Deadline> deadline);
+
+    std::uint64_t events_lost() const { return events_lost_; }
+
+  private:
+    tl::expected<void, ClientError> send_line(std::string_view line, Deadline deadline);
+    tl::expected<json::Document, ClientError> read_text(std::optional<Deadline> deadline);
+    tl::expected<void, ClientError> wait(short events, std::optional<Deadline> deadline);
+    void keep_event(json::Document document);
+
+    Descriptor descriptor_;
+    int interrupt_ = -1;
+    std::uint64_t last_id_ = 0;
+    std::uint64_t events_lost_ = 0;
+    std::string unread_;
+    std::size_t searched_ = 0;  ///< bytes of unread_ known to hold no newline
+    std::deque<Event> events_;
+};
+
+}  // namespace meshd::ipc

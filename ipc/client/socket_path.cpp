@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ipc/client/socket_path.h"
+
+#include <grp.h>
+#include <sys/stat.h>
+
+#include <cstdlib>
+
+namespace meshd::ipc {
+namespace {
+
+std::string environment(const char* name) {
+    const char* value = std::getenv(name);
+    return value == nullptr ? std::string() : std::string(value);
+}
+
+}  // namespace
+
+std::vector<std::string> socket_candidates(const SocketChoice& choice) {
+    if (!choice.option.empty()) {
+        return {choice.option};
+    }
+    if (!choice.environment.empty()) {
+        return {choice.environment};
+    }
+    std::vector<std::string> paths = {"/run/meshd/meshd.sock"};
+    if (!choice.runtime_dir.empty()) {
+        paths.push_back(choice.runtime_dir + "/meshd/meshd.sock");
+    }
+    return paths;
+}
+
+SocketChoice socket_choice_from_environment(std::string option) {
+    return {std::move(option), environment("MESHD_SOCKET"), environment("XDG_RUNTIME_DIR")};
+}
+
+std::optional<std::string> group_of(const std::string& path) {
+    struct stat info {};
+    if (stat(path.c_str(), &info) != 0) {
+        return std::nullopt;
+    }
+    const group* entry = getgrgid(info.st_gid);
+    if (entry == nullptr) {
+        return std::nullopt;
+    }
+    return std::string(entry->gr_name);
+}
+
+}  // namespace meshd::ipc
