@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "cli/arguments.h"
+#include "cli/context.h"
+#include "cli/render.h"
+#include "cli/verbs.h"
+
+namespace meshd::cli {
+
+std::string render_raised(const json::Value& result, bool has_waited) {
+    const json::Value pending = result["pending"];
+    const std::size_t delivered = result["delivered"].size();
+    const std::size_t others = delivered + pending.size();
+    std::string out = print_value(result["id"]);
+    if (others == 0) {
+        return out + ": no other box is there to hear it\n";
+    }
+    if (!has_waited) {
+        return out + ": sent to " + print_count(others, "other box", "other boxes") +
+               ", not waited for\n";
+    }
+    out += ": delivered to " + std::to_string(delivered) + " of " +
+           print_count(others, "other box", "other boxes") + "\n";
+    if (pending.size() > 0) {
+        out += "pending: " + join(texts_of(pending), ", ") + "\n";
+    }
+    return out;
+}
+
+namespace {
+
+constexpr std::chrono::milliseconds kWaitDefault{1000};
+/// Above what the daemon takes in one request, so that the refusal is the daemon's own.
+constexpr std::size_t kInputBytesMax = std::size_t{4} << 20;
+
+tl::expected<std::string, std::string> read_input() {
+    std::string text;
+    char piece[4096];
+    while (text.size() <= kInputBytesMax) {
+        const ssize_t got = read(STDIN_FILENO, piece, sizeof piece);
+        if (got == 0) {
+            return text;
+        }
+        if (got < 0 && errno != EINTR) {
+            return tl::unexpected(std::string("cannot read standard input: ") +
+                                  std::strerror(errno));
+        }
+        text.append(piece, static_cast<std::size_t>(got < 0 ? 0 : got));
+    }
+    return tl::unexpected(std::string("standard input is too long for an alert"));
+}
+
+/// JSON text of the alert: an object as it is, any other text as {"message": text}.
+tl::expected<std::string, std::string> alert_object(std::string_view text) {
+    while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) {
+        text.remove_suffix(1);
+    }
+    if (!json::is_utf8(text)) {
+        return tl::unexpected(std::string("the alert is no UTF-8 text"));
+    }
+    const std::size_t first = text.find_first_not_of(" \t\r\n");
+    if (first == std::string_view::npos) {
+        return tl::unexpected(std::string("the alert is empty"));
+    }
+    if (text[first] == '{') {
+        const auto parsed = json::Document::parse(text, json::Limits{kInputBytesMax, 64, 1U << 18});
+        if (!parsed) {
+            return tl::unexpected(
+                "the alert begins like a JSON object but is none: " + parsed.error().message +
+                " at byte " + std::to_string(parsed.error().offset));
+        }
+        return parsed->root().print();
+    }
+    std::string object;
+    json::Writer(object).begin_object().member("message", text).end_object();
+    return object;
+}
+
+ExitCode run(Context& context, const Arguments& arguments) {
+    std::string given(arguments.text("ALERT"));
+    if (given == "-") {
+        auto input = read_input();
+        if (!input) {
+            return Context::fail(ExitCode::Usage, input.error());
+        }
+        given = std::move(*input);
+    }
+    const auto object = alert_object(given);
+    if (!object) {
+        return Context::fail(ExitCode::Usage, object.error());
+    }
+    const auto wait = arguments.duration("wait").value_or(kWaitDefault);
+    std::string params;
+    json::Writer writer(params);
+    writer.begin_object().member_raw("alert", *object);
+    if (arguments.has("priority")) {
+        writer.member("priority", arguments.text("priority"));
+    }
+    writer.member("wait_ms", wait.count()).end_object();
+
+    const auto reply = context.call("alerts.raise", params, wait);
+    if (!reply) {
+        return reply.error();
+    }
+    const json::Value result = reply->result();
+    const bool has_waited = wait.count() > 0;
+    if (context.is_json()) {
+        context.write_line(result.print());
+    } else {
+        context.write(render_raised(result, has_waited));
+    }
+    return has_waited && result["pending"].size() > 0 ? ExitCode::Partial : ExitCode::Ok;
+}
+
+constexpr std::array<Argument, 1> kArguments = {
+    {{"ALERT", "a JSON object, or a text sent as {\"message\": text}; - reads standard input"}}};
+constexpr std::array<Option, 2> kOptions = {{
+    {"priority", "P", "how urgent (default normal)", ValueKind::Choice, 0, 0,
+     "low|normal|high|critical"},
+    {"wait", "S", "how long to wait for the others to confirm (default 1s, 0 not at all)",
+     ValueKind::Duration, 0, 60'000},
+}};
+
+}  // namespace
+
+constexpr Verb kAlertVerb = {
+    .name = "alert",
+    .summary = "Raise an alert to all boxes",
+    .arguments = kArguments,
+    .options = kOptions,
+    .example =
+        "meshctl alert '{\"type\":\"intrusion\",\"camera\":3}' --priority critical\n"
+        "meshctl alert \"door open\" --wait 5s",
+    .run = run,
+    .notes =
+        "Prints the alert's id and who has it. Exit code 4: some boxes had not confirmed when the\n"
+        "wait was over; the alert still goes to them.",
+};
+
+}  // namespace meshd::cli

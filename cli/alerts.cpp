@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <array>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "cli/arguments.h"
+#include "cli/context.h"
+#include "cli/event_line.h"
+#include "cli/event_stream.h"
+#include "cli/render.h"
+#include "cli/table.h"
+#include "cli/verbs.h"
+
+namespace meshd::cli {
+
+Tone tone_of_priority(std::string_view priority) {
+    if (priority == "critical") {
+        return Tone::Bad;
+    }
+    return priority == "high" ? Tone::Warn : priority == "low" ? Tone::Dim : Tone::Plain;
+}
+
+std::string print_alert(const json::Value& alert) {
+    if (alert.size() == 1 && alert["message"].is_string()) {
+        return print_value(alert["message"]);
+    }
+    return print_value(alert);
+}
+
+std::string render_alerts(const json::Value& result, const Style& style) {
+    if (result["alerts"].size() == 0) {
+        return "no alerts\n";
+    }
+    Table table(
+        {{"AGE", Align::Right}, {"PRIORITY"}, {"SOURCE"}, {"HOPS", Align::Right}, {"ALERT"}});
+    for (const json::Value& alert : result["alerts"]) {
+        const std::string priority = print_value(alert["priority"]);
+        table.add_row({print_duration_ms(alert["age_ms"]),
+                       {priority, tone_of_priority(priority)},
+                       print_value(alert["source"]),
+                       print_value(alert["hops"]),
+                       print_alert(alert["alert"])});
+    }
+    return table.print(style);
+}
+
+namespace {
+
+std::string list_params(const Arguments& arguments) {
+    std::string params;
+    json::Writer writer(params);
+    writer.begin_object();
+    if (const auto limit = arguments.number("limit")) {
+        writer.member("limit", *limit);
+    }
+    if (const auto since = arguments.duration("since")) {
+        writer.member("since_ms", since->count());
+    }
+    if (arguments.has("priority")) {
+        writer.member("priority", arguments.text("priority"));
+    }
+    if (arguments.has("node")) {
+        writer.member("node_id", arguments.text("node"));
+    }
+    if (arguments.has("after")) {
+        writer.member("after", arguments.text("after"));
+    }
+    writer.end_object();
+    return params;
+}
+
+/// The alerts there are, oldest first, and then each new one.
+class Follower {
+  public:
+    Follower(Context& context, const Arguments& arguments)
+        : context_(context), params_(list_params(arguments)), node_(arguments.text("node")) {}
+
+    tl::expected<void, ipc::ClientError> list(ipc::Client& client) {
+        const auto reply = client.call("alerts.list", params_, context_.deadline());
+        if (!reply) {
+            return tl::unexpected(reply.error());
+        }
+        std::vector<json::Value> oldest_first;
+        for (const json::Value& alert : reply->result()["alerts"]) {
+            oldest_first.insert(oldest_first.begin(), alert);
+        }
+        for (const json::Value& alert : oldest_first) {
+            listed_.emplace(alert["id"].as_string().value_or(""));
+            print(alert, alert["timestamp_ms"].as_int().value_or(0));
+        }
+        return {};
+    }
+
+    /// An alert that came between subscribing and listing is in both.
+    bool on_event(const ipc::Event& event) {
+        const json::Value alert = event.data();
+        if (event.kind() != "alert") {
+            return context_.is_json() || print_line(print_event(event.params(), context_.style()));
+        }
+        const std::string_view source = alert["source"].as_string().value_or("");
+        if ((!node_.empty() && source != node_) ||
+            listed_.contains(alert["id"].as_string().value_or(""))) {
+            return true;
+        }
+        return print(alert, event.params()["timestamp_ms"].as_int().value_or(0));
+    }
+
+  private:
+    bool print(const json::Value& alert, std::int64_t timestamp_ms) {
+        if (context_.is_json()) {
+            return print_line(alert.print());
+        }
+        return print_line(print_alert_line(alert, timestamp_ms, context_.style()));
+    }
+    bool print_line(std::string line) { return context_.write_line(std::move(line)); }
+
+    Context& context_;
+    std::string params_;
+    std::string node_;
+    std::set<std::string, std::less<>> listed_;
+};
+
+ExitCode follow(Context& context, const Arguments& arguments) {
+    EventFilter filter;
+    filter.kinds = {"alert"};
+    filter.priority = arguments.text("priority");
+    Follower follower(context, arguments);
+    return stream_events(
+        context, filter, [&](ipc::Client& client) { return follower.list(client); },
+        [&](const ipc::Event& event) { return follower.on_event(event); });
+}
+
+ExitCode run(Context& context, const Arguments& arguments) {
+    if (arguments.has("follow")) {
+        return follow(context, arguments);
+    }
+    const auto reply = context.call("alerts.list", list_params(arguments));
+    if (!reply) {
+        return reply.error();
+    }
+    const json::Value result = reply->result();
+    if (context.is_json()) {
+        context.write_line(result.print());
+        return ExitCode::Ok;
+    }
+    if (context.write(render_alerts(result, context.style())) && result["next"].is_string()) {
+        Context::say("there are more: --after " + print_value(result["next"]));
+    }
+    return ExitCode::Ok;
+}
+
+constexpr std::array<Option, 6> kOptions = {{
+    {"limit", "N", "at most so many (default 100)", ValueKind::Number, 1, 1000},
+    {"priority", "P", "only this priority and higher", ValueKind::Choice, 0, 0,
+     "low|normal|high|critical"},
+    {"node", "NODE", "only those raised by this box", ValueKind::Text},
+    {"since", "AGE", "only those at most so old, as 10m", ValueKind::Duration, 0, 86'400'000},
+    {"after", "ID", "go on behind this alert", ValueKind::Text},
+    {"follow", "", "oldest first, and then each new one as it comes"},
+}};
+
+}  // namespace
+
+constexpr Verb kAlertsVerb = {
+    .name = "alerts",
+    .summary = "List the alerts this box holds, newest first",
+    .arguments = {},
+    .options = kOptions,
+    .example =
+        "meshctl alerts --since 1h --priority high\n"
+        "meshctl alerts --follow --json | jq -c .alert",
+    .run = run,
+    .notes = "With --follow it ends with Ctrl-C, and with --json it prints one alert per line.",
+};
+
+}  // namespace meshd::cli

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+
+#include "cli/exit_code.h"
+#include "cli/format.h"
+#include "ipc/client/client.h"
+
+namespace meshd::cli {
+
+struct Globals {
+    std::string socket;
+    bool is_json = false;
+    std::chrono::milliseconds timeout{5000};
+    Style style;
+};
+
+/// What a verb works with: the daemon, standard output for data, standard error for words.
+class Context {
+  public:
+    explicit Context(Globals globals) : globals_(std::move(globals)) {}
+
+    bool is_json() const { return globals_.is_json; }
+    const Style& style() const { return globals_.style; }
+    ipc::Deadline deadline() const { return std::chrono::steady_clock::now() + globals_.timeout; }
+
+    /// A new connection.
+    tl::expected<ipc::Client, ipc::ClientError> connect() const;
+    /// Calls the daemon, connecting at the first call. The reply may take `extra` longer than the
+    /// user's timeout. A failure has been told to the user already.
+    tl::expected<ipc::Reply, ExitCode> call(std::string_view method, std::string_view params = "{}",
+                                            std::chrono::milliseconds extra = {});
+    /// The same, without telling.
+    tl::expected<ipc::Reply, ipc::ClientError> try_call(std::string_view method,
+                                                        std::string_view params = "{}",
+                                                        std::chrono::milliseconds extra = {});
+
+    /// Writes data at once. False after a failure, now or before: then there is no use going on.
+    bool write(std::string_view text);
+    /// The same as a line.
+    bool write_line(std::string text);
+    /// True where output was lost.
+    bool has_lost_output() const { return has_lost_output_; }
+
+    /// Says it on standard error, with the program's name before it.
+    static void say(std::string_view text);
+    /// Says what went wrong.
+    static ExitCode fail(const ipc::ClientError& error);
+    static ExitCode fail(ExitCode code, std::string_view text);
+
+  private:
+    Globals globals_;
+    std::optional<ipc::Client> client_;
+    bool has_lost_output_ = false;
+};
+
+using Render = std::string (*)(const json::Value& result, const Style& style);
+
+/// Calls the method and prints its result: as it is with --json, else rendered.
+ExitCode show(Context& context, std::string_view method, std::string_view params, Render render);
+
+}  // namespace meshd::cli

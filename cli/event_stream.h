@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <string>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "cli/context.h"
+#include "cli/exit_code.h"
+#include "ipc/client/client.h"
+
+namespace meshd::cli {
+
+struct EventFilter {
+    std::vector<std::string> kinds;  ///< empty = all
+    std::string priority;            ///< least priority of alerts; empty = any
+};
+
+/// Subscribes and hands over each event until the handler returns false, a failure, or SIGINT or
+/// SIGTERM (then Ok). Where the daemon goes away after the first subscription, says so, and goes on
+/// behind the last event once it is back. `on_start` runs once, after the first subscription.
+ExitCode stream_events(
+    Context& context, const EventFilter& filter,
+    const std::function<tl::expected<void, ipc::ClientError>(ipc::Client&)>& on_start,
+    const std::function<bool(const ipc::Event&)>& on_event);
+
+}  // namespace meshd::cli

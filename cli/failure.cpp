@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/failure.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "cli/format.h"
+#include "ipc/client/socket_path.h"
+#include "ipc/error.h"
+
+namespace meshd::cli {
+namespace {
+
+/// Group that the installed daemon gives its socket.
+constexpr const char* kDefaultGroup = "meshd";
+
+std::string_view words_of(int error) {
+    switch (error) {
+        case ENOENT:
+            return "no such file";
+        case ECONNREFUSED:
+            return "nobody listens there";
+        case EACCES:
+            return "permission denied";
+        case EAGAIN:
+            return "the daemon is too busy to accept";
+        case ENAMETOOLONG:
+            return "longer than a socket's path may be";
+        default:
+            return std::strerror(error);
+    }
+}
+
+std::string join_group_advice(const std::string& path) {
+    const std::string group = ipc::group_of(path).value_or(kDefaultGroup);
+    return "only root and members of group '" + group + "' may; join with\n  sudo usermod -aG " +
+           group + " \"$USER\"\nand log in again";
+}
+
+Failure no_daemon(const ipc::ClientError& error) {
+    Failure out;
+    out.code = ExitCode::NoDaemon;
+    out.text = "no meshd answers";
+    for (const ipc::SocketAttempt& attempt : error.tried) {
+        out.text += "\n  " + printable(attempt.path) + ": " + std::string(words_of(attempt.error));
+    }
+    const auto denied = std::find_if(error.tried.begin(), error.tried.end(),
+                                     [](const auto& tried) { return tried.error == EACCES; });
+    if (denied != error.tried.end()) {
+        out.code = ExitCode::NotPermitted;
+        out.text += "\n" + join_group_advice(denied->path);
+        return out;
+    }
+    const auto& tried = error.tried;
+    const bool is_named = tried.size() == 1 && tried[0].path != "/run/meshd/meshd.sock";
+    out.text += "\nstart one with\n  meshd --open";
+    if (is_named) {
+        out.text += " --socket " + printable(tried[0].path);
+    }
+    return out;
+}
+
+Failure refused(const ipc::ClientError& error) {
+    Failure out;
+    out.text = printable(error.message);
+    const auto parsed = json::Document::parse(error.data, json::Limits{});
+    const json::Value data = parsed ? parsed->root() : json::Value();
+    // The daemon's sentence may name the field already.
+    const auto add = [&](std::string_view name, std::string_view words) {
+        const json::Value value = data[name];
+        if (!value.exists() || value.is_null()) {
+            return;
+        }
+        const std::string text = print_value(value);
+        if (out.text.find(text) == std::string::npos) {
+            out.text += std::string(words) + text;
+        }
+    };
+    add("field", "; param: ");
+    add("got", "; got: ");
+    add("expected", "; expected: ");
+    if (data["did_you_mean"].is_string()) {
+        out.text += "; did you mean '" + print_value(data["did_you_mean"]) + "'?";
+    }
+    const auto code = static_cast<ipc::ErrorCode>(error.code);
+    if (code == ipc::ErrorCode::Overloaded) {
+        out.text += "; try again in " + print_duration_ms(data["retry_after_ms"]);
+    } else if (code == ipc::ErrorCode::HasLeft) {
+        out.text += "\nto rejoin:\n  meshctl discover";
+    } else if (code == ipc::ErrorCode::NotPermitted) {
+        out.code = ExitCode::NotPermitted;
+        out.text +=
+            "\nonly root, the daemon's user and members of group 'meshd-admin' may; join "
+            "with\n  sudo usermod -aG meshd-admin \"$USER\"\nand log in again";
+    }
+    return out;
+}
+
+}  // namespace
+
+Failure explain(const ipc::ClientError& error) {
+    switch (error.kind) {
+        case ipc::ClientError::Kind::NoDaemon:
+            return no_daemon(error);
+        case ipc::ClientError::Kind::Closed:
+            return {ExitCode::NoDaemon, error.message + " before it answered"};
+        case ipc::ClientError::Kind::Timeout:
+            return {ExitCode::Partial,
+                    "the daemon did not answer in time (--timeout S waits longer)"};
+        case ipc::ClientError::Kind::Interrupted:
+            return {ExitCode::Partial, "interrupted"};
+        case ipc::ClientError::Kind::Protocol:
+            return {ExitCode::Refused, "what answers is no meshd: " + printable(error.message)};
+        case ipc::ClientError::Kind::Remote:
+            return refused(error);
+    }
+    return {};
+}
+
+}  // namespace meshd::cli

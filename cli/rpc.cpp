@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <array>
+
+#include "cli/arguments.h"
+#include "cli/context.h"
+#include "cli/method_help.h"
+#include "cli/suggestion.h"
+#include "cli/table.h"
+#include "cli/verbs.h"
+
+namespace meshd::cli {
+namespace {
+
+std::string schema_type(const json::Value& schema) {
+    if (schema["enum"].size() > 0) {
+        return join(texts_of(schema["enum"]), "|");
+    }
+    std::string type = print_value(schema["type"]);
+    if (schema["minimum"].exists() || schema["maximum"].exists()) {
+        type += " " + print_value(schema["minimum"]) + ".." + print_value(schema["maximum"]);
+    }
+    return type;
+}
+
+std::string list_methods(const json::Value& document, const Style& style) {
+    Listing rows;
+    for (const json::Value& method : document["methods"]) {
+        rows.add(print_value(method["name"]), print_value(method["summary"]));
+    }
+    return rows.print(style);
+}
+
+std::vector<std::string> method_names(const json::Value& document) {
+    std::vector<std::string> names;
+    for (const json::Value& method : document["methods"]) {
+        names.push_back(print_value(method["name"]));
+    }
+    return names;
+}
+
+ExitCode run(Context& context, const Arguments& arguments) {
+    if (arguments.has("list")) {
+        return show(context, "rpc.discover", "{}", list_methods);
+    }
+    if (!arguments.has("METHOD")) {
+        return Context::fail(ExitCode::Usage, "METHOD is missing; 'meshctl rpc --list' names them");
+    }
+    if (!json::is_utf8(arguments.text("METHOD"))) {
+        return Context::fail(ExitCode::Usage, "METHOD is no UTF-8 text");
+    }
+    std::string params = "{}";
+    std::chrono::milliseconds wait{};
+    if (arguments.has("PARAMS")) {
+        const auto parsed = json::Document::parse(arguments.text("PARAMS"), json::Limits{});
+        if (!parsed) {
+            return Context::fail(ExitCode::Usage, "PARAMS is no JSON: " + parsed.error().message +
+                                                      " at byte " +
+                                                      std::to_string(parsed.error().offset));
+        }
+        const json::Value root = parsed->root();
+        if (!root.is_object() && !root.is_array()) {
+            return Context::fail(ExitCode::Usage, "PARAMS is neither a JSON object nor an array");
+        }
+        params = root.print();
+        // A call that waits on purpose is not late.
+        constexpr std::int64_t kHourMs = 3'600'000;
+        const std::int64_t wait_ms = root["wait_ms"].as_int().value_or(0);
+        wait = std::chrono::milliseconds(wait_ms > 0 && wait_ms < kHourMs ? wait_ms : 0);
+    }
+    const auto reply = context.call(arguments.text("METHOD"), params, wait);
+    if (!reply) {
+        return reply.error();
+    }
+    context.write_line(reply->result().print());
+    return ExitCode::Ok;
+}
+
+ExitCode run_help(Context& context, const Arguments& arguments) {
+    const auto reply = context.call("rpc.discover");
+    if (!reply) {
+        return reply.error();
+    }
+    const auto text = method_help(reply->result(), arguments.text("METHOD"));
+    if (!text) {
+        return Context::fail(ExitCode::Usage, text.error());
+    }
+    context.write(*text);
+    return ExitCode::Ok;
+}
+
+constexpr std::array<Argument, 2> kArguments = {{
+    {"METHOD", "name of the method, as mesh.status", false, false},
+    {"PARAMS", "JSON object (or array) of its params", false, false},
+}};
+constexpr std::array<Option, 1> kOptions = {{{"list", "", "list the methods of the daemon"}}};
+
+}  // namespace
+
+tl::expected<std::string, std::string> method_help(const json::Value& document,
+                                                   std::string_view name) {
+    for (const json::Value& method : document["methods"]) {
+        if (method["name"].as_string() != name) {
+            continue;
+        }
+        std::string out =
+            print_value(method["name"]) + ": " + print_value(method["summary"]) + "\n";
+        if (method["params"].size() == 0) {
+            return out + "\nNo params.\n";
+        }
+        Table table({{"PARAM"}, {"TYPE"}, {"DEFAULT"}, {""}});
+        for (const json::Value& param : method["params"]) {
+            const json::Value schema = param["schema"];
+            const bool is_required = param["required"].as_bool().value_or(false);
+            const json::Value words =
+                param["description"].exists() ? param["description"] : param["summary"];
+            table.add_row({print_value(param["name"]), schema_type(schema),
+                           is_required ? "required" : print_value(schema["default"]),
+                           words.exists() ? print_value(words) : ""});
+        }
+        return out + "\n" + table.print(Style{});
+    }
+    return tl::unexpected("no method '" + printable(name) + "'" +
+                          did_you_mean(name, method_names(document)));
+}
+
+constexpr Verb kRpcVerb = {
+    .name = "rpc",
+    .summary = "Call any method of the daemon and print its result",
+    .arguments = kArguments,
+    .options = kOptions,
+    .example =
+        "meshctl rpc mesh.node '{\"node_id\":\"cam-2\"}'\nmeshctl rpc --list\n"
+        "meshctl rpc alerts.raise --help",
+    .run = run,
+    .notes = "The result is always JSON.",
+    .run_help = run_help,
+};
+
+}  // namespace meshd::cli

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <array>
+
+#include "cli/arguments.h"
+#include "cli/context.h"
+#include "cli/render.h"
+#include "cli/state_patch.h"
+#include "cli/table.h"
+#include "cli/verbs.h"
+
+namespace meshd::cli {
+
+std::string render_state(const json::Value& result, const Style& style) {
+    std::string out = style.paint(print_value(result["node_id"]), Tone::Strong) + "  " +
+                      print_value(result["activity"]) + ", written " +
+                      print_duration_ms(result["age_ms"]) + " ago\n";
+    const json::Value state = result["state"];
+    if (state.size() == 0) {
+        return out + "  (empty)\n";
+    }
+    Listing rows;
+    for (auto it = state.begin(); it != state.end(); ++it) {
+        rows.add("  " + printable(it.key()), print_value(*it));
+    }
+    return out + rows.print(style);
+}
+
+tl::expected<std::string, std::string> state_patch(std::span<const std::string> words) {
+    constexpr json::Limits kLimits{};
+    if (words.size() == 1 && words[0].starts_with('{')) {
+        const auto parsed = json::Document::parse(words[0], kLimits);
+        if (!parsed) {
+            return tl::unexpected("the patch is no JSON object: " + parsed.error().message +
+                                  " at byte " + std::to_string(parsed.error().offset));
+        }
+        return parsed->root().print();
+    }
+    std::string patch;
+    json::Writer writer(patch);
+    writer.begin_object();
+    for (const std::string& word : words) {
+        const std::size_t equals = word.find('=');
+        if (equals == 0 || equals == std::string::npos) {
+            return tl::unexpected("'" + printable(word) +
+                                  "' is neither KEY=VALUE nor a JSON object");
+        }
+        if (!json::is_utf8(word)) {
+            return tl::unexpected("'" + printable(word) + "' is no UTF-8 text");
+        }
+        const std::string value = word.substr(equals + 1);
+        writer.key(word.substr(0, equals));
+        const auto parsed = json::Document::parse(value, kLimits);
+        parsed ? writer.value(parsed->root()) : writer.string(value);
+    }
+    writer.end_object();
+    if (const auto parsed = json::Document::parse(patch, kLimits); !parsed) {
+        // Each value stands alone in the shell, but a key may come twice.
+        return tl::unexpected("the patch is no JSON object: " + parsed.error().message);
+    }
+    return patch;
+}
+
+namespace {
+
+ExitCode run_get(Context& context, const Arguments& arguments) {
+    std::string params;
+    json::Writer writer(params);
+    writer.begin_object();
+    if (arguments.has("NODE")) {
+        writer.member("node_id", arguments.text("NODE"));
+    }
+    writer.end_object();
+    return show(context, "state.get", params, render_state);
+}
+
+ExitCode run_set(Context& context, const Arguments& arguments) {
+    const auto& words = arguments.all("CHANGE");
+    if (words.empty() && !arguments.has("activity")) {
+        return Context::fail(ExitCode::Usage,
+                             "state set needs KEY=VALUE, a JSON object or --activity");
+    }
+    std::string params;
+    json::Writer writer(params);
+    writer.begin_object();
+    if (!words.empty()) {
+        const auto patch = state_patch(words);
+        if (!patch) {
+            return Context::fail(ExitCode::Usage, patch.error());
+        }
+        writer.member_raw("patch", *patch);
+    }
+    if (arguments.has("activity")) {
+        writer.member("activity", arguments.text("activity"));
+    }
+    writer.end_object();
+    return show(context, "state.update", params, render_state);
+}
+
+constexpr std::array<Argument, 1> kGetArguments = {
+    {{"NODE", "whose; this box's where none is given", false, false}}};
+constexpr std::array<Argument, 1> kSetArguments = {
+    {{"CHANGE", "KEY=VALUE (a JSON value, else a text; null deletes), or one JSON merge patch",
+      false, true}}};
+constexpr std::array<Option, 1> kSetOptions = {{
+    {"activity", "A", "what this box says it is doing", ValueKind::Choice, 0, 0,
+     "ACTIVE|IDLE|PROCESSING"},
+}};
+
+}  // namespace
+
+constexpr Verb kStateGetVerb = {
+    .name = "state get",
+    .summary = "Show the state document of a box",
+    .arguments = kGetArguments,
+    .options = {},
+    .example = "meshctl state get\nmeshctl state get cam-2 --json | jq .state",
+    .run = run_get,
+};
+
+constexpr Verb kStateSetVerb = {
+    .name = "state set",
+    .summary = "Change the state document of this box",
+    .arguments = kSetArguments,
+    .options = kSetOptions,
+    .example =
+        "meshctl state set temperature=41.5 mode=night old_key=null\n"
+        "meshctl state set '{\"camera\":{\"fps\":25}}' --activity PROCESSING",
+    .run = run_set,
+    .notes = "The patch is a JSON merge patch (RFC 7396); the whole document goes to every box.",
+};
+
+}  // namespace meshd::cli

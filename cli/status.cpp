@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/context.h"
+#include "cli/render.h"
+#include "cli/table.h"
+#include "cli/verbs.h"
+
+namespace meshd::cli {
+
+std::string render_status(const json::Value& result, const Style& style) {
+    Listing rows;
+    const bool has_left = result["left"].as_bool().value_or(false);
+    rows.add("node", print_value(result["node_id"]), Tone::Strong);
+    if (has_left) {
+        rows.add("mesh", print_value(result["mesh"]) + ", left ('meshctl discover' rejoins)",
+                 Tone::Warn);
+    } else {
+        rows.add("mesh", print_value(result["mesh"]) + ", " +
+                             (result["security"].as_string() == "open"
+                                  ? std::string("open: nothing is encrypted")
+                                  : print_value(result["security"])));
+    }
+    rows.add("activity", print_value(result["activity"]));
+    rows.add("boxes", print_value(result["nodes_alive"]) + " alive of " +
+                          print_value(result["nodes_known"]) + " known, this one included");
+    rows.add("links", print_value(result["peers"]));
+    const json::Value store = result["store"];
+    rows.add("store", print_value(store["records"]) + " records, " +
+                          print_size(store["bytes"].as_double().value_or(0)));
+    rows.add("uptime", print_duration(result["uptime_s"].as_double().value_or(-1) * 1000));
+    rows.add("version", print_value(result["version"]));
+    for (const std::string& warning : texts_of(result["warnings"])) {
+        rows.add("warning", warning, Tone::Warn);
+    }
+    return rows.print(style);
+}
+
+namespace {
+
+ExitCode run(Context& context, const Arguments&) {
+    return show(context, "mesh.status", "{}", render_status);
+}
+
+}  // namespace
+
+constexpr Verb kStatusVerb = {
+    .name = "status",
+    .summary = "Show this box and how it is doing",
+    .arguments = {},
+    .options = {},
+    .example = "meshctl status\nmeshctl status --json | jq .nodes_alive",
+    .run = run,
+};
+
+}  // namespace meshd::cli

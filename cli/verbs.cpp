@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/verbs.h"
+
+#include <array>
+
+namespace meshd::cli {
+
+std::span<const Verb* const> all_verbs() {
+    static constexpr std::array kVerbs = {
+        &kStatusVerb,   &kNodesVerb,  &kPeersVerb,    &kRoutesVerb,   &kTopologyVerb,
+        &kAlertVerb,    &kAlertsVerb, &kStateGetVerb, &kStateSetVerb, &kWatchVerb,
+        &kDiscoverVerb, &kLeaveVerb,  &kStatsVerb,    &kRpcVerb,      &kVersionVerb,
+    };
+    return kVerbs;
+}
+
+std::span<const Option> global_options() {
+    static constexpr std::array<Option, 4> kOptions = {{
+        {GlobalOption::kSocket, "PATH", "socket of the daemon", ValueKind::Text},
+        {GlobalOption::kJson, "", "the daemon's result as JSON, for programs", ValueKind::Flag},
+        {GlobalOption::kTimeout, "S", "how long to wait for the daemon, in seconds (default 5)",
+         ValueKind::Duration, 1, 24 * 3600 * 1000},
+        {GlobalOption::kNoColor, "", "no colours", ValueKind::Flag},
+    }};
+    return kOptions;
+}
+
+}  // namespace meshd::cli

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <span>
+
+#include "cli/verb.h"
+
+namespace meshd::cli {
+
+extern const Verb kStatusVerb;
+extern const Verb kNodesVerb;
+extern const Verb kPeersVerb;
+extern const Verb kRoutesVerb;
+extern const Verb kTopologyVerb;
+extern const Verb kAlertVerb;
+extern const Verb kAlertsVerb;
+extern const Verb kStateGetVerb;
+extern const Verb kStateSetVerb;
+extern const Verb kWatchVerb;
+extern const Verb kDiscoverVerb;
+extern const Verb kLeaveVerb;
+extern const Verb kStatsVerb;
+extern const Verb kRpcVerb;
+extern const Verb kVersionVerb;
+
+/// All of them, in the order of the help.
+std::span<const Verb* const> all_verbs();
+
+}  // namespace meshd::cli
