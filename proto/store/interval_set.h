@@ -12,12 +12,16 @@ namespace meshd {
 /// limits::kIntervalsMax (beyond it the lowest interval is forgotten, which only costs a fetch).
 class IntervalSet {
   public:
-    /// first ≥ 1, first ≤ last.
+    /// Intervals that break 1 ≤ first ≤ last ≤ limits::kCounterMax are ignored: they come from
+    /// elsewhere.
     void insert(Interval interval);
     bool contains(std::uint64_t counter) const;
     bool contains(Interval interval) const;
-    /// Parts of `other` that are not in here.
+    /// Parts of `other` that are not in here, rising. `other` must be rising and disjoint; what is
+    /// not is left out.
     std::vector<Interval> missing_from(const std::vector<Interval>& other) const;
+    /// Parts of `other` that are in here; the same condition.
+    std::vector<Interval> shared_with(const std::vector<Interval>& other) const;
     std::uint64_t highest() const { return intervals_.empty() ? 0 : intervals_.back().last; }
     bool empty() const { return intervals_.empty(); }
     const std::vector<Interval>& intervals() const { return intervals_; }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// A record: the byte string its author wrote, kept and passed on verbatim. Layout: u24 JSON length,
-/// compact JSON {"kind","node","stream","counter","clock","data"}, optional binary body.
+/// A record: the byte string its author wrote, kept and passed on verbatim (PROTOCOL.md,
+/// "Records"). Layout: u24 JSON length, compact JSON
+/// {"kind","node","stream","counter","clock","data"}, optional binary body.
 #pragma once
 
 #include <cstdint>
@@ -16,9 +17,21 @@
 #include "proto/base/ids.h"
 #include "proto/base/node_id.h"
 #include "proto/store/hybrid_clock.h"
+#include "proto/wire/limits.h"
 #include "proto/wire/message_kind.h"
 
 namespace meshd {
+
+/// A record whose kind's name this build does not know; it has no number, so that it passes by
+/// deltas only, never by push.
+inline constexpr RecordKind kOtherKind{};
+
+/// One record: a payload of full size, and 6 KiB for a node record's links or the other members. It
+/// leaves 2 KiB of a message for the wrapper.
+inline constexpr std::size_t kRecordBytesMax = 70 * 1024;
+/// The payload stands in "data", which stands in the record: two levels more.
+inline constexpr json::Limits kRecordJson{kRecordBytesMax, limits::kPayloadDepthMax + 2,
+                                          kRecordBytesMax / 2};
 
 /// Who wrote a record, its place in their stream, and when.
 struct RecordHeader {
@@ -43,14 +56,17 @@ enum class Presence : std::uint8_t { Here, Left, Restarting };
 struct NodeData {
     InstanceId instance;
     StartId start;
-    std::string version;             ///< of the software
-    StreamId volatile_stream;        ///< carries node and state records
-    StreamId durable_stream;         ///< carries registry, alert and shared records
-    std::uint64_t alert_floor = 0;   ///< lowest live alert counter of the durable stream, others
+    std::string version;       ///< of the software
+    StreamId volatile_stream;  ///< carries node and state records
+    StreamId durable_stream;   ///< carries registry, alert and shared records
+    /// Alerts of the durable stream below this counter are gone: the lowest live one that is not
+    /// critical, or one above the highest written.
+    std::uint64_t alert_floor = 0;
     std::uint64_t critical_floor = 0;  ///< the same for critical alerts
     std::vector<Endpoint> addresses;
-    std::vector<LinkClaim> links;    ///< sorted by peer
+    std::vector<LinkClaim> links;  ///< sorted by peer
     Presence presence = Presence::Here;
+    friend bool operator==(const NodeData&, const NodeData&) = default;
 };
 
 /// Data of a state record: activity, and the whole document (never a patch).
@@ -76,13 +92,19 @@ struct Record {
     std::optional<AlertData> alert;
 };
 
+/// The content must keep the limits that decode_record checks; it is ours.
 Buffer encode_node_record(const RecordHeader& header, const NodeData& data);
 Buffer encode_state_record(const RecordHeader& header, const StateData& data);
 Buffer encode_alert_record(const RecordHeader& header, const AlertData& data);
 
 /// Fails on anything that breaks the layout or a limit. Records of a kind this build does not know
-/// decode with no data set, so that they are stored and forwarded as they are.
+/// (or has no data for yet) decode with no data set, so that they are stored and passed on as they
+/// are. Unknown members and a body are tolerated: a later version may write them.
 std::optional<Record> decode_record(Bytes bytes);
+
+/// True where `text` may stand in a record as state document or alert: a JSON object within
+/// kPayloadBytesMax and kPayloadDepthMax.
+bool is_payload(std::string_view text);
 
 /// "<node_id>.<stream>.<counter>".
 std::string print_alert_id(const RecordHeader& header);

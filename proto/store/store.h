@@ -1,19 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The replicated store, in memory (PROTOCOL.md, "Records"; DESIGN.md, "Store").
+/// The replicated store, in memory (PROTOCOL.md, "Records", "Store rules", "Digest and repair").
 ///
-/// Invariants. (1) A counter that a stream covers is held here, or known to be superseded, expired
-/// or below its author's floor; what is covered is never applied again. (2) Per node at most one
-/// node record and one state record are held, the newest by (clock, stream). (3) Streams of earlier
-/// starts of a node: the volatile one leaves data and digest as soon as a newer node record is
-/// known; a durable one stays while it has live records. (4) Only streams with live records are in
-/// the digest and its hashes, so that nodes that expire a record at different moments agree again
-/// by themselves.
+/// What a store holds is a function of the *set* of records it was ever given, not of their order;
+/// this is why any exchange in any order ends in equal stores. Invariants:
+/// (1) A counter that a stream covers is held here, or its record is superseded by one that is
+/// held,
+///     or expired, below its author's floor or beyond its author's quota. It is never applied
+///     again.
+/// (2) Per node one node record is held, the newest by (clock, stream, counter). Its stream is the
+///     node's volatile stream. Of state records, the newest of the volatile stream is held, and the
+///     newest of each other stream where it is newer than the node record: its own node record is
+///     then still on its way. A node's state is the newest of these.
+/// (3) All other volatile streams of a node leave data and digest at once. A durable stream stays
+///     while it has live records, and its coverage while its node's record names it.
+/// (4) Only streams with live records are in the digest and its hashes, so that nodes that expire a
+///     record at different moments agree again by themselves.
+/// (5) A stream that left is remembered for an hour with the counters it covered (its *grave*):
+/// they
+///     are not fetched again from peers that are behind. Counters beyond these are, so that a clock
+///     that was set back, or a node that returns, is no special case.
+/// (6) Own current streams change by the write_ functions only.
 #pragma once
 
+#include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "proto/base/time.h"
@@ -27,18 +42,23 @@ namespace meshd {
 /// A record in the store, with when and how it came.
 struct HeldRecord {
     Record record;
-    Provenance provenance;      ///< at arrival: age, path (author first, the node before us last)
+    Provenance provenance;  ///< at arrival: age, path (author first, the node before us last)
     TimePoint arrived;
+    /// What the record covers goes from after this counter to its own: what was between is
+    /// superseded by it. For its push.
+    std::uint64_t covers_after = 0;
     /// Age by elapsed local time, never by comparing wall clocks.
     std::uint64_t age_ms(TimePoint now) const;
+    /// Time left for which the author wants delivery reports; 0 = none.
+    std::uint32_t report_ms(TimePoint now) const;
 };
 
 enum class Applied {
     New,        ///< held now: tell subscribers, pass it on
     Duplicate,  ///< covered before
-    Stale,      ///< a newer record of its key, or a newer start of its author, is known: covered now
-                ///< where its stream still counts, not held
-    Refused,    ///< a limit, an own stream claimed by others, an unknown kind of trouble: counted
+    Stale,    ///< a newer record of its key, or a newer start of its author, is known: covered now
+              ///< where its stream still counts, not held
+    Refused,  ///< malformed, a limit, or a stream claimed by others than its author: counted
 };
 
 struct ApplyResult {
@@ -47,37 +67,83 @@ struct ApplyResult {
     const HeldRecord* held = nullptr;
 };
 
+/// Records refused, and alerts dropped early, by reason.
+struct StoreCounts {
+    std::uint64_t malformed = 0;
+    std::uint64_t nodes_full = 0;  ///< limits::kNodesMax authors are held
+    std::uint64_t streams_full =
+        0;                          ///< limits::kStreamsMax, or too many unsettled ones of one node
+    std::uint64_t opaque_full = 0;  ///< no room for kinds that this build only passes on
+    std::uint64_t foreign_stream = 0;  ///< the stream is another author's, or of the other use
+    std::uint64_t own_stream = 0;      ///< others claim more of an own stream than was written
+    std::uint64_t alerts_dropped = 0;  ///< over an author's quota, or over the bytes for all alerts
+    std::uint64_t refused() const {
+        return malformed + nodes_full + streams_full + opaque_full + foreign_stream + own_stream;
+    }
+};
+
 class Store {
   public:
+    /// Bytes of alert records in all; above it those that would expire first go.
+    static constexpr std::size_t kAlertBytesMax = std::size_t{64} << 20;
+    /// Records of kinds that this build only passes on. They cannot be dropped without losing other
+    /// nodes' data, so that what is over is refused.
+    static constexpr std::size_t kOpaqueRecordsMax = 4096;
+    static constexpr std::size_t kOpaqueBytesMax = std::size_t{8} << 20;
+    /// Volatile streams of one node at once: its current one, and starts whose node record is still
+    /// on its way.
+    static constexpr std::size_t kVolatileStreamsMax = 4;
+    /// How long a stream that left is remembered: longer than any peer stays behind.
+    static constexpr Duration kGraveTime = std::chrono::hours(1);
+
     struct Options {
         NodeId self;
         StreamId volatile_stream;
         StreamId durable_stream;
+        /// For the owner, who decides when a node was missing for so long and calls forget().
         Duration forget_after = std::chrono::hours(24);
     };
     explicit Store(Options options);
+    Store(Store&&) noexcept;
+    Store& operator=(Store&&) noexcept;
+    ~Store();
 
-    // Local writes. Each returns the record as held and the counter before it in its stream
-    // (covers_after). Node and state replace the former one.
+    // Local writes. Each returns the record as held, with the counter before it in covers_after.
+    // Node and state replace the former one. The content must keep the limits of a record
+    // (is_payload for documents): asserted.
+    /// Sets streams and floors of `data` itself, sorts the links, and leaves out a link to itself
+    /// and addresses beyond limits::kAddressesMax.
     const HeldRecord& write_node(Now now, NodeData data);
     const HeldRecord& write_state(Now now, StateData data);
     const HeldRecord& write_alert(Now now, AlertData data, std::uint32_t report_ms);
-    /// The counter before `header` in its stream, for a push of an own record.
+    /// The counter after which `header`'s record covers its stream (HeldRecord::covers_after), for
+    /// a push of an own record.
     std::uint64_t covers_after(const RecordHeader& header) const;
+    /// Lowest live counters of the own durable stream: of alerts that are not critical, and of
+    /// critical ones. write_node publishes them.
+    std::pair<std::uint64_t, std::uint64_t> own_alert_floors() const;
 
-    /// A record from a peer, by push.
+    /// A record from a peer, by push. `covers_after` is below its counter.
     ApplyResult apply(TimePoint now, Bytes record, std::uint64_t covers_after,
                       const Provenance& provenance);
-    /// The intervals of a delta, after all its records were applied. Intervals of streams that a
-    /// newer start has retired, of own streams and of forgotten nodes are ignored.
+    /// The intervals of a delta, after all its records were applied and none refused. Intervals of
+    /// streams that a newer start has retired, of own streams and of forgotten nodes are ignored.
     void cover(const StreamIntervals& stream);
+    /// Called after each record of a delta.
+    using Told = std::function<void(const DeltaRecord&, const ApplyResult&)>;
+    /// A delta from a peer: its records, then its intervals without the counters of those refused.
+    void apply_delta(TimePoint now, const Delta& delta, const Told& told);
 
-    const DigestHashes& hashes() const { return hashes_; }
+    const DigestHashes& hashes() const;
     std::vector<StreamIntervals> digest() const;
-    /// What `theirs` covers and we lack: newest streams of a node only, own streams never.
+    /// What `theirs` covers and we lack: own current streams never, nor what graves hold, nor
+    /// streams for which there is no room.
     std::vector<StreamIntervals> missing(const std::vector<StreamIntervals>& theirs) const;
-    /// Answers to a pull, each within limits::kDeltaBytesMax and kDeltaRecordsMax; at most
-    /// `deltas_max` of them. Spans point into the store: encode before the next change.
+    /// Looks in a digest for more of our own current streams than we wrote.
+    void check_own_streams(const std::vector<StreamIntervals>& theirs);
+    /// Answers to a pull, each within limits::kDeltaBytesMax (a longer record goes alone) and
+    /// kDeltaRecordsMax; at most `deltas_max` of them. Spans point into the store: encode before
+    /// the next change.
     std::vector<Delta> deltas(TimePoint now, const Pull& pull, std::size_t deltas_max) const;
 
     const HeldRecord* node_record(const NodeId& node) const;
@@ -88,25 +154,36 @@ class Store {
     /// All alerts held, oldest first by clock.
     std::vector<const HeldRecord*> alerts() const;
 
-    /// Drops node and state of `node` (its durable records stay) and refuses its streams for an
-    /// hour, so that a peer that forgets later does not bring it back.
+    /// Drops node and state of `node` (its durable records stay) and buries its streams for an
+    /// hour, so that a peer that forgets later does not bring it back. A record that its author
+    /// writes later does. Itself is not forgotten.
     void forget(TimePoint now, const NodeId& node);
-    /// Removes expired alerts, and empty durable streams.
+    /// Removes expired alerts, empty durable streams and old graves.
     void on_timeout(TimePoint now);
     std::optional<TimePoint> next_deadline() const;
 
     std::size_t records() const;
     std::size_t bytes() const;
+    const StoreCounts& counts() const;
+    /// Records refused for want of room for their node or stream.
     std::uint64_t streams_refused() const;
-    /// Others claim more of an own stream than was written: true once per event; the owner must
-    /// then open a new stream (rename_stream).
-    // (a node that hears its own current stream beyond its own counter)
+    /// Others claim more of an own stream than was written (a copy of this very process, or an
+    /// impostor). The owner must then call reopen_streams, which clears it.
     bool own_stream_overtaken() const;
+    /// Goes on in new streams, and writes the held own node and state records again in them: push
+    /// node_record(self) and state_record(self). Alerts stay as a former start's.
     void reopen_streams(Now now, StreamId volatile_stream, StreamId durable_stream);
+    /// Others hold a node or state record of a former start of this node with a later clock (this
+    /// box's clock was set back), which wins over ours. The owner must then call
+    /// rewrite_own_records, which clears it.
+    bool own_records_outdated() const;
+    /// Writes the held own node and state records again with a clock later than any seen of this
+    /// node: push node_record(self) and state_record(self).
+    void rewrite_own_records(Now now);
 
   private:
     struct Impl;
-    DigestHashes hashes_;
+    std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace meshd

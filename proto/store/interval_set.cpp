@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proto/store/interval_set.h"
+
+#include <algorithm>
+
+#include "proto/wire/limits.h"
+
+namespace meshd {
+namespace {
+
+bool is_valid(Interval interval) {
+    return interval.first >= 1 && interval.first <= interval.last &&
+           interval.last <= limits::kCounterMax;
+}
+
+/// The first interval that ends at `counter` or later.
+auto first_reaching(const std::vector<Interval>& intervals, std::uint64_t counter) {
+    return std::lower_bound(
+        intervals.begin(), intervals.end(), counter,
+        [](const Interval& interval, std::uint64_t value) { return interval.last < value; });
+}
+
+}  // namespace
+
+void IntervalSet::insert(Interval interval) {
+    if (!is_valid(interval)) {
+        return;
+    }
+    // Adjacent intervals merge, so the search starts one below.
+    const auto from = first_reaching(intervals_, interval.first - 1);
+    auto to = from;
+    while (to != intervals_.end() && to->first <= interval.last + 1) {
+        interval.first = std::min(interval.first, to->first);
+        interval.last = std::max(interval.last, to->last);
+        ++to;
+    }
+    const auto at = intervals_.erase(from, to);
+    intervals_.insert(at, interval);
+    if (intervals_.size() > limits::kIntervalsMax) {
+        intervals_.erase(intervals_.begin());
+    }
+}
+
+bool IntervalSet::contains(std::uint64_t counter) const {
+    return contains(Interval{counter, counter});
+}
+
+bool IntervalSet::contains(Interval interval) const {
+    const auto found = first_reaching(intervals_, interval.first);
+    return found != intervals_.end() && found->first <= interval.first &&
+           found->last >= interval.last;
+}
+
+std::vector<Interval> IntervalSet::missing_from(const std::vector<Interval>& other) const {
+    std::vector<Interval> missing;
+    std::uint64_t reached = 0;
+    for (const Interval& wanted : other) {
+        if (!is_valid(wanted) || wanted.first <= reached) {
+            continue;
+        }
+        reached = wanted.last;
+        std::uint64_t next = wanted.first;
+        for (auto held = first_reaching(intervals_, next);
+             held != intervals_.end() && held->first <= wanted.last; ++held) {
+            if (next < held->first) {
+                missing.push_back({next, held->first - 1});
+            }
+            next = held->last + 1;
+        }
+        if (next <= wanted.last) {
+            missing.push_back({next, wanted.last});
+        }
+    }
+    return missing;
+}
+
+std::vector<Interval> IntervalSet::shared_with(const std::vector<Interval>& other) const {
+    std::vector<Interval> shared;
+    std::uint64_t reached = 0;
+    for (const Interval& wanted : other) {
+        if (!is_valid(wanted) || wanted.first <= reached) {
+            continue;
+        }
+        reached = wanted.last;
+        for (auto held = first_reaching(intervals_, wanted.first);
+             held != intervals_.end() && held->first <= wanted.last; ++held) {
+            shared.push_back(
+                {std::max(wanted.first, held->first), std::min(wanted.last, held->last)});
+        }
+    }
+    return shared;
+}
+
+}  // namespace meshd

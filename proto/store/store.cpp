@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proto/store/store.h"
+
+#include <algorithm>
+#include <limits>
+#include <tuple>
+#include <utility>
+
+#include "proto/base/assert.h"
+#include "proto/store/store_impl.h"
+
+namespace meshd {
+namespace {
+
+std::uint64_t elapsed_ms(TimePoint from, TimePoint to) {
+    return to > from ? static_cast<std::uint64_t>(to_ms(to - from)) : 0;
+}
+
+}  // namespace
+
+std::uint64_t HeldRecord::age_ms(TimePoint now) const {
+    const std::uint64_t elapsed = elapsed_ms(arrived, now);
+    const std::uint64_t room = std::numeric_limits<std::uint64_t>::max() - elapsed;
+    return std::min(provenance.age_ms, room) + elapsed;
+}
+
+std::uint32_t HeldRecord::report_ms(TimePoint now) const {
+    const std::uint64_t elapsed = elapsed_ms(arrived, now);
+    return elapsed >= provenance.report_ms
+               ? 0
+               : provenance.report_ms - static_cast<std::uint32_t>(elapsed);
+}
+
+Store::Store(Options options) : impl_(std::make_unique<Impl>(std::move(options))) {}
+Store::Store(Store&&) noexcept = default;
+Store& Store::operator=(Store&&) noexcept = default;
+Store::~Store() = default;
+
+const Store::Impl::Author* Store::Impl::find(const NodeId& node) const {
+    const auto found = authors.find(node);
+    return found == authors.end() ? nullptr : &found->second;
+}
+
+const HeldRecord* Store::Impl::state_in(StreamId stream) const {
+    const HeldStream* held = streams.find(stream);
+    if (held != nullptr) {
+        for (const auto& [counter, record] : held->live) {
+            if (record.record.state) {
+                return &record;
+            }
+        }
+    }
+    return nullptr;
+}
+
+RecordHeader Store::Impl::next_header(Now now, RecordKind kind) {
+    const bool is_volatile = stream_use(kind) == StreamUse::Volatile;
+    clock = next_hybrid_time(now.wall, clock);
+    return {kind, options.self, is_volatile ? options.volatile_stream : options.durable_stream,
+            is_volatile ? ++volatile_counter : ++durable_counter, clock};
+}
+
+const HeldRecord& Store::Impl::write(Now now, RecordKind kind, const Buffer& bytes,
+                                     std::uint32_t report_ms) {
+    // Decoding proves that others will accept it.
+    std::optional<Record> record = decode_record(bytes);
+    MESHD_ASSERT(record && record->header.kind == kind);
+    const RecordHeader header = record->header;
+    const StreamUse use = stream_use(kind);
+    Author& author = authors[options.self];
+    if (streams.find(header.stream) == nullptr) {
+        // Own streams always have room: the limit is against others.
+        streams.open(header.stream, header.author, use);
+        (use == StreamUse::Volatile ? author.volatile_streams : author.durable_streams)
+            .insert(header.stream);
+    }
+    const HeldRecord* former = kind == RecordKind::Node    ? author.node
+                               : kind == RecordKind::State ? state_in(header.stream)
+                                                           : nullptr;
+    if (former != nullptr) {
+        streams.drop(header.stream, former->record.header.counter);
+    }
+    // All that was written since the last live record is superseded by this one.
+    const auto& live = streams.find(header.stream)->live;
+    const std::uint64_t covers_after = live.empty() ? 0 : live.rbegin()->first;
+    streams.cover(header.stream, {header.counter, header.counter});
+    const HeldRecord& held = streams.hold(
+        {std::move(*record), Provenance{0, {}, report_ms}, now.monotonic, covers_after});
+    if (kind == RecordKind::Node) {
+        author.node = &held;
+    }
+    return held;
+}
+
+const HeldRecord& Store::write_node(Now now, NodeData data) {
+    data.volatile_stream = impl_->options.volatile_stream;
+    data.durable_stream = impl_->options.durable_stream;
+    std::tie(data.alert_floor, data.critical_floor) = own_alert_floors();
+    std::erase_if(data.links,
+                  [&](const LinkClaim& link) { return link.peer == impl_->options.self; });
+    std::sort(data.links.begin(), data.links.end());
+    if (data.addresses.size() > limits::kAddressesMax) {
+        data.addresses.resize(limits::kAddressesMax);
+    }
+    return impl_->write(now, RecordKind::Node,
+                        encode_node_record(impl_->next_header(now, RecordKind::Node), data), 0);
+}
+
+const HeldRecord& Store::write_state(Now now, StateData data) {
+    return impl_->write(now, RecordKind::State,
+                        encode_state_record(impl_->next_header(now, RecordKind::State), data), 0);
+}
+
+const HeldRecord& Store::write_alert(Now now, AlertData data, std::uint32_t report_ms) {
+    const HeldRecord& held = impl_->write(
+        now, RecordKind::Alert,
+        encode_alert_record(impl_->next_header(now, RecordKind::Alert), data), report_ms);
+    // Neither takes the alert just written: it is not on the shelf yet, then the newest there.
+    impl_->drop_over_bytes(now.monotonic);
+    impl_->shelf.add(held);
+    impl_->drop_over_quota(now.monotonic, impl_->options.self, is_critical(data));
+    return held;
+}
+
+std::uint64_t Store::covers_after(const RecordHeader& header) const {
+    const HeldRecord* held = impl_->streams.find(header.stream, header.counter);
+    return held == nullptr ? header.counter - 1 : held->covers_after;
+}
+
+std::pair<std::uint64_t, std::uint64_t> Store::own_alert_floors() const {
+    const std::uint64_t next = impl_->durable_counter + 1;
+    std::pair floors(next, next);
+    if (const HeldStream* held = impl_->streams.find(impl_->options.durable_stream)) {
+        for (const auto& [counter, record] : held->live) {
+            auto& floor = is_critical(*record.record.alert) ? floors.second : floors.first;
+            floor = std::min(floor, counter);
+            if (floors.first < next && floors.second < next) {
+                break;
+            }
+        }
+    }
+    return floors;
+}
+
+ApplyResult Store::apply(TimePoint now, Bytes record, std::uint64_t covers_after,
+                         const Provenance& provenance) {
+    std::optional<Record> decoded = decode_record(record);
+    if (!decoded || covers_after >= decoded->header.counter) {
+        return impl_->refuse(&StoreCounts::malformed);
+    }
+    return impl_->apply({now, std::move(*decoded), covers_after, provenance});
+}
+
+const HeldRecord* Store::node_record(const NodeId& node) const {
+    const Impl::Author* author = impl_->find(node);
+    return author == nullptr ? nullptr : author->node;
+}
+
+const HeldRecord* Store::state_record(const NodeId& node) const {
+    const HeldRecord* newest = nullptr;
+    if (const Impl::Author* author = impl_->find(node)) {
+        for (const StreamId stream : author->volatile_streams) {
+            const HeldRecord* state = impl_->state_in(stream);
+            if (state != nullptr &&
+                (newest == nullptr || is_newer(state->record.header, newest->record.header))) {
+                newest = state;
+            }
+        }
+    }
+    return newest;
+}
+
+const HeldRecord* Store::alert(const NodeId& author, StreamId stream, std::uint64_t counter) const {
+    const HeldRecord* held = impl_->streams.find(stream, counter);
+    return held != nullptr && held->record.alert && held->record.header.author == author ? held
+                                                                                         : nullptr;
+}
+
+std::vector<NodeId> Store::nodes() const {
+    std::vector<NodeId> nodes;
+    for (const auto& [node, author] : impl_->authors) {
+        if (author.node != nullptr) {
+            nodes.push_back(node);
+        }
+    }
+    return nodes;
+}
+
+std::vector<const HeldRecord*> Store::alerts() const {
+    std::vector<const HeldRecord*> alerts;
+    for (const auto& [stream, held] : impl_->streams.all()) {
+        for (const auto& [counter, record] : held.live) {
+            if (record.record.alert) {
+                alerts.push_back(&record);
+            }
+        }
+    }
+    std::sort(alerts.begin(), alerts.end(), [](const HeldRecord* a, const HeldRecord* b) {
+        return is_newer(b->record.header, a->record.header);
+    });
+    return alerts;
+}
+
+void Store::reopen_streams(Now now, StreamId volatile_stream, StreamId durable_stream) {
+    const StreamId former_volatile = impl_->options.volatile_stream;
+    const StreamId former_durable = impl_->options.durable_stream;
+    const HeldRecord* node = node_record(impl_->options.self);
+    const HeldRecord* state = impl_->state_in(former_volatile);
+    const std::optional<NodeData> node_data = node == nullptr ? std::nullopt : node->record.node;
+    const std::optional<StateData> state_data =
+        state == nullptr ? std::nullopt : state->record.state;
+    impl_->options.volatile_stream = volatile_stream;
+    impl_->options.durable_stream = durable_stream;
+    impl_->volatile_counter = 0;
+    impl_->durable_counter = 0;
+    impl_->is_overtaken = false;
+    const auto self = impl_->authors.find(impl_->options.self);
+    if (self != impl_->authors.end()) {
+        self->second.node = nullptr;
+        if (impl_->streams.find(former_volatile) != nullptr) {
+            impl_->retire_volatile(now.monotonic, impl_->options.self, former_volatile);
+        }
+        impl_->bury_if_done(now.monotonic, impl_->options.self, former_durable);
+    }
+    if (node_data) {
+        write_node(now, *node_data);
+    }
+    if (state_data) {
+        write_state(now, *state_data);
+    }
+}
+
+void Store::rewrite_own_records(Now now) {
+    impl_->is_outdated = false;
+    if (const HeldRecord* node = node_record(impl_->options.self)) {
+        write_node(now, *node->record.node);
+    }
+    if (const HeldRecord* state = impl_->state_in(impl_->options.volatile_stream)) {
+        write_state(now, *state->record.state);
+    }
+}
+
+const DigestHashes& Store::hashes() const {
+    return impl_->streams.hashes();
+}
+std::size_t Store::records() const {
+    return impl_->streams.records();
+}
+std::size_t Store::bytes() const {
+    return impl_->streams.bytes();
+}
+const StoreCounts& Store::counts() const {
+    return impl_->counts;
+}
+std::uint64_t Store::streams_refused() const {
+    return impl_->counts.nodes_full + impl_->counts.streams_full;
+}
+bool Store::own_stream_overtaken() const {
+    return impl_->is_overtaken;
+}
+bool Store::own_records_outdated() const {
+    return impl_->is_outdated;
+}
+
+}  // namespace meshd

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "proto/store/store_impl.h"
+
+namespace meshd {
+namespace {
+
+/// Own records have later clocks than any seen of this node. What is claimed in our name beyond
+/// this is refused: it would drive our own next records over the limit. 2^40 writes stay.
+constexpr std::uint64_t kOwnClockMax = kHybridTimeMax.value - (std::uint64_t{1} << 40);
+
+}  // namespace
+
+bool is_newer(const RecordHeader& a, const RecordHeader& b) {
+    return std::tie(a.clock, a.stream, a.counter) > std::tie(b.clock, b.stream, b.counter);
+}
+
+bool is_newer_start(const RecordHeader& header, const RecordHeader& node) {
+    return std::tie(header.clock, header.stream) > std::tie(node.clock, node.stream);
+}
+
+ApplyResult Store::Impl::refuse(std::uint64_t StoreCounts::*reason) {
+    ++(counts.*reason);
+    return {Applied::Refused, nullptr};
+}
+
+ApplyResult Store::Impl::apply(Arrival arrival) {
+    const RecordHeader& header = arrival.record.header;
+    const bool is_own = header.author == options.self;
+    if (is_own) {
+        if (header.clock.value > kOwnClockMax) {
+            return refuse(&StoreCounts::malformed);
+        }
+        clock = std::max(clock, header.clock);
+    }
+    if (is_own_current(header.stream)) {
+        if (!is_own) {
+            return refuse(&StoreCounts::foreign_stream);
+        }
+        if (header.counter > written_in(header.stream)) {
+            is_overtaken = true;
+            return refuse(&StoreCounts::own_stream);
+        }
+        return {Applied::Duplicate, nullptr};
+    }
+    if (const HeldStream* held = streams.find(header.stream)) {
+        if (held->author != header.author || held->use != stream_use(header.kind)) {
+            return refuse(&StoreCounts::foreign_stream);
+        }
+        // Held without being covered: its interval was forgotten for want of room.
+        if (held->covered.contains(header.counter) || held->live.contains(header.counter)) {
+            streams.cover(header.stream, arrival.covers());
+            return {Applied::Duplicate, nullptr};
+        }
+    } else if (const IntervalSet* grave = streams.grave(header.stream);
+               grave != nullptr && grave->contains(header.counter)) {
+        return {Applied::Stale, nullptr};
+    }
+    switch (header.kind) {
+        case RecordKind::Node:
+            return apply_node(std::move(arrival));
+        case RecordKind::State:
+            return apply_state(std::move(arrival));
+        case RecordKind::Alert:
+            return apply_alert(std::move(arrival));
+        case RecordKind::Registry:
+        case RecordKind::Shared:
+            break;
+    }
+    return apply_opaque(std::move(arrival));
+}
+
+ApplyResult Store::Impl::stale(const Arrival& arrival) {
+    const StreamId stream = arrival.record.header.stream;
+    if (streams.find(stream) != nullptr) {
+        streams.cover(stream, arrival.covers());
+    } else {
+        streams.bury_counters(arrival.now, stream, arrival.covers());
+    }
+    return {Applied::Stale, nullptr};
+}
+
+const HeldRecord* Store::Impl::admit(Arrival arrival) {
+    const RecordHeader header = arrival.record.header;
+    const StreamUse use = stream_use(header.kind);
+    auto author = authors.find(header.author);
+    if (author == authors.end() && authors.size() >= limits::kNodesMax) {
+        ++counts.nodes_full;
+        return nullptr;
+    }
+    if (streams.find(header.stream) == nullptr) {
+        // A node record makes room among its author's streams, so that it always enters.
+        const bool is_unsettled_surplus =
+            header.kind == RecordKind::State && author != authors.end() &&
+            author->second.volatile_streams.size() >= kVolatileStreamsMax;
+        if (streams.is_full() || is_unsettled_surplus) {
+            ++counts.streams_full;
+            return nullptr;
+        }
+        streams.open(header.stream, header.author, use);
+        if (author == authors.end()) {
+            author = authors.try_emplace(header.author).first;
+        }
+        (use == StreamUse::Volatile ? author->second.volatile_streams
+                                    : author->second.durable_streams)
+            .insert(header.stream);
+    }
+    streams.cover(header.stream, arrival.covers());
+    return &streams.hold({std::move(arrival.record), std::move(arrival.provenance), arrival.now,
+                          arrival.covers_after});
+}
+
+ApplyResult Store::Impl::apply_node(Arrival arrival) {
+    const RecordHeader header = arrival.record.header;
+    const TimePoint now = arrival.now;
+    const Author* author = find(header.author);
+    const HeldRecord* former = author == nullptr ? nullptr : author->node;
+    if (header.author == options.self) {
+        // Of a former start of ours: never held, but one that beats ours must be written past.
+        is_outdated |= former != nullptr && is_newer_start(header, former->record.header);
+        return stale(arrival);
+    }
+    if (former != nullptr && !is_newer(header, former->record.header)) {
+        return stale(arrival);
+    }
+    const HeldRecord* held = admit(std::move(arrival));
+    if (held == nullptr) {
+        return {Applied::Refused, nullptr};
+    }
+    authors.at(header.author).node = held;
+    std::optional<StreamId> former_durable;
+    if (former != nullptr) {
+        former_durable = former->record.node->durable_stream;
+        streams.drop(former->record.header.stream, former->record.header.counter);
+    }
+    retire_older_streams(now, *held);
+    drop_below_floors(now, *held);
+    if (former_durable) {
+        bury_if_done(now, header.author, *former_durable);
+    }
+    return {Applied::New, held};
+}
+
+ApplyResult Store::Impl::apply_state(Arrival arrival) {
+    const RecordHeader header = arrival.record.header;
+    const Author* author = find(header.author);
+    const HeldRecord* node = author == nullptr ? nullptr : author->node;
+    if (header.author == options.self) {
+        is_outdated |= node != nullptr && is_newer_start(header, node->record.header);
+        return stale(arrival);
+    }
+    if (node != nullptr && node->record.header.stream != header.stream &&
+        !is_newer_start(header, node->record.header)) {
+        return stale(arrival);
+    }
+    const HeldRecord* former = state_in(header.stream);
+    if (former != nullptr && !is_newer(header, former->record.header)) {
+        return stale(arrival);
+    }
+    const HeldRecord* held = admit(std::move(arrival));
+    if (held == nullptr) {
+        return {Applied::Refused, nullptr};
+    }
+    if (former != nullptr) {
+        streams.drop(header.stream, former->record.header.counter);
+    }
+    return {Applied::New, held};
+}
+
+ApplyResult Store::Impl::apply_alert(Arrival arrival) {
+    const RecordHeader header = arrival.record.header;
+    const TimePoint now = arrival.now;
+    const bool critical = is_critical(*arrival.record.alert);
+    const Author* author = find(header.author);
+    const bool is_gone = author != nullptr && author->node != nullptr &&
+                         is_below_floor(*author->node->record.node, arrival.record);
+    if (is_gone || arrival.provenance.age_ms >= std::uint64_t{limits::kAlertAgeMsMax}) {
+        return stale(arrival);
+    }
+    const HeldRecord* held = admit(std::move(arrival));
+    if (held == nullptr) {
+        return {Applied::Refused, nullptr};
+    }
+    shelf.add(*held);
+    drop_over_quota(now, header.author, critical);
+    drop_over_bytes(now);
+    // It may itself have been the oldest.
+    held = streams.find(header.stream, header.counter);
+    return {held == nullptr ? Applied::Stale : Applied::New, held};
+}
+
+ApplyResult Store::Impl::apply_opaque(Arrival arrival) {
+    const std::size_t size = arrival.record.bytes->size();
+    if (opaque_records >= kOpaqueRecordsMax || opaque_bytes + size > kOpaqueBytesMax) {
+        return refuse(&StoreCounts::opaque_full);
+    }
+    const HeldRecord* held = admit(std::move(arrival));
+    if (held == nullptr) {
+        return {Applied::Refused, nullptr};
+    }
+    ++opaque_records;
+    opaque_bytes += size;
+    return {Applied::New, held};
+}
+
+}  // namespace meshd

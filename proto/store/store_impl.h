@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <set>
+
+#include "proto/store/alert_shelf.h"
+#include "proto/store/store.h"
+#include "proto/store/stream_table.h"
+
+namespace meshd {
+
+/// The store's private part: own writes in store.cpp, records from others in store_apply.cpp, what
+/// leaves in store_retire.cpp, digests and deltas in store_reconcile.cpp.
+struct Store::Impl {
+    struct Author {
+        const HeldRecord* node = nullptr;
+        std::set<StreamId> volatile_streams;
+        std::set<StreamId> durable_streams;
+        bool is_empty() const { return volatile_streams.empty() && durable_streams.empty(); }
+    };
+    /// One record on its way in.
+    struct Arrival {
+        TimePoint now;
+        Record record;
+        std::uint64_t covers_after = 0;
+        Provenance provenance;
+        Interval covers() const { return {covers_after + 1, record.header.counter}; }
+    };
+
+    explicit Impl(Options options_given) : options(std::move(options_given)) {}
+
+    bool is_own_current(StreamId stream) const {
+        return stream == options.volatile_stream || stream == options.durable_stream;
+    }
+    /// Counter of the last record written in a current own stream.
+    std::uint64_t written_in(StreamId stream) const {
+        return stream == options.volatile_stream ? volatile_counter : durable_counter;
+    }
+    const Author* find(const NodeId& node) const;
+    const HeldRecord* state_in(StreamId stream) const;
+
+    // Own writes.
+    const HeldRecord& write(Now now, RecordKind kind, const Buffer& bytes, std::uint32_t report_ms);
+    RecordHeader next_header(Now now, RecordKind kind);
+
+    // Records from others.
+    ApplyResult apply(Arrival arrival);
+    ApplyResult apply_node(Arrival arrival);
+    ApplyResult apply_state(Arrival arrival);
+    ApplyResult apply_alert(Arrival arrival);
+    ApplyResult apply_opaque(Arrival arrival);
+    /// Holds the record of a stream that may be new. Null where there is no room: counted.
+    const HeldRecord* admit(Arrival arrival);
+    /// Notes that the record is known and not held.
+    ApplyResult stale(const Arrival& arrival);
+    ApplyResult refuse(std::uint64_t StoreCounts::*reason);
+
+    // What leaves.
+    void retire_volatile(TimePoint now, const NodeId& node, StreamId stream);
+    void retire_older_streams(TimePoint now, const HeldRecord& node);
+    void remove_alert(TimePoint now, RecordPlace place);
+    void drop_over_quota(TimePoint now, const NodeId& author, bool is_critical);
+    void drop_over_bytes(TimePoint now);
+    void drop_below_floors(TimePoint now, const HeldRecord& node);
+    /// Buries a durable stream that is empty and that no held node record names.
+    void bury_if_done(TimePoint now, const NodeId& author, StreamId stream);
+    void drop_if_empty(const NodeId& author);
+
+    Options options;
+    StreamTable streams;
+    AlertShelf shelf;
+    std::map<NodeId, Author> authors;
+    std::uint64_t volatile_counter = 0;  ///< of the last own record
+    std::uint64_t durable_counter = 0;
+    HybridTime clock;  ///< latest seen of this node, in own writes and in what others hold
+    bool is_overtaken = false;
+    bool is_outdated = false;
+    std::size_t opaque_records = 0;
+    std::size_t opaque_bytes = 0;
+    StoreCounts counts;
+};
+
+/// Order of records of one key: the newer one wins.
+bool is_newer(const RecordHeader& a, const RecordHeader& b);
+/// The same against another start's node record: is `header` of a newer start?
+bool is_newer_start(const RecordHeader& header, const RecordHeader& node);
+/// True where the author declared the alert gone.
+bool is_below_floor(const NodeData& data, const Record& alert);
+
+}  // namespace meshd

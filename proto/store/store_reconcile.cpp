@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <iterator>
+#include <set>
+#include <utility>
+
+#include "proto/store/store_impl.h"
+#include "proto/wire/codec.h"
+
+namespace meshd {
+namespace {
+
+/// Records that must travel together, and what they justify to cover.
+struct Portion {
+    std::vector<const HeldRecord*> records;
+    std::vector<Interval> covers;
+};
+
+/// Fills deltas portion by portion and opens the next where a limit is reached.
+class DeltaPacker {
+  public:
+    DeltaPacker(TimePoint now, std::size_t deltas_max) : now_(now), deltas_max_(deltas_max) {}
+
+    bool is_full() const { return is_full_; }
+
+    void add(StreamId stream, const NodeId& author, const Portion& portion) {
+        Delta more;
+        std::size_t bytes = encoded_bytes_max({stream, author, portion.covers});
+        for (const HeldRecord* held : portion.records) {
+            bytes += encoded_bytes_max(more.records.emplace_back(delta_record(*held, now_)));
+        }
+        if (deltas_.empty() || !has_room(stream, portion, bytes)) {
+            if (deltas_.size() >= deltas_max_) {
+                is_full_ = true;
+                return;
+            }
+            deltas_.emplace_back();
+            bytes_ = 0;
+        }
+        bytes_ += bytes;
+        Delta& delta = deltas_.back();
+        std::move(more.records.begin(), more.records.end(), std::back_inserter(delta.records));
+        if (!is_last(stream)) {
+            delta.covers.push_back({stream, author, {}});
+        }
+        std::vector<Interval>& covers = delta.covers.back().intervals;
+        for (const Interval& interval : portion.covers) {
+            if (!covers.empty() && covers.back().last + 1 == interval.first) {
+                covers.back().last = interval.last;
+            } else if (covers.size() < limits::kMessageIntervalsMax) {
+                covers.push_back(interval);
+            }  // else: covering less is always right, and a wish that scattered is not honest
+        }
+    }
+
+    std::vector<Delta> take() { return std::move(deltas_); }
+
+    static DeltaRecord delta_record(const HeldRecord& held, TimePoint now) {
+        return {*held.record.bytes, {held.age_ms(now), held.provenance.path, held.report_ms(now)}};
+    }
+
+  private:
+    bool is_last(StreamId stream) const {
+        const auto& covers = deltas_.back().covers;
+        return !covers.empty() && covers.back().stream == stream;
+    }
+
+    bool has_room(StreamId stream, const Portion& portion, std::size_t bytes) const {
+        const Delta& delta = deltas_.back();
+        const std::size_t intervals = is_last(stream) ? delta.covers.back().intervals.size() : 0;
+        return bytes_ + bytes <= limits::kDeltaBytesMax &&
+               delta.records.size() + portion.records.size() <= limits::kDeltaRecordsMax &&
+               intervals + portion.covers.size() <= limits::kMessageIntervalsMax;
+    }
+
+    TimePoint now_;
+    std::size_t deltas_max_;
+    std::vector<Delta> deltas_;
+    std::size_t bytes_ = 0;
+    bool is_full_ = false;
+};
+
+/// What was superseded in a volatile stream was superseded by its live records. So a counter
+/// without a record is only covered together with those of them that the asker lacks: whoever
+/// receives the delta can prove what it covers even if nobody else is left to ask.
+std::vector<Portion> portions_of_volatile(TimePoint now, StreamId stream, const HeldStream& held,
+                                          const std::vector<Interval>& offered) {
+    Portion together{{}, offered};
+    std::vector<Portion> apart;
+    for (const auto& [counter, record] : held.live) {
+        const bool is_offered =
+            std::any_of(offered.begin(), offered.end(), [c = counter](const Interval& interval) {
+                return interval.first <= c && c <= interval.last;
+            });
+        if (is_offered) {
+            together.records.push_back(&record);
+            apart.push_back({{&record}, {{counter, counter}}});
+        }
+    }
+    // Node record and state of full size are too much for one message. The dead counters then wait
+    // for the next pull, when the asker has both.
+    std::size_t bytes = encoded_bytes_max({stream, held.author, offered});
+    for (const HeldRecord* record : together.records) {
+        bytes += encoded_bytes_max(DeltaPacker::delta_record(*record, now));
+    }
+    if (together.records.size() < 2 || bytes <= limits::kDeltaBytesMax) {
+        return {std::move(together)};
+    }
+    return apart;
+}
+
+/// One portion per record, with the dead counters below it; those above the last one go with it.
+std::vector<Portion> portions_of_durable(const HeldStream& held,
+                                         const std::vector<Interval>& offered) {
+    std::vector<Portion> portions;
+    std::vector<Interval> below;
+    for (const Interval& interval : offered) {
+        std::uint64_t next = interval.first;
+        for (auto record = held.live.lower_bound(interval.first);
+             record != held.live.end() && record->first <= interval.last; ++record) {
+            below.push_back({next, record->first});
+            portions.push_back({{&record->second}, std::exchange(below, {})});
+            next = record->first + 1;
+        }
+        if (next <= interval.last) {
+            below.push_back({next, interval.last});
+        }
+    }
+    if (!below.empty()) {
+        if (portions.empty()) {
+            portions.emplace_back();
+        }
+        auto& covers = portions.back().covers;
+        covers.insert(covers.end(), below.begin(), below.end());
+    }
+    return portions;
+}
+
+}  // namespace
+
+void Store::cover(const StreamIntervals& stream) {
+    if (impl_->is_own_current(stream.stream)) {
+        return;
+    }
+    const HeldStream* held = impl_->streams.find(stream.stream);
+    if (held == nullptr && impl_->streams.grave(stream.stream) == nullptr) {
+        return;
+    }
+    if (held != nullptr && held->author != stream.author) {
+        return;
+    }
+    for (const Interval& interval : stream.intervals) {
+        if (held != nullptr) {
+            impl_->streams.cover(stream.stream, interval);
+        } else {
+            impl_->streams.bury_counters({}, stream.stream, interval);
+        }
+    }
+}
+
+void Store::apply_delta(TimePoint now, const Delta& delta, const Told& told) {
+    std::set<RecordPlace> refused;
+    bool is_malformed = false;
+    for (const DeltaRecord& item : delta.records) {
+        std::optional<Record> record = decode_record(item.record);
+        if (!record) {
+            is_malformed = true;
+            told(item, impl_->refuse(&StoreCounts::malformed));
+            continue;
+        }
+        const RecordPlace place{record->header.stream, record->header.counter};
+        const ApplyResult result =
+            impl_->apply({now, std::move(*record), place.counter - 1, item.provenance});
+        if (result.outcome == Applied::Refused) {
+            refused.insert(place);
+        }
+        told(item, result);
+    }
+    // Which counters a malformed record stood for is unknown: nothing is covered then.
+    if (is_malformed) {
+        return;
+    }
+    for (const StreamIntervals& stream : delta.covers) {
+        IntervalSet holes;
+        for (const RecordPlace& place : refused) {
+            if (place.stream == stream.stream) {
+                holes.insert({place.counter, place.counter});
+            }
+        }
+        cover({stream.stream, stream.author, holes.missing_from(stream.intervals)});
+    }
+}
+
+std::vector<StreamIntervals> Store::digest() const {
+    std::vector<StreamIntervals> digest;
+    for (const auto& [stream, held] : impl_->streams.all()) {
+        if (!held.live.empty()) {
+            digest.push_back({stream, held.author, held.covered.intervals()});
+        }
+    }
+    return digest;
+}
+
+void Store::check_own_streams(const std::vector<StreamIntervals>& theirs) {
+    for (const StreamIntervals& their : theirs) {
+        if (their.author == impl_->options.self && impl_->is_own_current(their.stream) &&
+            !their.intervals.empty() &&
+            their.intervals.back().last > impl_->written_in(their.stream)) {
+            impl_->is_overtaken = true;
+        }
+    }
+}
+
+std::vector<StreamIntervals> Store::missing(const std::vector<StreamIntervals>& theirs) const {
+    static const IntervalSet kNothing;
+    std::vector<StreamIntervals> missing;
+    for (const StreamIntervals& their : theirs) {
+        if (impl_->is_own_current(their.stream)) {
+            continue;
+        }
+        const HeldStream* held = impl_->streams.find(their.stream);
+        const IntervalSet* known =
+            held != nullptr ? &held->covered : impl_->streams.grave(their.stream);
+        const bool is_foreign = held != nullptr && held->author != their.author;
+        const bool is_without_room =
+            held == nullptr &&
+            (impl_->streams.is_full() ||
+             (impl_->find(their.author) == nullptr && impl_->authors.size() >= limits::kNodesMax));
+        if (is_foreign || is_without_room) {
+            continue;
+        }
+        auto intervals = (known == nullptr ? kNothing : *known).missing_from(their.intervals);
+        if (intervals.size() > limits::kMessageIntervalsMax) {
+            intervals.resize(limits::kMessageIntervalsMax);
+        }
+        if (!intervals.empty()) {
+            missing.push_back({their.stream, their.author, std::move(intervals)});
+        }
+    }
+    return missing;
+}
+
+std::vector<Delta> Store::deltas(TimePoint now, const Pull& pull, std::size_t deltas_max) const {
+    DeltaPacker packer(now, deltas_max);
+    for (const StreamIntervals& want : pull.wants) {
+        const HeldStream* held = impl_->streams.find(want.stream);
+        if (held == nullptr || held->author != want.author || held->live.empty()) {
+            continue;
+        }
+        const auto offered = held->covered.shared_with(want.intervals);
+        if (offered.empty()) {
+            continue;
+        }
+        for (const Portion& portion : held->use == StreamUse::Volatile
+                                          ? portions_of_volatile(now, want.stream, *held, offered)
+                                          : portions_of_durable(*held, offered)) {
+            packer.add(want.stream, want.author, portion);
+            if (packer.is_full()) {
+                return packer.take();
+            }
+        }
+    }
+    return packer.take();
+}
+
+}  // namespace meshd
