@@ -47,7 +47,7 @@ Reassembler::~Reassembler() {
 
 Reassembler::Result Reassembler::on_fragment(TimePoint now, const Fragment& fragment) {
     if (fragment.index >= fragment.count || fragment.count > limits::kFragmentsMax ||
-        fragment.bytes.empty()) {
+        fragment.bytes.empty() || fragment.bytes.size() > limits::kMessageBytesMax) {
         return Result::Malformed;
     }
     if (!completed_.is_new(fragment.message)) {

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/proto/wire/samples.h"
+
+#include <doctest/doctest.h>
+
+#include <fstream>
+#include <sstream>
+
+namespace meshd::test {
+namespace {
+
+constexpr std::string_view kRecord{"\0\0\2{}record", 11};
+constexpr std::string_view kFragmentBytes{"\0\xff\x10", 3};
+
+NodeId node(std::string_view name) {
+    return *NodeId::parse(name);
+}
+
+Identity box_a() {
+    return {node("box-a"), InstanceId{0xa1}, StartId{0xa2}};
+}
+
+Identity box_b() {
+    return {node("box-b"), InstanceId{0xb1}, StartId{0xb2}};
+}
+
+Cookie cookie() {
+    Cookie cookie;
+    for (std::uint8_t i = 0; i < cookie.size(); ++i) {
+        cookie[i] = i;
+    }
+    return cookie;
+}
+
+Push push(RecordKind kind, std::uint64_t covers_after, std::uint32_t graph, Provenance provenance) {
+    return {kind, as_bytes(kRecord), covers_after, graph, std::move(provenance)};
+}
+
+std::vector<Sample> make_samples() {
+    constexpr std::uint64_t kCounterMax = 9007199254740991;
+    const StreamIntervals wanted{StreamId{0xc1}, node("box-a"), {{3, 5}}};
+    return {
+        {"hello", Hello{1, 1, 0, "default", box_a(), parse_endpoint("10.0.0.1:9999")}},
+        {"hello_unicast", Hello{1, 3, UINT32_MAX, "yard", box_a(), std::nullopt}},
+        {"offer", Offer{1, 1, box_b(), StartId{0xa2}, cookie()}},
+        {"req", Req{1, "default", box_a(), StartId{0xb2}, cookie(), SessionId{0x12345678},
+                    LinkReason::Bridge}},
+        {"acc", Acc{box_b(), StartId{0xa2}, SessionId{0x87654321}, ""}},
+        {"acc_refused", Acc{box_b(), StartId{0xa2}, SessionId{}, "full"}},
+        {"conf", Conf{}},
+        {"close", Close{CloseReason::Restarting}},
+        {"heartbeat_request",
+         Heartbeat{false, 7, DigestHashes{0x0123456789abcdef, 0xfedcba9876543210}, 1700000000123}},
+        {"heartbeat_reply", Heartbeat{true, 7, std::nullopt, std::nullopt}},
+        {"ack", Ack{{{1, 4}, {6, 6}, {kCounterMax - 1, kCounterMax}}}},
+        {"push_node_on_tree", push(RecordKind::Node, 3, 0xdeadbeef, {12, {1, UINT32_MAX}, 5000})},
+        {"push_state_flooded", push(RecordKind::State, 0, 0, {})},
+        {"push_alert", push(RecordKind::Alert, 41, 9, {0, {77}, 0})},
+        {"push_registry", push(RecordKind::Registry, 1, 0, {})},
+        {"digest_request", Digest{true, {}}},
+        {"digest", Digest{false,
+                          {{StreamId{0xc1}, node("box-a"), {{1, 9}}},
+                           {StreamId{0xc2}, node("box-b"), {{2, 2}, {4, 7}}}}}},
+        {"digest_empty", Digest{false, {}}},
+        {"pull", Pull{{wanted}}},
+        {"delta",
+         Delta{{wanted},
+               {{as_bytes(kRecord), {250, {1, 2}, 0}}, {as_bytes("next"), {0, {}, 60000}}}}},
+        {"delta_without_records", Delta{{wanted}, {}}},
+        {"fragment", Fragment{2, 1, 3, MessageKind::Delta, as_bytes(kFragmentBytes)}},
+        {"routed_delivery_report", Routed{node("box-b"),
+                                          StartId{0xb2},
+                                          12,
+                                          1700000000123,
+                                          node("box-a"),
+                                          {5, 6},
+                                          DeliveryReport{StreamId{0xc1}, 9}}},
+    };
+}
+
+/// Fields of each line that is no comment.
+std::vector<std::vector<std::string>> read_rows(const std::string& file) {
+    std::ifstream stream(std::string(MESHD_VECTORS) + '/' + file);
+    REQUIRE_MESSAGE(stream.good(), file);
+    std::vector<std::vector<std::string>> rows;
+    for (std::string line; std::getline(stream, line);) {
+        if (line.empty() || line.front() == '#') {
+            continue;
+        }
+        std::istringstream fields(line);
+        auto& row = rows.emplace_back();
+        for (std::string field; std::getline(fields, field, '\t');) {
+            row.push_back(field);
+        }
+    }
+    return rows;
+}
+
+Buffer from_hex(const std::string& text) {
+    Buffer bytes(text.size() / 2);
+    REQUIRE(parse_hex_bytes(text, bytes.data(), bytes.size()));
+    return bytes;
+}
+
+}  // namespace
+
+Buffer content(std::string_view json, std::string_view body) {
+    Buffer bytes;
+    append_big_endian<3>(bytes, json.size());
+    append(bytes, json);
+    append(bytes, body);
+    return bytes;
+}
+
+const std::vector<Sample>& samples() {
+    static const std::vector<Sample> kSamples = make_samples();
+    return kSamples;
+}
+
+const std::vector<MessageVector>& message_vectors() {
+    static const std::vector<MessageVector> kVectors = [] {
+        std::vector<MessageVector> vectors;
+        for (const auto& row : read_rows("messages.tsv")) {
+            REQUIRE(row.size() == 4);
+            const Buffer body = row[3] == "-" ? Buffer() : from_hex(row[3]);
+            vectors.push_back(
+                {row[0],
+                 {static_cast<MessageKind>(std::stoi(row[1])), content(row[2], as_text(body))}});
+        }
+        return vectors;
+    }();
+    return kVectors;
+}
+
+const EncodedMessage& message_vector(const std::string& name) {
+    for (const MessageVector& vector : message_vectors()) {
+        if (vector.name == name) {
+            return vector.encoded;
+        }
+    }
+    FAIL(name);
+    return message_vectors().front().encoded;
+}
+
+const std::vector<DatagramVector>& datagram_vectors() {
+    static const std::vector<DatagramVector> kVectors = [] {
+        std::vector<DatagramVector> vectors;
+        for (const auto& row : read_rows("datagrams.tsv")) {
+            REQUIRE(row.size() == 3);
+            DatagramVector& vector = vectors.emplace_back();
+            vector.name = row[0];
+            std::istringstream items(row[1]);
+            for (std::string item; std::getline(items, item, ',');) {
+                vector.items.push_back(item);
+            }
+            vector.bytes = from_hex(row[2]);
+        }
+        return vectors;
+    }();
+    return kVectors;
+}
+
+}  // namespace meshd::test
