@@ -176,6 +176,7 @@ TEST_CASE("suggestions: near names are found, far ones are not") {
     constexpr std::array<std::string_view, 3> kNames = {"mesh.node", "mesh.nodes", "alerts.raise"};
     CHECK(did_you_mean("mesh.nods", kNames) == "mesh.node");
     CHECK(did_you_mean("alert.raise", kNames) == "alerts.raise");
+    CHECK(did_you_mean("mesh.ndoes", kNames) == "mesh.nodes");
     CHECK(did_you_mean("alertsraise", kNames) == "alerts.raise");
     CHECK(did_you_mean("frobnicate", kNames).empty());
     CHECK(did_you_mean("", kNames).empty());

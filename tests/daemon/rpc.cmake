@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
+meshd_test(NAME rpc LABEL unit
+    SOURCES rpc_events_test.cpp rpc_print_test.cpp rpc_service_test.cpp
+    LIBS meshd_rpc)
