@@ -184,9 +184,10 @@ tl::expected<fs::path, std::string> choose_state_dir(const std::string& configur
         "set; say --state-dir DIR"));
 }
 
-Identity load_identity(const StateDir& dir, std::string_view hardware_id, InstanceId fresh) {
+Installation load_installation(const StateDir& dir, std::string_view hardware_id,
+                               InstanceId fresh) {
     const fs::path path = dir.path() / "identity.json";
-    Identity identity{fresh, {}};
+    Installation identity{fresh, {}};
     const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (fd >= 0) {
         const auto stored = parse_identity(read_all(fd));

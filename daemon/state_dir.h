@@ -41,7 +41,7 @@ class StateDir {
 tl::expected<std::filesystem::path, std::string> choose_state_dir(const std::string& configured);
 
 /// Which installation this is.
-struct Identity {
+struct Installation {
     InstanceId instance;
     /// What to tell the operator: a new identity and why, or that it is not kept. May be empty.
     std::string notice;
@@ -50,6 +50,6 @@ struct Identity {
 /// The instance id kept in `identity.json`; `fresh` is stored instead where there is none, where
 /// the file cannot be read (it is set aside), or where it comes from other hardware: the copied
 /// card must not be the same installation twice.
-Identity load_identity(const StateDir& dir, std::string_view hardware_id, InstanceId fresh);
+Installation load_installation(const StateDir& dir, std::string_view hardware_id, InstanceId fresh);
 
 }  // namespace meshd

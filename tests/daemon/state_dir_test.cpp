@@ -42,10 +42,10 @@ TEST_CASE("state directory: the instance id is kept over restarts") {
     const TemporaryDir dir;
     const auto state = StateDir::open(dir.path());
     REQUIRE(state);
-    const Identity first = load_identity(*state, "hw-1", InstanceId{11});
+    const Installation first = load_installation(*state, "hw-1", InstanceId{11});
     CHECK(first.instance == InstanceId{11});
     CHECK(first.notice.empty());
-    const Identity again = load_identity(*state, "hw-1", InstanceId{12});
+    const Installation again = load_installation(*state, "hw-1", InstanceId{12});
     CHECK(again.instance == InstanceId{11});
     CHECK(again.notice.empty());
 }
@@ -54,11 +54,11 @@ TEST_CASE("state directory: data copied to other hardware get a new instance id"
     const TemporaryDir dir;
     const auto state = StateDir::open(dir.path());
     REQUIRE(state);
-    load_identity(*state, "hw-1", InstanceId{11});
-    const Identity copied = load_identity(*state, "hw-2", InstanceId{12});
+    load_installation(*state, "hw-1", InstanceId{11});
+    const Installation copied = load_installation(*state, "hw-2", InstanceId{12});
     CHECK(copied.instance == InstanceId{12});
     CHECK(copied.notice.find("other hardware") != std::string::npos);
-    CHECK(load_identity(*state, "hw-2", InstanceId{13}).instance == InstanceId{12});
+    CHECK(load_installation(*state, "hw-2", InstanceId{13}).instance == InstanceId{12});
 }
 
 TEST_CASE("state directory: a broken identity is set aside and replaced") {
@@ -70,10 +70,10 @@ TEST_CASE("state directory: a broken identity is set aside and replaced") {
         const auto state = StateDir::open(dir.path());
         REQUIRE(state);
         dir.write("identity.json", text);
-        const Identity identity = load_identity(*state, "hw-1", InstanceId{21});
+        const Installation identity = load_installation(*state, "hw-1", InstanceId{21});
         CHECK(identity.instance == InstanceId{21});
         CHECK(identity.notice.find("set aside") != std::string::npos);
         CHECK(std::filesystem::exists(dir.path() / "identity.json.broken"));
-        CHECK(load_identity(*state, "hw-1", InstanceId{22}).instance == InstanceId{21});
+        CHECK(load_installation(*state, "hw-1", InstanceId{22}).instance == InstanceId{21});
     }
 }

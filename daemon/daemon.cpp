@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/daemon.h"
+
+#include <signal.h>
+#include <sys/random.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "daemon/driver.h"
+#include "daemon/ipc_server.h"
+#include "daemon/log.h"
+#include "daemon/names.h"
+#include "daemon/rpc_service.h"
+#include "daemon/state_dir.h"
+#include "proto/base/assert.h"
+
+namespace meshd {
+namespace {
+
+template <class T>
+T random_value() {
+    T value{};
+    const ssize_t size = getrandom(&value, sizeof value, 0);
+    MESHD_ASSERT(size == static_cast<ssize_t>(sizeof value));
+    return value;
+}
+
+/// Everything that runs, in the order in which it is taken down again.
+class Daemon {
+  public:
+    Daemon() { MESHD_ASSERT(uv_loop_init(&loop_) == 0); }
+    Daemon(const Daemon&) = delete;
+    Daemon& operator=(const Daemon&) = delete;
+    ~Daemon() {
+        server_.reset();
+        service_.reset();
+        driver_.reset();
+        for (uv_signal_t& signal : signals_) {
+            uv_close(reinterpret_cast<uv_handle_t*>(&signal), nullptr);
+        }
+        uv_run(&loop_, UV_RUN_DEFAULT);
+        uv_loop_close(&loop_);
+    }
+
+    /// Empty, or what keeps it from starting.
+    std::string start(const Settings& settings);
+    void run() { uv_run(&loop_, UV_RUN_DEFAULT); }
+
+  private:
+    std::string open_node(const Settings& settings);
+    std::string open_server(const Settings& settings);
+    void on_signal(int number);
+
+    uv_loop_t loop_{};
+    uv_signal_t signals_[2]{};
+    std::optional<StateDir> state_dir_;
+    std::unique_ptr<Driver> driver_;
+    std::unique_ptr<RpcService> service_;
+    std::unique_ptr<IpcServer> server_;
+    bool is_leaving_ = false;
+};
+
+std::string Daemon::open_node(const Settings& settings) {
+    const auto hardware_id = find_hardware_id();
+    if (!hardware_id && settings.node_id.empty()) {
+        return hardware_id.error();
+    }
+    const std::string hardware = hardware_id.value_or("");
+    const auto node_id = NodeId::parse(
+        settings.node_id.empty() ? default_node_id(host_name(), hardware) : settings.node_id);
+    MESHD_ASSERT(node_id);
+
+    Driver::Options options;
+    InstanceId fresh;
+    while (!fresh) {
+        fresh = InstanceId{random_value<std::uint64_t>()};
+    }
+    const Installation identity = load_installation(*state_dir_, hardware, fresh);
+    if (!identity.notice.empty()) {
+        log_warning(identity.notice);
+        options.warnings.push_back(identity.notice);
+    }
+    options.config = settings.core;
+    options.node.node_id = *node_id;
+    options.node.instance = identity.instance;
+    options.node.entropy = random_value<Entropy>();
+    options.node.version = MESHD_VERSION;
+    options.udp_port = settings.udp_port;
+    options.interfaces = settings.interfaces;
+    driver_ = std::make_unique<Driver>(&loop_, std::move(options), [this](const Output& output) {
+        if (service_) {
+            service_->on_output(output);
+        }
+    });
+    return {};
+}
+
+std::string Daemon::open_server(const Settings& settings) {
+    const auto path = choose_socket_path(settings.socket_path);
+    if (!path) {
+        return path.error();
+    }
+    service_ = std::make_unique<RpcService>(
+        *driver_,
+        RpcService::Callbacks{[this](RpcService::ClientId client, std::string line, bool is_event) {
+            return server_ && server_->send(client, line, is_event);
+        }});
+    IpcServer::Callbacks callbacks;
+    callbacks.on_line = [this](auto client, auto line) { service_->on_line(client, line); };
+    callbacks.on_line_too_long = [this](auto client) { service_->on_line_too_long(client); };
+    callbacks.on_client_gone = [this](auto client) { service_->on_client_gone(client); };
+    callbacks.on_client_writable = [this](auto client) { service_->on_client_writable(client); };
+    callbacks.is_waiting = [this](auto client) { return service_->is_waiting(client); };
+    auto server = IpcServer::open(&loop_, *path, std::move(callbacks));
+    if (!server) {
+        return server.error();
+    }
+    server_ = std::move(*server);
+    return {};
+}
+
+std::string Daemon::start(const Settings& settings) {
+    constexpr int kSignals[] = {SIGTERM, SIGINT};
+    for (std::size_t i = 0; i < std::size(kSignals); ++i) {
+        uv_signal_init(&loop_, &signals_[i]);
+        signals_[i].data = this;
+        uv_signal_start(
+            &signals_[i],
+            [](uv_signal_t* handle, int number) {
+                static_cast<Daemon*>(handle->data)->on_signal(number);
+            },
+            kSignals[i]);
+    }
+    const auto path = choose_state_dir(settings.state_dir);
+    if (!path) {
+        return path.error();
+    }
+    auto state_dir = StateDir::open(*path);
+    if (!state_dir) {
+        return state_dir.error();
+    }
+    state_dir_.emplace(std::move(*state_dir));
+    std::string trouble = open_node(settings);
+    if (trouble.empty()) {
+        trouble = open_server(settings);
+    }
+    if (trouble.empty()) {
+        log_info("ready: node " + driver_->node().id().text() + ", mesh " +
+                 settings.core.mesh_name + " (open: whoever reaches the port takes part), " +
+                 driver_->addresses_text() + ", socket " + server_->path() + " (" +
+                 server_->access_text() + ")");
+        sd_notify(0, "READY=1");
+    }
+    return trouble;
+}
+
+void Daemon::on_signal(int number) {
+    if (is_leaving_) {
+        log_warning("second signal: ending at once");
+        uv_stop(&loop_);
+        return;
+    }
+    is_leaving_ = true;
+    log_info(std::string(strsignal(number)) + ": leaving the mesh");
+    sd_notify(0, "STOPPING=1");
+    driver_->leave([this] { uv_stop(&loop_); });
+}
+
+}  // namespace
+
+ExitCode run_daemon(const Settings& settings) {
+    // A client that hung up is an error of write(), not a reason to die.
+    signal(SIGPIPE, SIG_IGN);
+    Daemon daemon;
+    if (const std::string trouble = daemon.start(settings); !trouble.empty()) {
+        log_error(trouble);
+        return ExitCode::Failure;
+    }
+    daemon.run();
+    log_info("stopped");
+    return ExitCode::Ok;
+}
+
+}  // namespace meshd

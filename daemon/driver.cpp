@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/driver.h"
+
+#include <time.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "daemon/log.h"
+#include "proto/base/assert.h"
+
+namespace meshd {
+namespace {
+
+constexpr std::uint64_t kInterfacesIntervalMs = 2000;
+/// The core waits at most 500 ms for its peers; the rest is for a busy machine.
+constexpr std::uint64_t kLeaveTimeoutMs = 1000;
+
+std::int64_t read_clock(clockid_t clock, std::int64_t per_second) {
+    timespec at{};
+    clock_gettime(clock, &at);
+    return at.tv_sec * per_second + at.tv_nsec / (1'000'000'000 / per_second);
+}
+
+uv_timer_t* make_timer(uv_loop_t* loop, void* data) {
+    auto* timer = new uv_timer_t{};
+    uv_timer_init(loop, timer);
+    timer->data = data;
+    return timer;
+}
+
+template <class Handle>
+void close_handle(Handle* handle) {
+    uv_close(reinterpret_cast<uv_handle_t*>(handle),
+             [](uv_handle_t* closed) { delete reinterpret_cast<Handle*>(closed); });
+}
+
+void log_output(const Output& output) {
+    if (const auto* event = std::get_if<NodeEvent>(&output)) {
+        std::string line(node_event_name(event->kind));
+        line += " " + event->node.text();
+        if (!event->because.empty()) {
+            line += " because of " + event->because.text();
+        }
+        event->kind == NodeEventKind::Conflict
+            ? log_warning(line + ": another node uses this name; give one of them another node_id")
+            : log_info(line);
+    } else if (const auto* link = std::get_if<LinkEvent>(&output)) {
+        log_info((link->up ? "link.up " : "link.down ") + link->peer.text() + " at " +
+                 print_endpoint(link->address));
+    }
+}
+
+}  // namespace
+
+Driver::Driver(uv_loop_t* loop, Options options, OnOutput on_output)
+    : on_output_(std::move(on_output)),
+      allowed_interfaces_(std::move(options.interfaces)),
+      fixed_warnings_(std::move(options.warnings)),
+      udp_(
+          loop, options.udp_port,
+          [this](const Endpoint& from, Bytes datagram) { on_datagram(from, datagram); },
+          [this] { on_turn_end(); }),
+      node_(std::move(options.config), std::move(options.node), now()),
+      deadline_timer_(make_timer(loop, this)),
+      interfaces_timer_(make_timer(loop, this)),
+      leave_timer_(make_timer(loop, this)),
+      outputs_idle_(new uv_idle_t{}) {
+    uv_idle_init(loop, outputs_idle_);
+    outputs_idle_->data = this;
+    uv_timer_start(
+        interfaces_timer_,
+        [](uv_timer_t* timer) {
+            auto* self = static_cast<Driver*>(timer->data);
+            self->check_interfaces();
+            self->log_drops();
+        },
+        kInterfacesIntervalMs, kInterfacesIntervalMs);
+    check_interfaces();
+    on_turn_end();
+}
+
+Driver::~Driver() {
+    close_handle(deadline_timer_);
+    close_handle(interfaces_timer_);
+    close_handle(leave_timer_);
+    close_handle(outputs_idle_);
+}
+
+Now Driver::now() const {
+    return {TimePoint(Duration(read_clock(CLOCK_MONOTONIC, 1'000'000))),
+            WallTime{read_clock(CLOCK_REALTIME, 1000)}};
+}
+
+tl::expected<RequestId, CommandError> Driver::command(Command command) {
+    auto result = node_.handle_command(now(), std::move(command));
+    drain();
+    on_turn_end();
+    return result;
+}
+
+std::vector<std::string> Driver::warnings() const {
+    std::vector<std::string> all = fixed_warnings_;
+    for (std::string& trouble : udp_.troubles()) {
+        all.push_back(std::move(trouble));
+    }
+    if (has_no_interface_) {
+        all.emplace_back("no usable network interface");
+    }
+    return all;
+}
+
+std::vector<std::pair<std::string_view, std::uint64_t>> Driver::socket_counters() const {
+    return udp_.counters();
+}
+
+void Driver::on_datagram(const Endpoint& from, Bytes datagram) {
+    node_.handle_datagram(now(), from, datagram);
+    drain();
+}
+
+void Driver::on_turn_end() {
+    udp_.flush();
+    arm_timer();
+}
+
+void Driver::drain() {
+    while (auto transmit = node_.poll_transmit()) {
+        udp_.queue(std::move(*transmit));
+    }
+    while (auto output = node_.poll_output()) {
+        outputs_.push_back(std::move(*output));
+    }
+    // An idle handle rather than a call: an output may be the answer to a command whose caller does
+    // not know its id yet.
+    if (!outputs_.empty() && uv_is_active(reinterpret_cast<uv_handle_t*>(outputs_idle_)) == 0) {
+        uv_idle_start(outputs_idle_,
+                      [](uv_idle_t* idle) { static_cast<Driver*>(idle->data)->deliver_outputs(); });
+    }
+}
+
+void Driver::arm_timer() {
+    const auto deadline = node_.next_timeout();
+    if (!deadline) {
+        uv_timer_stop(deadline_timer_);
+        return;
+    }
+    const Duration left = std::max(*deadline - now().monotonic, Duration::zero());
+    // Rounded up: a timer that fires early finds nothing to do and would fire again.
+    const auto ms = std::chrono::ceil<std::chrono::milliseconds>(left).count();
+    uv_update_time(deadline_timer_->loop);
+    uv_timer_start(
+        deadline_timer_,
+        [](uv_timer_t* timer) {
+            auto* self = static_cast<Driver*>(timer->data);
+            self->node_.handle_timeout(self->now());
+            self->drain();
+            self->on_turn_end();
+        },
+        static_cast<std::uint64_t>(ms), 0);
+}
+
+void Driver::check_interfaces() {
+    const auto all = list_interfaces();
+    if (!all) {
+        log_debug(all.error());
+        return;
+    }
+    const auto usable = usable_interfaces(*all, allowed_interfaces_);
+    if (usable.empty() != has_no_interface_) {
+        has_no_interface_ = usable.empty();
+        if (has_no_interface_) {
+            log_warning(
+                "no usable network interface: waiting for one that is up and has an IPv4 address "
+                "(loopback counts only when listed: --set mesh.interfaces=[lo])");
+        }
+    }
+    const Now at = now();
+    const bool had_addresses = !udp_.addresses().empty();
+    if (udp_.update(at.monotonic, usable)) {
+        if (had_addresses) {
+            log_info("addresses changed: " + udp_.describe());
+        }
+        node_.handle_addresses(at, udp_.addresses());
+        drain();
+        on_turn_end();
+    }
+}
+
+void Driver::log_drops() {
+    if (!is_logged(LogLevel::Debug)) {
+        return;
+    }
+    // One line per tick at most, however much a stranger sends.
+    std::string line;
+    std::uint64_t total = 0;
+    const Counters& counters = node_.counters();
+    for (std::size_t i = 0; i < Counters::size(); ++i) {
+        if (Counters::name(i).starts_with("drop_") && counters.value(i) != 0) {
+            total += counters.value(i);
+            line += " " + std::string(Counters::name(i).substr(5)) + "=" +
+                    std::to_string(counters.value(i));
+        }
+    }
+    if (total != drops_logged_) {
+        drops_logged_ = total;
+        log_debug("dropped so far:" + line);
+    }
+}
+
+void Driver::deliver_outputs() {
+    uv_idle_stop(outputs_idle_);
+    std::deque<Output> ready;
+    ready.swap(outputs_);
+    for (const Output& output : ready) {
+        log_output(output);
+        const auto* left = std::get_if<HasLeft>(&output);
+        if (left != nullptr && leave_done_ && left->request == leave_request_) {
+            finish_leaving();
+        } else {
+            on_output_(output);
+        }
+    }
+}
+
+void Driver::leave(std::function<void()> done) {
+    leave_done_ = std::move(done);
+    uv_timer_start(
+        leave_timer_,
+        [](uv_timer_t* timer) { static_cast<Driver*>(timer->data)->finish_leaving(); },
+        kLeaveTimeoutMs, 0);
+    const auto request = command(Leave{});
+    if (request) {
+        leave_request_ = *request;
+    } else {
+        // It left before, by mesh.leave: nobody is waiting to hear it.
+        uv_timer_start(leave_timer_, leave_timer_->timer_cb, 0, 0);
+    }
+}
+
+void Driver::finish_leaving() {
+    uv_timer_stop(leave_timer_);
+    if (auto done = std::exchange(leave_done_, nullptr)) {
+        done();
+    }
+}
+
+}  // namespace meshd

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <uv.h>
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "daemon/mesh_access.h"
+#include "daemon/udp.h"
+
+namespace meshd {
+
+/// Runs one Node in a libuv loop: hands it time and datagrams, sends what it wants sent, keeps one
+/// timer at its next deadline, and passes its outputs on from the loop.
+class Driver final : public MeshAccess {
+  public:
+    using OnOutput = std::function<void(const Output& output)>;
+
+    struct Options {
+        Config config;
+        NodeOptions node;
+        std::uint16_t udp_port = 9999;
+        /// Names or patterns; empty: usable_interfaces()'s choice.
+        std::vector<std::string> interfaces;
+        /// Shown in mesh.status as long as the process runs.
+        std::vector<std::string> warnings;
+    };
+
+    /// Opens the sockets. `on_output` is called from the loop only, never inside a call of this
+    /// class.
+    Driver(uv_loop_t* loop, Options options, OnOutput on_output);
+    Driver(const Driver&) = delete;
+    Driver& operator=(const Driver&) = delete;
+    ~Driver() override;
+
+    Now now() const override;
+    const Node& node() const override { return node_; }
+    tl::expected<RequestId, CommandError> command(Command command) override;
+    std::vector<std::string> warnings() const override;
+    std::vector<std::pair<std::string_view, std::uint64_t>> socket_counters() const override;
+
+    /// Says goodbye to the mesh; `done` follows once the peers have it, or after a second.
+    void leave(std::function<void()> done);
+
+    /// Where it speaks: "eth0 10.7.0.1:9999".
+    std::string addresses_text() const { return udp_.describe(); }
+
+  private:
+    void on_datagram(const Endpoint& from, Bytes datagram);
+    void on_turn_end();
+    void drain();
+    void arm_timer();
+    void check_interfaces();
+    void log_drops();
+    void deliver_outputs();
+    void finish_leaving();
+
+    OnOutput on_output_;
+    std::vector<std::string> allowed_interfaces_;
+    std::vector<std::string> fixed_warnings_;
+    Udp udp_;
+    Node node_;
+    std::deque<Output> outputs_;
+    bool has_no_interface_ = false;
+    RequestId leave_request_{};
+    std::function<void()> leave_done_;
+    std::uint64_t drops_logged_ = 0;
+
+    // On the heap because libuv closes handles later than this object ends.
+    uv_timer_t* deadline_timer_;
+    uv_timer_t* interfaces_timer_;
+    uv_timer_t* leave_timer_;
+    uv_idle_t* outputs_idle_;
+};
+
+}  // namespace meshd

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/udp.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <optional>
+
+#include "daemon/log.h"
+
+namespace meshd {
+namespace {
+
+/// Datagrams read in one turn of the loop: strangers can fill the discovery sockets, so less there.
+constexpr std::size_t kUnicastReadsMax = 256;
+constexpr std::size_t kDiscoveryReadsMax = 64;
+/// A program that holds the port may end at any time; asking costs a system call.
+constexpr Duration kRetryInterval = std::chrono::seconds(5);
+
+Ipv4 ipv4_bytes(const Endpoint& endpoint) {
+    Ipv4 bytes{};
+    std::copy(endpoint.address.begin() + 12, endpoint.address.end(), bytes.begin());
+    return bytes;
+}
+
+std::string print_address(const Ipv4& address, std::uint16_t port) {
+    return print_endpoint(ipv4_endpoint(address, port));
+}
+
+/// The local address that the routes choose for a destination (no datagram is sent).
+std::optional<Ipv4> route_source(const sockaddr_in& to) {
+    const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    sockaddr_in local{};
+    socklen_t size = sizeof local;
+    const bool is_known = fd >= 0 &&
+                          connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0 &&
+                          getsockname(fd, reinterpret_cast<sockaddr*>(&local), &size) == 0;
+    if (fd >= 0) {
+        close(fd);
+    }
+    if (!is_known) {
+        return std::nullopt;
+    }
+    Ipv4 address{};
+    std::memcpy(address.data(), &local.sin_addr, address.size());
+    return address;
+}
+
+}  // namespace
+
+struct Udp::Speaker {
+    LocalInterface interface;
+    std::uint16_t port = 0;
+    std::unique_ptr<UdpSocket> unicast;
+    std::unique_ptr<UdpSocket> broadcast;
+    std::unique_ptr<UdpSocket> multicast;
+    std::string unicast_trouble;
+    std::string discovery_trouble;
+    std::vector<OutgoingDatagram> outgoing;
+
+    Endpoint endpoint() const { return ipv4_endpoint(interface.address, port, interface.index); }
+};
+
+Udp::Udp(uv_loop_t* loop, std::uint16_t port, OnDatagram on_datagram, OnTurnEnd on_turn_end)
+    : loop_(loop),
+      port_(port),
+      on_datagram_(std::move(on_datagram)),
+      on_turn_end_(std::move(on_turn_end)),
+      room_(std::make_unique<ReceiveRoom>()) {}
+
+Udp::~Udp() = default;
+
+std::unique_ptr<UdpSocket> Udp::listen(Speaker& speaker, int fd, std::size_t reads_max,
+                                       bool is_unicast) {
+    const std::uint32_t index = speaker.interface.index;
+    // A unicast datagram counts as come by its socket's interface even where the kernel took it
+    // from another one (weak host model, or the same host): the reply must leave from the address
+    // that was asked.
+    auto on_datagram = [this, index, is_unicast](const sockaddr_in& from, std::uint32_t via,
+                                                 Bytes bytes) {
+        if (!is_unicast && via != index) {
+            ++counters_.received_elsewhere;
+            return;
+        }
+        Ipv4 address{};
+        std::memcpy(address.data(), &from.sin_addr, address.size());
+        on_datagram_(ipv4_endpoint(address, ntohs(from.sin_port), index), bytes);
+    };
+    return std::make_unique<UdpSocket>(
+        loop_, fd, reads_max, *room_, counters_,
+        UdpSocket::Callbacks{on_datagram, [this] { on_turn_end_(); }});
+}
+
+void Udp::open_unicast(Speaker& speaker) {
+    const LocalInterface& interface = speaker.interface;
+    int error = 0;
+    for (std::uint32_t port = port_; port < std::uint32_t{port_} + kPortsTried && port <= 65535;
+         ++port) {
+        const auto fd = bind_unicast(interface, static_cast<std::uint16_t>(port));
+        if (fd) {
+            speaker.port = static_cast<std::uint16_t>(port);
+            speaker.unicast = listen(speaker, *fd, kUnicastReadsMax, true);
+            speaker.unicast_trouble.clear();
+            if (port != port_) {
+                log_info("UDP " + print_address(interface.address, port_) + " on " +
+                         interface.name + " is held by another program: using port " +
+                         std::to_string(port) + " for links");
+            }
+            return;
+        }
+        error = fd.error();
+        if (error != EADDRINUSE && error != EACCES) {
+            break;
+        }
+    }
+    std::string trouble = "UDP " + print_address(interface.address, port_) + " on " +
+                          interface.name + ": " + std::strerror(error) +
+                          (error == EADDRINUSE ? " (and so are the next 31 ports)" : "") +
+                          "; no links by this interface, next try in 5 s; free the port or set "
+                          "another by --set mesh.udp_port=PORT";
+    if (trouble != speaker.unicast_trouble) {
+        log_warning(trouble);
+    }
+    speaker.unicast_trouble = std::move(trouble);
+}
+
+void Udp::open_discovery(Speaker& speaker) {
+    const LocalInterface& interface = speaker.interface;
+    std::string trouble;
+    const auto open = [&](std::unique_ptr<UdpSocket>& socket, const Ipv4& address) {
+        if (socket) {
+            return;
+        }
+        if (const auto fd = bind_discovery(interface, address, port_)) {
+            socket = listen(speaker, *fd, kDiscoveryReadsMax, false);
+            return;
+        } else {
+            trouble +=
+                (trouble.empty() ? "" : ", ") + print_address(address, port_) + " (" +
+                (fd.error() == EADDRINUSE ? "held by another program" : std::strerror(fd.error())) +
+                ")";
+        }
+    };
+    if (interface.broadcast) {
+        open(speaker.broadcast, *interface.broadcast);
+    }
+    if (interface.has_multicast) {
+        open(speaker.multicast, kGroup);
+    }
+    if (!trouble.empty()) {
+        trouble = "beacons are not heard on " + interface.name + " at UDP " + trouble +
+                  "; bootstrap addresses still work, next try in 5 s; free the port or set "
+                  "another by --set mesh.udp_port=PORT";
+        if (trouble != speaker.discovery_trouble) {
+            log_warning(trouble);
+        }
+    } else if (!speaker.discovery_trouble.empty()) {
+        log_info("beacons are heard on " + interface.name + " again");
+    }
+    speaker.discovery_trouble = std::move(trouble);
+}
+
+bool Udp::update(TimePoint now, const std::vector<LocalInterface>& interfaces) {
+    const std::vector<Endpoint> before = addresses();
+    const auto is_gone = [&](const std::unique_ptr<Speaker>& speaker) {
+        return std::find(interfaces.begin(), interfaces.end(), speaker->interface) ==
+               interfaces.end();
+    };
+    std::erase_if(speakers_, is_gone);
+
+    const bool is_retry = now - tried_at_ >= kRetryInterval;
+    if (is_retry) {
+        tried_at_ = now;
+    }
+    for (const LocalInterface& interface : interfaces) {
+        const auto known = std::find_if(speakers_.begin(), speakers_.end(), [&](const auto& one) {
+            return one->interface == interface;
+        });
+        const bool is_new = known == speakers_.end();
+        if (is_new) {
+            speakers_.push_back(std::make_unique<Speaker>());
+            speakers_.back()->interface = interface;
+        }
+        Speaker& speaker = is_new ? *speakers_.back() : **known;
+        if (!speaker.unicast && (is_new || is_retry)) {
+            open_unicast(speaker);
+        }
+        if (is_new || (is_retry && !speaker.discovery_trouble.empty())) {
+            open_discovery(speaker);
+        }
+    }
+    std::sort(speakers_.begin(), speakers_.end(),
+              [](const auto& a, const auto& b) { return a->interface.index < b->interface.index; });
+    return addresses() != before;
+}
+
+std::vector<Endpoint> Udp::addresses() const {
+    std::vector<Endpoint> result;
+    for (const auto& speaker : speakers_) {
+        if (speaker->unicast) {
+            result.push_back(speaker->endpoint());
+        }
+    }
+    return result;
+}
+
+std::string Udp::describe() const {
+    std::string text;
+    for (const auto& speaker : speakers_) {
+        if (speaker->unicast) {
+            text += (text.empty() ? "" : ", ") + speaker->interface.name + " " +
+                    print_endpoint(speaker->endpoint());
+        }
+    }
+    return text.empty() ? "no interface" : text;
+}
+
+std::vector<std::string> Udp::troubles() const {
+    std::vector<std::string> result;
+    for (const auto& speaker : speakers_) {
+        for (const std::string* trouble :
+             {&speaker->unicast_trouble, &speaker->discovery_trouble}) {
+            if (!trouble->empty()) {
+                result.push_back(*trouble);
+            }
+        }
+    }
+    return result;
+}
+
+std::vector<std::pair<std::string_view, std::uint64_t>> Udp::counters() const {
+    return {{"udp_received_too_long", counters_.received_too_long},
+            {"udp_received_elsewhere", counters_.received_elsewhere},
+            {"udp_receive_errors", counters_.receive_errors},
+            {"udp_sent_without_socket", counters_.sent_without_socket},
+            {"udp_send_queue_full", counters_.send_queue_full},
+            {"udp_send_errors", counters_.send_errors}};
+}
+
+Udp::Speaker* Udp::speaker_for(const Endpoint& to) {
+    const auto find = [&](auto&& fits) -> Speaker* {
+        for (const auto& speaker : speakers_) {
+            if (speaker->unicast && fits(*speaker)) {
+                return speaker.get();
+            }
+        }
+        return nullptr;
+    };
+    if (to.interface != 0) {
+        return find([&](const Speaker& one) { return one.interface.index == to.interface; });
+    }
+    const Ipv4 address = ipv4_bytes(to);
+    if (Speaker* near =
+            find([&](const Speaker& one) { return is_in_subnet(one.interface, address); })) {
+        return near;
+    }
+    const auto source = route_source(ipv4_address(address, to.port));
+    if (Speaker* routed =
+            find([&](const Speaker& one) { return source && one.interface.address == *source; })) {
+        return routed;
+    }
+    return find([](const Speaker&) { return true; });
+}
+
+void Udp::queue(Transmit transmit) {
+    Speaker* speaker =
+        transmit.to.is_ipv4() || transmit.is_beacon ? speaker_for(transmit.to) : nullptr;
+    if (speaker == nullptr) {
+        ++counters_.sent_without_socket;
+        return;
+    }
+    auto bytes = std::make_shared<const Buffer>(std::move(transmit.bytes));
+    if (!transmit.is_beacon) {
+        speaker->outgoing.push_back(
+            {ipv4_address(ipv4_bytes(transmit.to), transmit.to.port), 0, std::move(bytes)});
+        return;
+    }
+    const LocalInterface& interface = speaker->interface;
+    if (interface.broadcast) {
+        speaker->outgoing.push_back(
+            {ipv4_address(*interface.broadcast, port_), interface.index, bytes});
+    }
+    if (interface.has_multicast) {
+        speaker->outgoing.push_back({ipv4_address(kGroup, port_), interface.index, bytes});
+    }
+}
+
+void Udp::flush() {
+    for (const auto& speaker : speakers_) {
+        if (!speaker->outgoing.empty()) {
+            speaker->unicast->send(speaker->outgoing);
+            speaker->outgoing.clear();
+        }
+    }
+}
+
+}  // namespace meshd

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "daemon/udp_socket.h"
+#include "proto/base/endpoint.h"
+#include "proto/base/time.h"
+#include "proto/node.h"
+
+namespace meshd {
+
+/// The UDP sockets of the daemon: per usable interface one for all that is sent and for unicast,
+/// and two that only listen for beacons, on the subnet's broadcast address and on a multicast group
+/// (some networks carry only one of them; the core drops the second copy).
+///
+/// The unicast socket takes `port` or one of the next 31: beacons carry the real one, so that
+/// several daemons run on one host. Beacons always go to `port`.
+class Udp {
+  public:
+    using OnDatagram = std::function<void(const Endpoint& from, Bytes datagram)>;
+    using OnTurnEnd = std::function<void()>;
+
+    static constexpr Ipv4 kGroup = {239, 77, 7, 7};
+    /// Ports tried one after another where one is taken.
+    static constexpr std::uint16_t kPortsTried = 32;
+
+    Udp(uv_loop_t* loop, std::uint16_t port, OnDatagram on_datagram, OnTurnEnd on_turn_end);
+    ~Udp();
+
+    /// Opens and closes sockets until they match the interfaces; tries those again that failed
+    /// before. True where addresses() changed.
+    bool update(TimePoint now, const std::vector<LocalInterface>& interfaces);
+
+    /// The address and port to speak from, per interface.
+    std::vector<Endpoint> addresses() const;
+    /// "eth0 10.7.0.1:9999", for the log.
+    std::string describe() const;
+    /// What keeps sockets from being opened, one text per interface concerned.
+    std::vector<std::string> troubles() const;
+    std::vector<std::pair<std::string_view, std::uint64_t>> counters() const;
+
+    /// Queues a datagram; flush() hands all queued to the kernel.
+    void queue(Transmit transmit);
+    void flush();
+
+  private:
+    struct Speaker;
+    void open_unicast(Speaker& speaker);
+    void open_discovery(Speaker& speaker);
+    std::unique_ptr<UdpSocket> listen(Speaker& speaker, int fd, std::size_t reads_max,
+                                      bool is_unicast);
+    Speaker* speaker_for(const Endpoint& to);
+
+    uv_loop_t* loop_;
+    std::uint16_t port_;
+    OnDatagram on_datagram_;
+    OnTurnEnd on_turn_end_;
+    UdpCounters counters_;
+    std::unique_ptr<ReceiveRoom> room_;
+    std::vector<std::unique_ptr<Speaker>> speakers_;  ///< by interface index
+    TimePoint tried_at_{};
+};
+
+}  // namespace meshd
