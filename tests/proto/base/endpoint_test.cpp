@@ -57,7 +57,7 @@ TEST_CASE("endpoint: anything but a literal address and a port from 1 to 65535 i
     CHECK_FALSE(parse_endpoint(std::string_view("10.0.0.1\0:99", 12)).has_value());
 }
 
-TEST_CASE("endpoint: the local interface does not count in same_address") {
+TEST_CASE("endpoint: the local interface does not count in comparing addresses") {
     const Endpoint a = ipv4_endpoint({10, 0, 0, 1}, 9999, 2);
     const Endpoint b = ipv4_endpoint({10, 0, 0, 1}, 9999, 3);
     CHECK(a.same_address(b));
