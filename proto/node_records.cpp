@@ -60,6 +60,14 @@ NodeEventKind node_event_kind(MembershipChange change) {
     MESHD_ASSERT(false);
 }
 
+/// How a record came, without the detour: what a node repairs after a restart may have passed it
+/// before.
+Provenance without_loop(Provenance provenance, const NodeId& self) {
+    auto& path = provenance.path;
+    path.erase(std::find(path.begin(), path.end(), self.short_id()), path.end());
+    return provenance;
+}
+
 bool is_critical(const Record& record) {
     return record.alert && record.alert->priority == Priority::Critical;
 }
@@ -179,7 +187,8 @@ void Node::Impl::push(TimePoint now, const HeldRecord& held, std::uint32_t graph
 
 void Node::Impl::on_push(Now now, const NodeId& peer, const Push& push) {
     on_applied(now, peer, push.kind,
-               store_.apply(now.monotonic, push.record, push.covers_after, push.provenance),
+               store_.apply(now.monotonic, push.record, push.covers_after,
+                            without_loop(push.provenance, self_.node)),
                push.graph);
 }
 
@@ -273,7 +282,11 @@ void Node::Impl::on_pull(TimePoint now, Link& link, const Pull& pull) {
     }
 }
 
-void Node::Impl::on_delta(Now now, const NodeId& peer, const Delta& delta) {
+void Node::Impl::on_delta(Now now, const NodeId& peer, const Delta& received) {
+    Delta delta = received;
+    for (DeltaRecord& entry : delta.records) {
+        entry.provenance = without_loop(std::move(entry.provenance), self_.node);
+    }
     store_.apply_delta(now.monotonic, delta,
                        [&](const DeltaRecord& entry, const ApplyResult& result) {
                            const auto record = decode_record(entry.record);

@@ -42,8 +42,9 @@ void Reconciler::on_digest(TimePoint now, const NodeId& peer,
     if (all.size() + streams.size() > limits::kStreamsMax) {
         return;  // no honest digest is that long
     }
-    all.insert(all.end(), std::make_move_iterator(streams.begin()),
-               std::make_move_iterator(streams.end()));
+    for (StreamIntervals& stream : streams) {
+        all[stream.stream] = std::move(stream);
+    }
 }
 
 bool Reconciler::is_in_flight(StreamId stream, const NodeId& except) const {
@@ -66,7 +67,11 @@ void Reconciler::start_pull(TimePoint now, const NodeId& peer, PeerState& state,
 }
 
 void Reconciler::compare(TimePoint now, const NodeId& peer, PeerState& state, Store& store) {
-    std::vector<StreamIntervals> wants = store.missing(state.held->streams);
+    std::vector<StreamIntervals> theirs;
+    for (auto& [id, stream] : state.held->streams) {
+        theirs.push_back(std::move(stream));
+    }
+    std::vector<StreamIntervals> wants = store.missing(theirs);
     const bool lacked_nothing = wants.empty();
     std::erase_if(wants, [&](const StreamIntervals& w) { return is_in_flight(w.stream, peer); });
     state.held.reset();

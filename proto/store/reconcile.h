@@ -55,7 +55,7 @@ class Reconciler {
 
   private:
     struct Held {
-        std::vector<StreamIntervals> streams;
+        std::map<StreamId, StreamIntervals> streams;  ///< the last word on each
         TimePoint compare_at;
     };
     struct PullState {

@@ -40,7 +40,12 @@ class DeltaPacker {
         bytes_ += bytes;
         Delta& delta = deltas_.back();
         std::move(more.records.begin(), more.records.end(), std::back_inserter(delta.records));
-        if (!is_last(stream)) {
+        // A pull may name a stream twice: what it names again stands by itself.
+        const bool continues =
+            is_last(stream) && (portion.covers.empty() || delta.covers.back().intervals.empty() ||
+                                delta.covers.back().intervals.back().last <
+                                    portion.covers.front().first);
+        if (!continues) {
             delta.covers.push_back({stream, author, {}});
         }
         std::vector<Interval>& covers = delta.covers.back().intervals;
