@@ -9,6 +9,7 @@
 #include "daemon/rpc_print.h"
 #include "ipc/call_group.h"
 #include "ipc/openrpc.h"
+#include "proto/wire/limits.h"
 
 namespace meshd {
 
@@ -52,20 +53,19 @@ Priority priority_of(const ipc::Params& params, Priority otherwise) {
 
 Error to_error(const CommandError& refused, const ipc::Method& method, const ipc::Params& params) {
     Error error;
-    error.message = refused.message;
+    error.field = refused.field;
+    // The core's messages begin where its field's name ends: "has 70000 bytes …".
+    error.message = refused.field.empty() ? refused.message : refused.field + " " + refused.message;
     switch (refused.code) {
         case CommandError::Code::InvalidParams:
             error.code = ErrorCode::InvalidParams;
             if (has_param(method, refused.field)) {
                 error.got = ipc::invalid_param(refused.field, params.value(refused.field), "").got;
             }
-            error.field = refused.field;
-            error.expected = refused.message;
             return error;
         case CommandError::Code::TooLarge:
             error.code = too_large_code(method);
-            error.field = refused.field;
-            error.expected = "at most 64 KiB and 32 levels";
+            error.expected = "at most " + std::to_string(limits::kPayloadBytesMax) + " bytes";
             return error;
         case CommandError::Code::HasLeft:
             error.code = ErrorCode::HasLeft;

@@ -88,6 +88,7 @@ constexpr Field kTopologyResult[] = {
     {"links", "array", "a, b and cost of links that both ends confirm"},
 };
 constexpr Field kDiscoverResult[] = {{"discovering", "boolean", "true"}};
+constexpr ErrorCode kDiscoverErrors[] = {HasLeft};
 
 constexpr Param kLeaveParams[] = {
     {.name = "restarting",
@@ -172,7 +173,7 @@ constexpr Param kStateUpdateParams[] = {
      .doc = "what the node says it is doing",
      .choices = kActivityNames},
 };
-constexpr ErrorCode kStateUpdateErrors[] = {HasLeft, StateTooLarge, Overloaded};
+constexpr ErrorCode kStateUpdateErrors[] = {StateTooLarge, Overloaded};
 
 constexpr Param kSubscribeParams[] = {
     {.name = "kinds",
@@ -230,7 +231,7 @@ constexpr Method kMethods[] = {
      {}, kTopologyResult, {}, "0.1.0"},
     {MethodId::MeshDiscover, "mesh.discover",
      "Looks for other nodes now; rejoins the mesh after `mesh.leave`.",
-     {}, kDiscoverResult, {}, "0.1.0"},
+     {}, kDiscoverResult, kDiscoverErrors, "0.1.0"},
     {MethodId::MeshLeave, "mesh.leave",
      "Says goodbye to the mesh and closes all links; the local API stays.",
      kLeaveParams, kLeaveResult, kLeaveErrors, "0.1.0"},
