@@ -79,6 +79,8 @@ class Parser {
         const std::string name = join(path, " ");
         const Level& level = levels_.at(name);
         std::vector<std::string> extras = root_.remaining(true);
+        // CLI11 counts the mark before positional words among what it could not place.
+        extras.erase(std::remove(extras.begin(), extras.end(), "--"), extras.end());
         const bool is_help_word = !extras.empty() && extras.front() == "help";
         if (is_help_word) {
             extras.erase(extras.begin());
@@ -133,7 +135,7 @@ class Parser {
             for (const Argument& argument : verb->arguments) {
                 CLI::Option* bound = app.add_option(std::string(argument.name));
                 if (argument.is_many) {
-                    bound->expected(-1);
+                    bound->expected(1, CLI::detail::expected_max_vector_size)->allow_extra_args();
                 }
                 level.bound.push_back({std::string(argument.name), false, bound});
             }

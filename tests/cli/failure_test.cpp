@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/failure.h"
+
+#include <doctest/doctest.h>
+
+#include <cerrno>
+
+namespace meshd::cli {
+namespace {
+
+using Kind = ipc::ClientError::Kind;
+
+ipc::ClientError remote(int code, std::string message, std::string data = "") {
+    ipc::ClientError error;
+    error.kind = Kind::Remote;
+    error.code = code;
+    error.message = std::move(message);
+    error.data = std::move(data);
+    return error;
+}
+
+ipc::ClientError no_daemon(std::vector<ipc::SocketAttempt> tried) {
+    ipc::ClientError error;
+    error.kind = Kind::NoDaemon;
+    error.tried = std::move(tried);
+    return error;
+}
+
+TEST_CASE("failure: without a daemon it names the sockets tried and how to start one") {
+    const Failure failure = explain(
+        no_daemon({{"/run/meshd/meshd.sock", ENOENT}, {"/u/meshd/meshd.sock", ECONNREFUSED}}));
+    CHECK(failure.code == ExitCode::NoDaemon);
+    CHECK(failure.text ==
+          "no meshd answers\n"
+          "  /run/meshd/meshd.sock: no such file\n"
+          "  /u/meshd/meshd.sock: nobody listens there\n"
+          "start one with\n"
+          "  meshd --open");
+}
+
+TEST_CASE("failure: the command that starts one has the socket that was named") {
+    CHECK(explain(no_daemon({{"/tmp/a.sock", ENOENT}})).text ==
+          "no meshd answers\n"
+          "  /tmp/a.sock: no such file\n"
+          "start one with\n"
+          "  meshd --open --socket /tmp/a.sock");
+}
+
+TEST_CASE("failure: a socket that may not be opened is not permitted, and says which group") {
+    const Failure failure = explain(no_daemon({{"/nowhere/meshd.sock", EACCES}}));
+    CHECK(failure.code == ExitCode::NotPermitted);
+    CHECK(failure.text.find("group 'meshd'") != std::string::npos);
+    CHECK(failure.text.find("log in again") != std::string::npos);
+}
+
+TEST_CASE("failure: each kind has its exit code") {
+    const auto code_of = [](Kind kind) {
+        ipc::ClientError error;
+        error.kind = kind;
+        return explain(error).code;
+    };
+    CHECK(code_of(Kind::NoDaemon) == ExitCode::NoDaemon);
+    CHECK(code_of(Kind::Closed) == ExitCode::NoDaemon);
+    CHECK(code_of(Kind::Timeout) == ExitCode::Partial);
+    CHECK(code_of(Kind::Interrupted) == ExitCode::Partial);
+    CHECK(code_of(Kind::Protocol) == ExitCode::Refused);
+    CHECK(code_of(Kind::Remote) == ExitCode::Refused);
+}
+
+TEST_CASE("failure: a refusal says what the daemon said, and what to do") {
+    CHECK(explain(remote(100, "unknown node")).text == "unknown node");
+    CHECK(explain(remote(-32602, "invalid params",
+                         R"({"field":"limit","got":"0","expected":"1 to 1000"})"))
+              .text == "invalid params; param: limit; got: 0; expected: 1 to 1000");
+    CHECK(explain(remote(-32602, "limit must be 1 to 1000", R"({"field":"limit"})")).text ==
+          "limit must be 1 to 1000");
+    CHECK(explain(remote(-32601, "no such method", R"({"did_you_mean":"mesh.nodes"})")).text ==
+          "no such method; did you mean 'mesh.nodes'?");
+    CHECK(explain(remote(900, "overloaded", R"({"retry_after_ms":500})")).text ==
+          "overloaded; try again in 500 ms");
+    CHECK(explain(remote(101, "has left")).text == "has left\nto rejoin:\n  meshctl discover");
+    CHECK(explain(remote(901, "not permitted")).code == ExitCode::NotPermitted);
+}
+
+TEST_CASE("failure: a daemon's words cannot steer the terminal") {
+    CHECK(explain(remote(1, "a\x1b[2J", "{\"got\":\"\\u001bc\"}")).text == "a?[2J; got: ?c");
+}
+
+}  // namespace
+}  // namespace meshd::cli

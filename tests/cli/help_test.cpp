@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/help.h"
+
+#include <doctest/doctest.h>
+
+#include <set>
+#include <string>
+
+#include "cli/format.h"
+#include "cli/method_help.h"
+#include "cli/verbs.h"
+#include "tests/cli/parsed.h"
+
+namespace meshd::cli {
+namespace {
+
+TEST_CASE("help: every verb says what it does, how it is used and gives an example of itself") {
+    std::set<std::string_view> names;
+    for (const Verb* verb : all_verbs()) {
+        CAPTURE(verb->name);
+        CHECK(names.insert(verb->name).second);
+        CHECK((verb->run != nullptr));
+        CHECK(!verb->summary.empty());
+        CHECK(!verb->summary.ends_with('.'));
+        CHECK(verb->example.find("meshctl " + std::string(verb->name)) != std::string_view::npos);
+        const std::string help = verb_help(*verb);
+        CHECK(help.find("Usage: meshctl " + std::string(verb->name)) != std::string::npos);
+        CHECK(help.find("\nExample:\n  meshctl ") != std::string::npos);
+        CHECK(help.find("--json") != std::string::npos);
+        for (const Option& option : verb->options) {
+            CHECK(help.find("\n  --" + std::string(option.name)) != std::string::npos);
+            CHECK(!option.help.empty());
+            CHECK(option.value.empty() == (option.kind == ValueKind::Flag));
+        }
+        CHECK(overview_help().find("\n  " + std::string(verb->name) + " ") != std::string::npos);
+    }
+}
+
+TEST_CASE("help: lines fit a terminal of 100 columns") {
+    std::string all = overview_help() + group_help("state");
+    for (const Verb* verb : all_verbs()) {
+        all += verb_help(*verb);
+    }
+    for (const std::string& line : split(all, '\n')) {
+        CAPTURE(line);
+        CHECK(line.size() <= 100);
+    }
+}
+
+TEST_CASE("help: the usage line shows what may be left out and what may come often") {
+    CHECK(usage_line(kAlertVerb) == "meshctl alert [--priority P] [--wait S] ALERT");
+    CHECK(usage_line(kWatchVerb) == "meshctl watch [--priority P] [--count N] [KIND...]");
+    CHECK(usage_line(kStateGetVerb) == "meshctl state get [NODE]");
+}
+
+TEST_CASE("help: a method of the daemon is explained from its OpenRPC document") {
+    const auto document = parsed(R"({"methods":[
+        {"name":"mesh.status","summary":"What this node is","params":[]},
+        {"name":"alerts.raise","summary":"Sends an alert","params":[
+          {"name":"alert","description":"what is to be told","required":true,"schema":{"type":"object"}},
+          {"name":"priority","description":"how urgent","required":false,
+           "schema":{"type":"string","enum":["low","high"],"default":"low"}},
+          {"name":"wait_ms","description":"how long","required":false,
+           "schema":{"type":"integer","minimum":0,"maximum":60000}}]}]})");
+    CHECK(method_help(document.root(), "mesh.status") ==
+          "mesh.status: What this node is\n\nNo params.\n");
+    CHECK(method_help(document.root(), "alerts.raise") ==
+          "alerts.raise: Sends an alert\n"
+          "\n"
+          "PARAM     TYPE              DEFAULT\n"
+          "alert     object            required  what is to be told\n"
+          "priority  low|high          low       how urgent\n"
+          "wait_ms   integer 0..60000  -         how long\n");
+    CHECK(method_help(document.root(), "mesh.satus").error() ==
+          "no method 'mesh.satus'; did you mean 'mesh.status'?");
+}
+
+}  // namespace
+}  // namespace meshd::cli
