@@ -4,6 +4,7 @@
     box-1, box-2, box-3   on one LAN
     box-3 ── box-4 ── box-5   by cables, each reachable from its neighbours only
 """
+import json
 import os
 import pathlib
 import signal
@@ -85,7 +86,7 @@ def alert(boxes):
     check(event.data["hops"] == 3, f"the alert made {event.data['hops']} hops instead of 3")
     check(not reply["pending"], f"not delivered to {reply['pending']}")
     say(f"received at box-5 after {ms(event.at - raised)}, {event.data['hops']} hops, "
-        f"by {' → '.join(event.data['path'])}: {event.data['alert']}")
+        f"by {' → '.join(event.data['path'])}: {json.dumps(event.data['alert'])}")
     say(f"box-1 had all {len(reply['delivered'])} confirmations after {ms(reported - raised)}: "
         f"{', '.join(sorted(reply['delivered']))}")
     times = []

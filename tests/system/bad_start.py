@@ -32,7 +32,7 @@ def run(lab):
 
     own = ("--node-id", "z", "--socket", directory / "z.sock", "--state-dir", directory / "state")
     expect(USAGE, "--no-such-flag", "--no-such-flag")
-    expect(USAGE, "node", "--node-id", "not a name!", *own[2:])
+    expect(CONFIGURATION, "node-id.*not a name!", "--node-id", "not a name!", *own[2:])
     expect(CONFIGURATION, "--open", *own, open_mode=False)
 
     config = directory / "meshd.yaml"

@@ -7,7 +7,7 @@ from lab import check, scenario
 
 def run(lab):
     host = lab.host("h")
-    boxes = [lab.box(host, "--set", "mesh.interfaces=lo", node_id=f"n{i}") for i in range(4)]
+    boxes = [lab.box(host, "--set", "mesh.interfaces=[lo]", node_id=f"n{i}") for i in range(4)]
     for box in boxes:
         box.ready()
     wait_settled_lan(boxes)
