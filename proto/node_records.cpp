@@ -124,8 +124,8 @@ void Node::Impl::publish_state(Now now) {
     push(now.monotonic, held, topology_.graph().hash(), NodeId());
 }
 
-/// Peers to whom a record goes from here: its tree's children and those that the tree cannot know;
-/// everybody who does not surely have it where there is no tree.
+/// Peers to whom a record goes from here: its tree's children, and those that the tree cannot
+/// reach; everybody who does not surely have it where there is no tree.
 std::vector<Link*> Node::Impl::push_targets(const HeldRecord& held, std::uint32_t graph,
                                             const NodeId& except) {
     const NodeId& author = held.record.header.author;
@@ -152,7 +152,7 @@ std::vector<Link*> Node::Impl::push_targets(const HeldRecord& held, std::uint32_
     for (auto& [peer, link] : links_) {
         const bool in_tree =
             !children || std::find(children->begin(), children->end(), peer) != children->end() ||
-            !topology_.graph().has_edge(self_.node, peer);
+            !topology_.spans(graph, peer);
         if (in_tree && !has_it(peer)) {
             targets.push_back(&link);
         }
@@ -402,6 +402,8 @@ void Node::Impl::refresh_topology(TimePoint now) {
     if (topology_.update(claims)) {
         neighbours_.on_change(now, false);
     }
+    // Who leaves sees no one any more, and that is no news of the others.
+    const bool is_out = has_left_ || leaving_;
     const auto statuses = topology_.statuses();
     for (const NodeId& node : store_.nodes()) {
         if (node == self_.node) {
@@ -419,7 +421,7 @@ void Node::Impl::refresh_topology(TimePoint now) {
             member.status = NodeStatus::Left;
             member.restarting = data.presence == Presence::Restarting;
             member.because = NodeId();
-        } else if (has_left_) {
+        } else if (is_out) {
             member.status = NodeStatus::Unreachable;
             member.because = NodeId();
         }
@@ -435,7 +437,7 @@ void Node::Impl::refresh_topology(TimePoint now) {
             const TimePoint at = now + config_.forget_after;
             forget_at_ = forget_at_ ? std::min(*forget_at_, at) : at;
         }
-        if (!has_left_) {
+        if (!is_out) {
             outputs_.push_back(NodeEvent{node_event_kind(event.change), event.node, event.because});
         }
     }

@@ -75,6 +75,7 @@ TEST_CASE("leave: known at once, the data stay, and the return is a return") {
     CHECK(scene.world.node(0).state(scene.world.now(0), scene.world.id(4))->document ==
           "{\"kept\":true}");
     CHECK(scene.events(NodeEventKind::Offline) == 0);
+    CHECK(scene.events(NodeEventKind::Unreachable) == 0);
     CHECK(scene.events(NodeEventKind::Left) == 5);
     scene.world.start(4);
     CHECK(scene.checkers.settle(seconds(5)) == "");
