@@ -55,10 +55,10 @@ TEST_CASE("duplication and reordering: every alert is told once") {
     CHECK(scene.world.network().figures().reordered > 1000);
 }
 
-TEST_CASE("slow network: 300 ms of delay each way is no reason to be offline") {
+TEST_CASE("slow network: 150 ms of delay each way is no reason to be offline") {
     Scene scene(205, lan(4));
-    scene.world.network().defaults().delay = milliseconds(300);
-    scene.world.network().defaults().jitter = milliseconds(100);
+    scene.world.network().defaults().delay = milliseconds(150);
+    scene.world.network().defaults().jitter = milliseconds(50);
     scene.form(seconds(20));
     raise_in_turn(scene, 20, milliseconds(500));
     scene.world.run_for(minutes(2));
