@@ -61,33 +61,37 @@ Failure no_daemon(const ipc::ClientError& error) {
     return out;
 }
 
+/// Empty where there is none.
+std::string short_value(const json::Value& value) {
+    constexpr std::size_t kWidth = 60;
+    return value.exists() && !value.is_null() ? cut(print_value(value), kWidth) : std::string();
+}
+
 Failure refused(const ipc::ClientError& error) {
     Failure out;
     out.text = printable(error.message);
+    const auto code = static_cast<ipc::ErrorCode>(error.code);
     const auto parsed = json::Document::parse(error.data, json::Limits{});
     const json::Value data = parsed ? parsed->root() : json::Value();
-    // The daemon's sentence may name the field already.
-    const auto add = [&](std::string_view name, std::string_view words) {
-        const json::Value value = data[name];
-        if (!value.exists() || value.is_null()) {
-            return;
+    if (const std::string got = short_value(data["got"]); !got.empty()) {
+        out.text += ", got " + got;
+    }
+    // The daemon's sentence about a param says already what it may be.
+    const std::string field = short_value(data["field"]);
+    if (!field.empty() && code == ipc::ErrorCode::InvalidParams &&
+        error.message.find(field) == std::string::npos) {
+        out.text += " for " + field;
+        if (const std::string expected = short_value(data["expected"]); !expected.empty()) {
+            out.text += ", expected " + expected;
         }
-        const std::string text = print_value(value);
-        if (out.text.find(text) == std::string::npos) {
-            out.text += std::string(words) + text;
-        }
-    };
-    add("field", "; param: ");
-    add("got", "; got: ");
-    add("expected", "; expected: ");
+    }
     if (data["did_you_mean"].is_string()) {
         out.text += "; did you mean '" + print_value(data["did_you_mean"]) + "'?";
     }
-    const auto code = static_cast<ipc::ErrorCode>(error.code);
     if (code == ipc::ErrorCode::Overloaded) {
         out.text += "; try again in " + print_duration_ms(data["retry_after_ms"]);
     } else if (code == ipc::ErrorCode::HasLeft) {
-        out.text += "\nto rejoin:\n  meshctl discover";
+        out.text += "\nrejoin with\n  meshctl discover";
     } else if (code == ipc::ErrorCode::NotPermitted) {
         out.code = ExitCode::NotPermitted;
         out.text +=

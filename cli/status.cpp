@@ -11,8 +11,7 @@ std::string render_status(const json::Value& result, const Style& style) {
     const bool has_left = result["left"].as_bool().value_or(false);
     rows.add("node", print_value(result["node_id"]), Tone::Strong);
     if (has_left) {
-        rows.add("mesh", print_value(result["mesh"]) + ", left ('meshctl discover' rejoins)",
-                 Tone::Warn);
+        rows.add("mesh", print_value(result["mesh"]) + ", left", Tone::Warn);
     } else {
         rows.add("mesh", print_value(result["mesh"]) + ", " +
                              (result["security"].as_string() == "open"

@@ -1,16 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <array>
 
 #include "cli/arguments.h"
 #include "cli/context.h"
 #include "cli/event_line.h"
 #include "cli/event_stream.h"
+#include "cli/suggestion.h"
 #include "cli/verbs.h"
+#include "ipc/event_kind.h"
 
 namespace meshd::cli {
 namespace {
 
+/// What is wrong with the first wrong one.
+std::optional<std::string> wrong_kind(const std::vector<std::string>& kinds) {
+    std::vector<std::string> known(ipc::kEventGroupNames.begin(), ipc::kEventGroupNames.end());
+    known.insert(known.end(), ipc::kEventKindNames.begin(), ipc::kEventKindNames.end());
+    for (const std::string& kind : kinds) {
+        if (std::find(known.begin(), known.end(), kind) == known.end()) {
+            const std::string meant = did_you_mean(kind, known);
+            return "there is no kind of event '" + printable(kind) + "'" +
+                   (meant.empty() ? "; it may be " + join(known, ", ") : meant);
+        }
+    }
+    return std::nullopt;
+}
+
 ExitCode run(Context& context, const Arguments& arguments) {
+    if (const auto wrong = wrong_kind(arguments.all("KIND"))) {
+        return Context::fail(ExitCode::Usage, *wrong);
+    }
     EventFilter filter;
     filter.kinds = arguments.all("KIND");
     filter.priority = arguments.text("priority");

@@ -68,22 +68,24 @@ TEST_CASE("failure: each kind has its exit code") {
 }
 
 TEST_CASE("failure: a refusal says what the daemon said, and what to do") {
-    CHECK(explain(remote(100, "unknown node")).text == "unknown node");
+    CHECK(explain(remote(100, "unknown node", R"({"field":"node_id","got":"x"})")).text ==
+          "unknown node, got x");
     CHECK(explain(remote(-32602, "invalid params",
                          R"({"field":"limit","got":"0","expected":"1 to 1000"})"))
-              .text == "invalid params; param: limit; got: 0; expected: 1 to 1000");
-    CHECK(explain(remote(-32602, "limit must be 1 to 1000", R"({"field":"limit"})")).text ==
-          "limit must be 1 to 1000");
+              .text == "invalid params, got 0 for limit, expected 1 to 1000");
+    CHECK(explain(remote(-32602, "limit must be 1 to 1000",
+                         R"({"field":"limit","got":"0","expected":"1 to 1000"})"))
+              .text == "limit must be 1 to 1000, got 0");
     CHECK(explain(remote(-32601, "no such method", R"({"did_you_mean":"mesh.nodes"})")).text ==
           "no such method; did you mean 'mesh.nodes'?");
     CHECK(explain(remote(900, "overloaded", R"({"retry_after_ms":500})")).text ==
           "overloaded; try again in 500 ms");
-    CHECK(explain(remote(101, "has left")).text == "has left\nto rejoin:\n  meshctl discover");
+    CHECK(explain(remote(101, "has left")).text == "has left\nrejoin with\n  meshctl discover");
     CHECK(explain(remote(901, "not permitted")).code == ExitCode::NotPermitted);
 }
 
 TEST_CASE("failure: a daemon's words cannot steer the terminal") {
-    CHECK(explain(remote(1, "a\x1b[2J", "{\"got\":\"\\u001bc\"}")).text == "a?[2J; got: ?c");
+    CHECK(explain(remote(1, "a\x1b[2J", "{\"got\":\"\\u001bc\"}")).text == "a?[2J, got ?c");
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "cli/format.h"
 #include "cli/method_help.h"
 #include "cli/verbs.h"
+#include "ipc/event_kind.h"
 #include "tests/cli/parsed.h"
 
 namespace meshd::cli {
@@ -51,6 +52,13 @@ TEST_CASE("help: the usage line shows what may be left out and what may come oft
     CHECK(usage_line(kAlertVerb) == "meshctl alert [--priority P] [--wait S] ALERT");
     CHECK(usage_line(kWatchVerb) == "meshctl watch [--priority P] [--count N] [KIND...]");
     CHECK(usage_line(kStateGetVerb) == "meshctl state get [NODE]");
+}
+
+TEST_CASE("help: watch names every kind of event") {
+    for (const std::string_view kind : ipc::kEventKindNames) {
+        CAPTURE(kind);
+        CHECK(kWatchVerb.notes.find(kind) != std::string_view::npos);
+    }
 }
 
 TEST_CASE("help: a method of the daemon is explained from its OpenRPC document") {

@@ -106,6 +106,8 @@ TEST_CASE("meshctl: a wrong command line is 2 and says what was meant") {
         {{"state", "set"}, "needs KEY=VALUE"},
         {{"state", "set", "x"}, "neither KEY=VALUE nor a JSON object"},
         {{"state", "set", "{}x"}, "no JSON object"},
+        {{"watch", "link", "nod"}, "there is no kind of event 'nod'; did you mean 'node'?"},
+        {{"watch", "weather"}, "it may be node, state, link, node.joined,"},
         {{"rpc"}, "METHOD is missing"},
         {{"rpc", "mesh.status", "{"}, "PARAMS is no JSON"},
         {{"rpc", "mesh.status", "1"}, "neither a JSON object nor an array"},
