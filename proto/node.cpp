@@ -538,9 +538,10 @@ tl::expected<RequestId, CommandError> Node::Impl::discover(Now now) {
             CommandError::Code::HasLeft, {}, "this node is leaving; try again in a second", {}});
     }
     if (has_left_) {
+        // The record that says so goes out with the first link: before, it could reach no one.
         has_left_ = false;
         presence_ = Presence::Here;
-        publish_node(now);
+        topology_dirty_ = true;
     }
     discovery_.start(now.monotonic);
     neighbours_.on_change(now.monotonic, links_.empty());

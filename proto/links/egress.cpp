@@ -56,6 +56,15 @@ void Egress::enqueue(Pending pending, bool at_front) {
     }
 }
 
+Egress::Pending Egress::dequeue(std::deque<Pending>& queue, std::deque<Pending>::iterator at) {
+    Pending pending = std::move(*at);
+    queue.erase(at);
+    queued_ -= 1;
+    queued_bytes_ -= pending.message->bytes.size();
+    repeating_.erase(pending.number);
+    return pending;
+}
+
 void Egress::on_received(TimePoint now, std::uint64_t counter, bool wants_ack) {
     if (!wants_ack) {
         return;
@@ -89,15 +98,25 @@ void Egress::on_ack(const Ack& ack) {
         auto it = sent_.lower_bound(first);
         while (it != sent_.end() && it->first <= last) {
             for (const std::uint64_t number : it->second) {
-                const auto found = in_flight_.find(number);
-                if (found != in_flight_.end()) {
-                    in_flight_bytes_ -= found->second.pending.message->bytes.size();
-                    retries_.erase({found->second.retry_at, number});
-                    in_flight_.erase(found);
-                }
+                on_message_acked(number);
             }
             it = sent_.erase(it);
         }
+    }
+}
+
+void Egress::on_message_acked(std::uint64_t number) {
+    if (const auto found = in_flight_.find(number); found != in_flight_.end()) {
+        in_flight_bytes_ -= found->second.pending.message->bytes.size();
+        retries_.erase({found->second.retry_at, number});
+        in_flight_.erase(found);
+    } else if (const auto repeating = repeating_.find(number); repeating != repeating_.end()) {
+        auto& queue = queues_[queue_index(repeating->second)];
+        const auto at = std::find_if(queue.begin(), queue.end(), [number](const Pending& pending) {
+            return pending.number == number;
+        });
+        MESHD_ASSERT(at != queue.end());
+        dequeue(queue, at);
     }
 }
 
@@ -108,6 +127,7 @@ void Egress::on_timeout(TimePoint now) {
         const auto it = in_flight_.find(number);
         in_flight_bytes_ -= it->second.pending.message->bytes.size();
         counters_->add(Counter::messages_retransmitted);
+        repeating_.emplace(number, it->second.pending.traffic_class);
         enqueue(std::move(it->second.pending), true);
         in_flight_.erase(it);
     }
@@ -129,7 +149,10 @@ void Egress::track(TimePoint now, std::uint64_t counter, Pending pending, const 
     pending.retry_delay = pending.retry_delay == Duration{}
                               ? rtt.first_retry()
                               : std::min(2 * pending.retry_delay, kRetryMax);
-    const std::uint64_t number = next_send_number_++;
+    if (pending.number == 0) {
+        pending.number = next_number_++;
+    }
+    const std::uint64_t number = pending.number;
     const TimePoint retry_at = now + pending.retry_delay;
     in_flight_bytes_ += pending.message->bytes.size();
     retries_.insert({retry_at, number});
@@ -158,10 +181,7 @@ std::optional<Buffer> Egress::poll(TimePoint now, const RttEstimator& rtt) {
     for (auto& queue : queues_) {
         while (!queue.empty() && may_send(queue.front().traffic_class) &&
                builder.add(*queue.front().message)) {
-            Pending pending = std::move(queue.front());
-            queue.pop_front();
-            queued_ -= 1;
-            queued_bytes_ -= pending.message->bytes.size();
+            Pending pending = dequeue(queue, queue.begin());
             counters_->add(Counter::messages_sent);
             if (pending.reliable) {
                 track(now, header_.counter, std::move(pending), rtt);

@@ -6,7 +6,9 @@
 /// Datagrams are acknowledged, not messages (as QUIC does, RFC 9002): an ack lists datagram
 /// counters, and the sender remembers which reliable messages each datagram carried. A message not
 /// acknowledged in time goes out again in a new datagram; the receiver drops what it has twice by
-/// the message's own identity (stream and counter, source and seq, fragment number).
+/// the message's own identity (stream and counter, source and seq, fragment number). The ack of any
+/// datagram that carried a message counts for it, also while it waits to be repeated: else a link
+/// slower than the retry interval would repeat for ever.
 ///
 /// Invariants: bytes in flight ≤ kInFlightBytesMax, except for control and critical traffic; bytes
 /// queued ≤ kQueueBytesMax; a reliable message is dropped only by overflow or with the link.
@@ -69,7 +71,8 @@ class Egress {
         SharedMessage message;
         TrafficClass traffic_class;
         bool reliable;
-        Duration retry_delay{};  ///< 0 until first sent
+        Duration retry_delay{};    ///< 0 until first sent
+        std::uint64_t number = 0;  ///< given when first sent, the same in each repetition
     };
     struct InFlight {
         Pending pending;
@@ -77,6 +80,8 @@ class Egress {
     };
 
     void enqueue(Pending pending, bool at_front);
+    Pending dequeue(std::deque<Pending>& queue, std::deque<Pending>::iterator at);
+    void on_message_acked(std::uint64_t number);
     bool may_send(TrafficClass traffic_class) const;
     void track(TimePoint now, std::uint64_t counter, Pending pending, const RttEstimator& rtt);
 
@@ -88,11 +93,12 @@ class Egress {
     std::size_t queued_ = 0;
     std::size_t queued_bytes_ = 0;
 
-    std::map<std::uint64_t, InFlight> in_flight_;               ///< by send number
-    std::set<std::pair<TimePoint, std::uint64_t>> retries_;     ///< (retry_at, send number)
-    std::map<std::uint64_t, std::vector<std::uint64_t>> sent_;  ///< datagram → send numbers
+    std::map<std::uint64_t, InFlight> in_flight_;            ///< by message number
+    std::set<std::pair<TimePoint, std::uint64_t>> retries_;  ///< (retry_at, message number)
+    std::map<std::uint64_t, TrafficClass> repeating_;        ///< queued again, by message number
+    std::map<std::uint64_t, std::vector<std::uint64_t>> sent_;  ///< datagram to message numbers
     std::size_t in_flight_bytes_ = 0;
-    std::uint64_t next_send_number_ = 0;
+    std::uint64_t next_number_ = 1;
     std::uint64_t next_counter_ = 1;
     std::uint32_t next_fragmented_ = 0;
 

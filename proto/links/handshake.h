@@ -2,7 +2,7 @@
 /// \file
 /// From "I have heard of it" to a session on both ends: HELLO, OFFER, REQ, ACC, CONF
 /// (PROTOCOL.md, "Handshake", has the state tables). Both roles: initiations, which ask, and slots,
-/// which answered a REQ and wait 600 ms for the first datagram of the session.
+/// which answered a REQ and wait 2 s for the first datagram of the session.
 ///
 /// Invariants: nothing is remembered of a HELLO; a slot exists only behind a valid cookie; of two
 /// crossing REQs exactly one survives, the one of the greater instance id; initiations and slots
@@ -60,7 +60,8 @@ class Handshake {
     /// The initiator's whole table; `last_attempt`: the Timeout input finds no attempts left.
     static Action step(State state, Input input, bool last_attempt);
 
-    static constexpr Duration kSlotLife = std::chrono::milliseconds(600);
+    /// Longer than two round trips of a bad uplink; a slot costs only memory, and few at once.
+    static constexpr Duration kSlotLife = std::chrono::seconds(2);
     /// Half-open slots: more than a node may have links, less than would matter as memory.
     static constexpr std::size_t kSlotsMax = 64;
     /// Repetitions after 100, 200, 400 and 800 ms; then it failed.

@@ -7,7 +7,8 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <deque>
+#include <utility>
 
 #include "proto/base/prng.h"
 #include "proto/base/time.h"
@@ -25,13 +26,16 @@ class Liveness {
     /// did not listen, so it accuses no one and starts its patience anew.
     static constexpr Duration kStarved = std::chrono::milliseconds(200);
 
+    /// Requests remembered for their replies: the round trip may be longer than the interval.
+    static constexpr std::size_t kOutstandingMax = 8;
+
     enum class Verdict { Wait, SendRequest, Down };
 
     Liveness(TimePoint now, Options options, Prng& prng);
 
     /// A valid datagram of the peer came in.
     void on_heard(TimePoint now) { last_heard_ = now; }
-    /// The reply to request `seq`; anything but the outstanding one is ignored.
+    /// The reply to request `seq`; anything but the last kOutstandingMax unanswered is ignored.
     void on_reply(TimePoint now, std::uint32_t seq);
     Verdict on_timeout(TimePoint now, Prng& prng);
     TimePoint next_deadline() const;
@@ -40,16 +44,15 @@ class Liveness {
     std::uint32_t seq() const { return seq_; }
     TimePoint last_heard() const { return last_heard_; }
     const RttEstimator& rtt() const { return rtt_; }
-    /// Share of exchanges without a reply before the next was due, 0 to 1 (EWMA, weight 1/32).
+    /// Share of exchanges without a reply, 0 to 1 (EWMA, weight 1/32).
     double loss() const { return loss_; }
 
   private:
     Options options_;
     TimePoint last_heard_;
     TimePoint due_;
-    TimePoint sent_;
     std::uint32_t seq_ = 0;
-    bool outstanding_ = false;
+    std::deque<std::pair<std::uint32_t, TimePoint>> outstanding_;  ///< (seq, sent), oldest first
     double loss_ = 0;
     RttEstimator rtt_;
 };

@@ -30,6 +30,12 @@ std::vector<Membership::Event> Membership::update(TimePoint now, std::map<NodeId
         bool changed = true;
         if (before != members_.end()) {
             const Member& old = before->second;
+            // It is on its way back: its record is here, the confirmation of its links not yet.
+            if (old.status == NodeStatus::Left && member.status != NodeStatus::Alive) {
+                member.status = NodeStatus::Left;
+                member.because = NodeId();
+                member.restarting = old.restarting;
+            }
             member.ever_alive = old.ever_alive;
             const bool same_status = member.status == old.status && member.because == old.because &&
                                      member.restarting == old.restarting;

@@ -122,6 +122,17 @@ std::optional<std::vector<NodeId>> Topology::children_of(const NodeId& origin,
     return peers;
 }
 
+bool Topology::spans(std::uint32_t hash, const NodeId& node) const {
+    const auto it = std::find_if(graphs_.begin(), graphs_.end(),
+                                 [&](const auto& kept) { return kept->graph.hash() == hash; });
+    if (it == graphs_.end()) {
+        return false;
+    }
+    const PathTree* tree = (*it)->tree_from_self();
+    const auto vertex = (*it)->graph.find(node);
+    return tree && vertex && tree->cost[*vertex] != Graph::kUnreachable;
+}
+
 std::optional<Route> Topology::route(const NodeId& destination) const {
     Kept& kept = *graphs_.front();
     const PathTree* tree = kept.tree_from_self();
@@ -148,13 +159,7 @@ std::vector<Route> Topology::routes() const {
 }
 
 bool Topology::is_reachable(const NodeId& node) const {
-    if (node == self_) {
-        return true;
-    }
-    Kept& kept = *graphs_.front();
-    const PathTree* tree = kept.tree_from_self();
-    const auto vertex = kept.graph.find(node);
-    return tree && vertex && tree->cost[*vertex] != Graph::kUnreachable;
+    return node == self_ || spans(graphs_.front()->graph.hash(), node);
 }
 
 std::map<NodeId, StatusOf> Topology::statuses() const {

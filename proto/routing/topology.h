@@ -56,6 +56,9 @@ class Topology {
     /// or where that graph has no path from origin to self (either may be missing): then flood.
     /// Cached per origin: the first call for an origin costs a shortest_paths().
     std::optional<std::vector<NodeId>> children_of(const NodeId& origin, std::uint32_t hash) const;
+    /// Whether that graph's trees reach `node` from here (and with it from every origin that
+    /// reaches here). False where the hash is not among the kept graphs.
+    bool spans(std::uint32_t hash, const NodeId& node) const;
     /// Nothing for self and for a node without a path.
     std::optional<Route> route(const NodeId& destination) const;
     std::vector<Route> routes() const;  ///< to every reachable node but self, by destination
