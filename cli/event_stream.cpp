@@ -8,12 +8,17 @@
 #include <array>
 #include <charconv>
 #include <csignal>
+#include <deque>
 #include <optional>
+#include <set>
 
 namespace meshd::cli {
 namespace {
 
 constexpr std::chrono::milliseconds kReconnectPause{500};
+
+/// The daemon holds as many past events.
+constexpr std::size_t kAlertsRemembered = 4096;
 
 int signal_pipe_end = -1;
 
@@ -135,22 +140,40 @@ class Stream {
         return client;
     }
 
-    /// After a reconnection delivery is at least once. A gap is told with any cursor.
+    /// After a reconnection delivery is at least once, and a daemon that has started anew tells
+    /// alerts again under a new cursor. A gap is told with any cursor.
     bool is_repeat(const ipc::Event& event) {
-        if (event.kind() == "lagged" || event.cursor().empty()) {
+        if (event.kind() == "lagged") {
             return false;
         }
-        if (!since_.empty() && cursor_number(event.cursor()) <= cursor_number(since_)) {
-            return true;
+        if (!event.cursor().empty()) {
+            if (!since_.empty() && cursor_number(event.cursor()) <= cursor_number(since_)) {
+                return true;
+            }
+            since_ = event.cursor();
         }
-        since_ = event.cursor();
-        return false;
+        return event.kind() == "alert" && !remember(event.data()["id"].as_string().value_or(""));
+    }
+
+    /// False where the alert is among the last ones already.
+    bool remember(std::string_view id) {
+        if (!alerts_.emplace(id).second) {
+            return false;
+        }
+        alerts_by_age_.emplace_back(id);
+        if (alerts_by_age_.size() > kAlertsRemembered) {
+            alerts_.erase(alerts_by_age_.front());
+            alerts_by_age_.pop_front();
+        }
+        return true;
     }
 
     Context& context_;
     const EventFilter& filter_;
     Interrupt interrupt_;
     std::string since_;
+    std::set<std::string, std::less<>> alerts_;
+    std::deque<std::string> alerts_by_age_;
     bool has_connected_ = false;
 };
 

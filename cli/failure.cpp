@@ -32,8 +32,12 @@ std::string_view words_of(int error) {
     }
 }
 
-std::string join_group_advice(const std::string& path) {
-    const std::string group = ipc::group_of(path).value_or(kDefaultGroup);
+std::string permission_advice(const std::string& path) {
+    const auto access = ipc::access_of(path);
+    if (access && access->group.empty()) {
+        return "it is for user '" + access->user + "' and root alone";
+    }
+    const std::string group = access ? access->group : std::string(kDefaultGroup);
     return "only root and members of group '" + group + "' may; join with\n  sudo usermod -aG " +
            group + " \"$USER\"\nand log in again";
 }
@@ -49,7 +53,7 @@ Failure no_daemon(const ipc::ClientError& error) {
                                      [](const auto& tried) { return tried.error == EACCES; });
     if (denied != error.tried.end()) {
         out.code = ExitCode::NotPermitted;
-        out.text += "\n" + join_group_advice(denied->path);
+        out.text += "\n" + permission_advice(denied->path);
         return out;
     }
     const auto& tried = error.tried;

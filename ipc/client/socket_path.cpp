@@ -2,6 +2,7 @@
 #include "ipc/client/socket_path.h"
 
 #include <grp.h>
+#include <pwd.h>
 #include <sys/stat.h>
 
 #include <cstdlib>
@@ -34,16 +35,19 @@ SocketChoice socket_choice_from_environment(std::string option) {
     return {std::move(option), environment("MESHD_SOCKET"), environment("XDG_RUNTIME_DIR")};
 }
 
-std::optional<std::string> group_of(const std::string& path) {
+std::optional<SocketAccess> access_of(const std::string& path) {
     struct stat info {};
     if (stat(path.c_str(), &info) != 0) {
         return std::nullopt;
     }
-    const group* entry = getgrgid(info.st_gid);
-    if (entry == nullptr) {
-        return std::nullopt;
+    SocketAccess access;
+    const passwd* user = getpwuid(info.st_uid);
+    access.user = user != nullptr ? user->pw_name : std::to_string(info.st_uid);
+    if ((info.st_mode & S_IWGRP) != 0) {
+        const group* entry = getgrgid(info.st_gid);
+        access.group = entry != nullptr ? entry->gr_name : std::to_string(info.st_gid);
     }
-    return std::string(entry->gr_name);
+    return access;
 }
 
 }  // namespace meshd::ipc

@@ -22,7 +22,12 @@ std::vector<std::string> socket_candidates(const SocketChoice& choice);
 /// Reads MESHD_SOCKET and XDG_RUNTIME_DIR of this process.
 SocketChoice socket_choice_from_environment(std::string option);
 
-/// Group that owns the file, by name; nothing where the file or the group cannot be read.
-std::optional<std::string> group_of(const std::string& path);
+/// Who may open a socket besides root.
+struct SocketAccess {
+    std::string user;   ///< its owner
+    std::string group;  ///< empty where its group may not
+};
+/// Nothing where the file cannot be looked at.
+std::optional<SocketAccess> access_of(const std::string& path);
 
 }  // namespace meshd::ipc

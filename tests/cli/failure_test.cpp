@@ -4,6 +4,10 @@
 #include <doctest/doctest.h>
 
 #include <cerrno>
+#include <filesystem>
+#include <fstream>
+
+#include "tests/cli/fake_daemon.h"
 
 namespace meshd::cli {
 namespace {
@@ -51,6 +55,14 @@ TEST_CASE("failure: a socket that may not be opened is not permitted, and says w
     CHECK(failure.code == ExitCode::NotPermitted);
     CHECK(failure.text.find("group 'meshd'") != std::string::npos);
     CHECK(failure.text.find("log in again") != std::string::npos);
+}
+
+TEST_CASE("failure: a socket for its owner alone is not a matter of groups") {
+    const TemporaryDirectory directory;
+    const std::string path = directory.path() + "/s";
+    std::ofstream(path).put('x');
+    std::filesystem::permissions(path, std::filesystem::perms::owner_all);
+    CHECK(explain(no_daemon({{path, EACCES}})).text.find("and root alone") != std::string::npos);
 }
 
 TEST_CASE("failure: each kind has its exit code") {

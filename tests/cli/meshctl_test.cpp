@@ -244,6 +244,29 @@ TEST_CASE("meshctl watch: goes on behind the last event once the daemon is back"
     CHECK(has(done.err, "the daemon is back"));
 }
 
+TEST_CASE("meshctl watch: a daemon that has started anew does not tell an alert twice") {
+    const std::string alert =
+        R"({"id":"a.0.1","source":"a","priority":"low","age_ms":1,"alert":{"message":"smoke"},"hops":1})";
+    const FakeDaemon daemon({[&](Connection& connection) {
+                                 connection.answer(R"("result":{"subscription":"1","cursor":"1"})");
+                                 connection.write(event_line(2, "alert", alert));
+                             },
+                             [&](Connection& connection) {
+                                 connection.answer(R"("result":{"subscription":"1","cursor":"9"})");
+                                 connection.write(event_line(8, "lagged", R"({"lost":null})"));
+                                 connection.write(event_line(9, "alert", alert));
+                                 connection.write(event_line(10, "link.up", R"({"node_id":"b"})"));
+                                 connection.wait_for_end();
+                             }});
+    const Finished done = run_meshctl({"--socket", daemon.path(), "watch", "--count", "3"});
+    CHECK(done.exit_code == 0);
+    const std::size_t first = done.out.find("smoke");
+    CHECK(first != std::string::npos);
+    CHECK(done.out.find("smoke", first + 1) == std::string::npos);
+    CHECK(has(done.out, "events were lost"));
+    CHECK(has(done.out, "link.up"));
+}
+
 TEST_CASE("meshctl watch: a reader that goes away ends it with exit code 1, without a word") {
     const FakeDaemon daemon({[](Connection& connection) {
         connection.answer(R"("result":{"subscription":"1","cursor":"1"})");
