@@ -55,8 +55,8 @@ ApplyResult Store::Impl::apply(Arrival arrival) {
             streams.cover(header.stream, arrival.covers());
             return {Applied::Duplicate, nullptr};
         }
-    } else if (const IntervalSet* grave = streams.grave(header.stream);
-               grave != nullptr && grave->contains(header.counter)) {
+    } else if (const Grave* grave = streams.grave(header.stream);
+               grave != nullptr && grave->counters.contains(header.counter)) {
         return {Applied::Stale, nullptr};
     }
     switch (header.kind) {
@@ -74,11 +74,12 @@ ApplyResult Store::Impl::apply(Arrival arrival) {
 }
 
 ApplyResult Store::Impl::stale(const Arrival& arrival) {
-    const StreamId stream = arrival.record.header.stream;
-    if (streams.find(stream) != nullptr) {
-        streams.cover(stream, arrival.covers());
+    const RecordHeader& header = arrival.record.header;
+    if (streams.find(header.stream) != nullptr) {
+        streams.cover(header.stream, arrival.covers());
     } else {
-        streams.bury_counters(arrival.now, stream, arrival.covers());
+        streams.bury_counters(arrival.now, header.stream, stream_use(header.kind),
+                              arrival.covers());
     }
     return {Applied::Stale, nullptr};
 }

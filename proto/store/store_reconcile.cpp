@@ -42,9 +42,9 @@ class DeltaPacker {
         std::move(more.records.begin(), more.records.end(), std::back_inserter(delta.records));
         // A pull may name a stream twice: what it names again stands by itself.
         const bool continues =
-            is_last(stream) && (portion.covers.empty() || delta.covers.back().intervals.empty() ||
-                                delta.covers.back().intervals.back().last <
-                                    portion.covers.front().first);
+            is_last(stream) &&
+            (portion.covers.empty() || delta.covers.back().intervals.empty() ||
+             delta.covers.back().intervals.back().last < portion.covers.front().first);
         if (!continues) {
             delta.covers.push_back({stream, author, {}});
         }
@@ -148,38 +148,44 @@ void Store::cover(const StreamIntervals& stream) {
         return;
     }
     const HeldStream* held = impl_->streams.find(stream.stream);
-    if (held == nullptr && impl_->streams.grave(stream.stream) == nullptr) {
-        return;
-    }
-    if (held != nullptr && held->author != stream.author) {
-        return;
-    }
+    const Grave* grave = impl_->streams.grave(stream.stream);
     for (const Interval& interval : stream.intervals) {
-        if (held != nullptr) {
+        if (held != nullptr && held->author == stream.author) {
             impl_->streams.cover(stream.stream, interval);
-        } else {
-            impl_->streams.bury_counters({}, stream.stream, interval);
+        } else if (grave != nullptr) {
+            impl_->streams.bury_counters(grave->until, stream.stream, grave->use, interval);
         }
     }
 }
 
 void Store::apply_delta(TimePoint now, const Delta& delta, const Told& told) {
+    struct Item {
+        const DeltaRecord* given;
+        std::optional<Record> record;
+    };
+    std::vector<Item> items;
+    for (const DeltaRecord& given : delta.records) {
+        items.push_back({&given, decode_record(given.record)});
+    }
+    // A start's node record first: its state may count for nothing before it.
+    std::stable_partition(items.begin(), items.end(), [](const Item& item) {
+        return item.record && item.record->header.kind == RecordKind::Node;
+    });
     std::set<RecordPlace> refused;
     bool is_malformed = false;
-    for (const DeltaRecord& item : delta.records) {
-        std::optional<Record> record = decode_record(item.record);
-        if (!record) {
+    for (Item& item : items) {
+        if (!item.record) {
             is_malformed = true;
-            told(item, impl_->refuse(&StoreCounts::malformed));
+            told(*item.given, impl_->refuse(&StoreCounts::malformed));
             continue;
         }
-        const RecordPlace place{record->header.stream, record->header.counter};
+        const RecordPlace place{item.record->header.stream, item.record->header.counter};
         const ApplyResult result =
-            impl_->apply({now, std::move(*record), place.counter - 1, item.provenance});
+            impl_->apply({now, std::move(*item.record), place.counter - 1, item.given->provenance});
         if (result.outcome == Applied::Refused) {
             refused.insert(place);
         }
-        told(item, result);
+        told(*item.given, result);
     }
     // Which counters a malformed record stood for is unknown: nothing is covered then.
     if (is_malformed) {
@@ -224,8 +230,7 @@ std::vector<StreamIntervals> Store::missing(const std::vector<StreamIntervals>& 
             continue;
         }
         const HeldStream* held = impl_->streams.find(their.stream);
-        const IntervalSet* known =
-            held != nullptr ? &held->covered : impl_->streams.grave(their.stream);
+        const Grave* grave = impl_->streams.grave(their.stream);
         const bool is_foreign = held != nullptr && held->author != their.author;
         const bool is_without_room =
             held == nullptr &&
@@ -234,7 +239,15 @@ std::vector<StreamIntervals> Store::missing(const std::vector<StreamIntervals>& 
         if (is_foreign || is_without_room) {
             continue;
         }
-        auto intervals = (known == nullptr ? kNothing : *known).missing_from(their.intervals);
+        const IntervalSet& known = held != nullptr    ? held->covered
+                                   : grave != nullptr ? grave->counters
+                                                      : kNothing;
+        auto intervals = known.missing_from(their.intervals);
+        if (grave != nullptr && grave->use == StreamUse::Volatile && !intervals.empty()) {
+            // Should the stream win now, then what is dead by the grave counts again: ask for all,
+            // so that the answer's records vouch for all that it covers.
+            intervals = kNothing.missing_from(their.intervals);
+        }
         if (intervals.size() > limits::kMessageIntervalsMax) {
             intervals.resize(limits::kMessageIntervalsMax);
         }

@@ -110,28 +110,29 @@ void StreamTable::bury(TimePoint now, StreamId stream) {
     while (!found->second.live.empty()) {
         drop(stream, found->second.live.begin()->first);
     }
-    dig(now, stream).counters = std::move(found->second.covered);
+    dig(now, stream, found->second.use).counters = std::move(found->second.covered);
     streams_.erase(found);
 }
 
-const IntervalSet* StreamTable::grave(StreamId stream) const {
+const Grave* StreamTable::grave(StreamId stream) const {
     const auto found = graves_.find(stream);
-    return found == graves_.end() ? nullptr : &found->second.counters;
+    return found == graves_.end() ? nullptr : &found->second;
 }
 
-void StreamTable::bury_counters(TimePoint now, StreamId stream, Interval interval) {
+void StreamTable::bury_counters(TimePoint now, StreamId stream, StreamUse use, Interval interval) {
     MESHD_ASSERT(find(stream) == nullptr);
     const auto found = graves_.find(stream);
-    (found == graves_.end() ? dig(now, stream) : found->second).counters.insert(interval);
+    (found == graves_.end() ? dig(now, stream, use) : found->second).counters.insert(interval);
 }
 
-StreamTable::Grave& StreamTable::dig(TimePoint now, StreamId stream) {
+Grave& StreamTable::dig(TimePoint now, StreamId stream, StreamUse use) {
     if (graves_.size() >= limits::kStreamsMax) {
         close(graves_.find(grave_ends_.begin()->second));
     }
     const TimePoint until = now + Store::kGraveTime;
     grave_ends_.emplace(until, stream);
     Grave& grave = graves_[stream];
+    grave.use = use;
     grave.until = until;
     return grave;
 }

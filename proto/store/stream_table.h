@@ -23,6 +23,13 @@ struct HeldStream {
     std::map<std::uint64_t, HeldRecord> live;
 };
 
+/// What remains of a stream that left: what it covered, and what came of it since.
+struct Grave {
+    StreamUse use = StreamUse::Volatile;
+    IntervalSet counters;
+    TimePoint until;
+};
+
 /// All streams with their records, the digest hashes over them, and the graves of streams that
 /// left. Knows nothing of what supersedes what.
 ///
@@ -49,10 +56,10 @@ class StreamTable {
     /// now + Store::kGraveTime. The stream must be held.
     void bury(TimePoint now, StreamId stream);
 
-    /// What the stream covered when it left, and what came of it since; null without a grave.
-    const IntervalSet* grave(StreamId stream) const;
+    /// Null where the stream is held, or has no grave.
+    const Grave* grave(StreamId stream) const;
     /// Notes counters of a stream that is not held, so that they are not fetched again.
-    void bury_counters(TimePoint now, StreamId stream, Interval interval);
+    void bury_counters(TimePoint now, StreamId stream, StreamUse use, Interval interval);
     void expire_graves(TimePoint now);
     std::optional<TimePoint> next_grave_expiry() const;
 
@@ -61,11 +68,7 @@ class StreamTable {
     std::size_t bytes() const { return bytes_; }
 
   private:
-    struct Grave {
-        IntervalSet counters;
-        TimePoint until;
-    };
-    Grave& dig(TimePoint now, StreamId stream);
+    Grave& dig(TimePoint now, StreamId stream, StreamUse use);
     void close(std::map<StreamId, Grave>::iterator grave);
     /// Adds the stream's part to the coverage hash, or takes it out again: call before and after.
     void toggle(StreamId stream, const HeldStream& held);
