@@ -148,7 +148,7 @@ bool Egress::may_send(TrafficClass traffic_class) const {
 void Egress::track(TimePoint now, std::uint64_t counter, Pending pending, const RttEstimator& rtt) {
     pending.retry_delay = pending.retry_delay == Duration{}
                               ? rtt.first_retry()
-                              : std::min(2 * pending.retry_delay, kRetryMax);
+                              : std::min(2 * pending.retry_delay, std::max(kRetryMax, rtt.first_retry()));
     if (pending.number == 0) {
         pending.number = next_number_++;
     }

@@ -46,6 +46,7 @@ class Egress {
     static constexpr std::size_t kQueueBytesMax = 4 * 1024 * 1024;
     /// Acks of this long a time travel in one datagram.
     static constexpr Duration kAckDelay = std::chrono::milliseconds(2);
+    /// Repetitions are no further apart than this, or than a round trip takes.
     static constexpr Duration kRetryMax = std::chrono::milliseconds(250);
 
     Egress(SessionId peer_session, std::size_t datagram_bytes, Counters& counters);
