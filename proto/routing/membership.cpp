@@ -31,7 +31,8 @@ std::vector<Membership::Event> Membership::update(TimePoint now, std::map<NodeId
         if (before != members_.end()) {
             const Member& old = before->second;
             // It is on its way back: its record is here, the confirmation of its links not yet.
-            if (old.status == NodeStatus::Left && member.status != NodeStatus::Alive) {
+            if (old.status == NodeStatus::Left && member.status != NodeStatus::Left &&
+                member.status != NodeStatus::Alive) {
                 member.status = NodeStatus::Left;
                 member.because = NodeId();
                 member.restarting = old.restarting;

@@ -69,6 +69,15 @@ TEST_CASE("membership: leaving and restarting are told apart") {
     CHECK(change(membership, 3, leaving) == MembershipChange::Left);
 }
 
+TEST_CASE("membership: a node that has left stays so until it is alive again") {
+    Membership membership;
+    change(membership, 1, member(NodeStatus::Alive));
+    CHECK(change(membership, 2, member(NodeStatus::Left)) == MembershipChange::Left);
+    CHECK_FALSE(change(membership, 3, member(NodeStatus::Offline, 2)).has_value());
+    CHECK(membership.find(id("x"))->status == NodeStatus::Left);
+    CHECK(change(membership, 4, member(NodeStatus::Alive, 2)) == MembershipChange::Returned);
+}
+
 TEST_CASE("membership: unreachable names its cause, and another cause is news") {
     Membership membership;
     change(membership, 1, member(NodeStatus::Alive));

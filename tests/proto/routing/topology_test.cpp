@@ -131,6 +131,22 @@ TEST_CASE("topology: a graph that comes back is kept once") {
     CHECK(topology.children_of(id(0), hashes[1]).has_value());
 }
 
+TEST_CASE("topology: a graph spans the nodes that its trees reach from here") {
+    auto links = line(3);
+    links.push_back({id(3), id(4)});
+    Topology topology(id(0));
+    topology.update(claims_of(links, 6));
+    const std::uint32_t apart = topology.graph().hash();
+    CHECK(topology.spans(apart, id(0)));
+    CHECK(topology.spans(apart, id(2)));
+    CHECK_FALSE(topology.spans(apart, id(3)));
+    CHECK_FALSE(topology.spans(apart, id(5)));
+    CHECK_FALSE(topology.spans(apart + 1, id(2)));
+    topology.update(claims_of(line(5)));
+    CHECK(topology.spans(topology.graph().hash(), id(3)));
+    CHECK_FALSE(topology.spans(apart, id(3)));
+}
+
 TEST_CASE("status: names are those of the local API") {
     CHECK(node_status_name(NodeStatus::Alive) == "alive");
     CHECK(node_status_name(NodeStatus::Unreachable) == "unreachable");
