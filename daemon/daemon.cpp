@@ -95,11 +95,13 @@ std::string Daemon::open_node(const Settings& settings) {
     options.node.version = MESHD_VERSION;
     options.udp_port = settings.udp_port;
     options.interfaces = settings.interfaces;
-    driver_ = std::make_unique<Driver>(&loop_, std::move(options), [this](const Output& output) {
-        if (service_) {
-            service_->on_output(output);
-        }
-    });
+    driver_ = std::make_unique<Driver>(
+        &loop_, std::move(options), [this](const Output& output) { service_->on_output(output); });
+    service_ = std::make_unique<RpcService>(
+        *driver_,
+        RpcService::Callbacks{[this](RpcService::ClientId client, std::string line, bool is_event) {
+            return server_->send(client, line, is_event);
+        }});
     return {};
 }
 
@@ -108,11 +110,6 @@ std::string Daemon::open_server(const Settings& settings) {
     if (!path) {
         return path.error();
     }
-    service_ = std::make_unique<RpcService>(
-        *driver_,
-        RpcService::Callbacks{[this](RpcService::ClientId client, std::string line, bool is_event) {
-            return server_ && server_->send(client, line, is_event);
-        }});
     IpcServer::Callbacks callbacks;
     callbacks.on_line = [this](auto client, auto line) { service_->on_line(client, line); };
     callbacks.on_line_too_long = [this](auto client) { service_->on_line_too_long(client); };
@@ -148,9 +145,11 @@ std::string Daemon::start(const Settings& settings) {
         return state_dir.error();
     }
     state_dir_.emplace(std::move(*state_dir));
-    std::string trouble = open_node(settings);
+    // The socket first: a daemon that cannot serve must not show up in the mesh for a moment. Its
+    // callbacks run from the loop, when all is there.
+    std::string trouble = open_server(settings);
     if (trouble.empty()) {
-        trouble = open_server(settings);
+        trouble = open_node(settings);
     }
     if (trouble.empty()) {
         log_info("ready: node " + driver_->node().id().text() + ", mesh " +

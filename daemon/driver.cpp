@@ -178,7 +178,7 @@ void Driver::check_interfaces() {
     const Now at = now();
     const bool had_addresses = !udp_.addresses().empty();
     if (udp_.update(at.monotonic, usable)) {
-        if (had_addresses) {
+        if (had_addresses && !udp_.addresses().empty()) {
             log_info("addresses changed: " + udp_.describe());
         }
         node_.handle_addresses(at, udp_.addresses());

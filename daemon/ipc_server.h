@@ -20,7 +20,8 @@ namespace meshd {
 tl::expected<std::string, std::string> choose_socket_path(const std::string& configured);
 
 /// The local API's Unix socket: connections, lines and bounded output queues. What the lines mean
-/// is decided elsewhere (RpcService). One slow, silent or dying client harms no other.
+/// is decided elsewhere (RpcService). One slow, silent or dying client harms no other. The process
+/// must ignore SIGPIPE.
 ///
 /// Mode 0660 of group `meshd` where that group exists and this process may give it, else 0600.
 class IpcServer {

@@ -83,10 +83,16 @@ CallReply RpcMethods::call(EventFeed::ClientId client, const ipc::Method& method
     const Now now = mesh_.now();
     const Node& self = mesh_.node();
     switch (method.id) {
-        case MethodId::MeshStatus:
-            return CallReply::done(print_status(self.status(now)));
+        case MethodId::MeshStatus: {
+            StatusView status = self.status(now);
+            for (std::string& warning : mesh_.warnings()) {
+                status.warnings.push_back(std::move(warning));
+            }
+            return CallReply::done(print_status(status));
+        }
         case MethodId::MeshStats:
-            return CallReply::done(print_stats(self.status(now), self.counters()));
+            return CallReply::done(
+                print_stats(self.status(now), self.counters(), mesh_.socket_counters()));
         case MethodId::MeshNodes:
             return nodes(params);
         case MethodId::MeshNode:

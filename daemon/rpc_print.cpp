@@ -129,7 +129,8 @@ std::string print_status(const StatusView& status) {
     return text;
 }
 
-std::string print_stats(const StatusView& status, const Counters& counters) {
+std::string print_stats(const StatusView& status, const Counters& counters,
+                        const SocketCounters& socket_counters) {
     std::string text;
     json::Writer writer(text);
     writer.begin_object()
@@ -145,6 +146,9 @@ std::string print_stats(const StatusView& status, const Counters& counters) {
         if (!is_named(i) && !Counters::name(i).starts_with(kDropPrefix)) {
             writer.member(Counters::name(i), counters.value(i));
         }
+    }
+    for (const auto& [name, value] : socket_counters) {
+        writer.member(name, value);
     }
     writer.end_object().key("drops").begin_object();
     for (std::size_t i = 0; i < Counters::size(); ++i) {
