@@ -50,9 +50,10 @@ Incoming Incoming::parse(std::string_view line) {
     Incoming incoming;
     auto document = json::Document::parse(line, kRequestJson);
     if (!document) {
-        incoming.items_.push_back(refuse(
-            "null", ErrorCode::ParseError,
-            document.error().message + " at byte " + std::to_string(document.error().offset)));
+        incoming.items_.push_back(refuse("null", ErrorCode::ParseError,
+                                         "no JSON at byte " +
+                                             std::to_string(document.error().offset) + ": " +
+                                             document.error().message));
         return incoming;
     }
     incoming.document_ = std::move(*document);
