@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "proto/wire/codec.h"
+
 namespace meshd {
 
 void Reconciler::on_link_up(TimePoint now, const NodeId& peer) {
@@ -62,6 +64,7 @@ void Reconciler::start_pull(TimePoint now, const NodeId& peer, PeerState& state,
     if (wants.size() > kWantsMax) {
         wants.resize(kWantsMax);
     }
+    wants = std::move(split_streams(std::move(wants)).front());
     requests_.push_back(SendPull{peer, Pull{wants}});
     state.pull = PullState{std::move(wants), now + kPullTimeout, 0};
 }

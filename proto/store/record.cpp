@@ -12,6 +12,7 @@ namespace {
 constexpr std::array<std::string_view, 3> kPresenceNames = {"here", "left", "restarting"};
 constexpr std::size_t kKindNameBytesMax = 16;
 constexpr std::uint64_t kCostClassMax = 2;
+constexpr auto kTimeMax = static_cast<std::int64_t>(limits::kCounterMax);
 
 /// Writes the members before "data"; `write_data` writes the object behind it.
 template <class WriteData>
@@ -139,7 +140,8 @@ bool read_state(json::Value value, StateData& data) {
 bool read_alert(json::Value value, AlertData& data) {
     const auto priority = value["priority"].as_uint();
     const auto timestamp = value["timestamp"].as_int();
-    if (!priority || *priority > static_cast<std::uint64_t>(Priority::Critical) || !timestamp) {
+    if (!priority || *priority > static_cast<std::uint64_t>(Priority::Critical) || !timestamp ||
+        *timestamp < -kTimeMax || *timestamp > kTimeMax) {
         return false;
     }
     data.priority = static_cast<Priority>(*priority);

@@ -102,6 +102,13 @@ TEST_CASE("record: an alert record has exactly these bytes, and reads back") {
     CHECK(print_alert_id(record.header) == "cam-1.0000000000000012.1");
 }
 
+TEST_CASE("record: the worked example of PROTOCOL.md has this hash") {
+    const Buffer bytes =
+        alert_bytes("cam-1", 0x12, 1, 0x18bcfe568000003, Priority::Critical, R"({"what":"smoke"})");
+    CHECK(bytes.size() == 174);
+    CHECK(print_hex(decode_record(bytes).value().hash) == "b1a67ca309ac5900");
+}
+
 TEST_CASE("record: truncated at any byte it is refused") {
     for (const std::string_view json : {kNodeJson, kStateJson, kAlertJson}) {
         const Buffer bytes = record_of(json);
@@ -204,6 +211,8 @@ TEST_CASE("record: each field of a state and an alert record is checked") {
     CHECK_FALSE(is_accepted(with(kAlertJson, R"("priority":3)", R"("priority":4)")));
     CHECK_FALSE(is_accepted(with(kAlertJson, R"("priority":3)", R"("priority":"high")")));
     CHECK_FALSE(is_accepted(with(kAlertJson, "1700000000000", "1.5")));
+    CHECK_FALSE(is_accepted(with(kAlertJson, "1700000000000", "9007199254740992")));
+    CHECK(is_accepted(with(kAlertJson, "1700000000000", "-9007199254740991")));
     CHECK_FALSE(is_accepted(with(kAlertJson, R"("alert":{)", R"("alarm":{)")));
 }
 
