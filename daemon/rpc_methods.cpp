@@ -65,7 +65,8 @@ Error to_error(const CommandError& refused, const ipc::Method& method, const ipc
             return error;
         case CommandError::Code::TooLarge:
             error.code = too_large_code(method);
-            error.expected = "at most " + std::to_string(limits::kPayloadBytesMax) + " bytes";
+            error.expected = "at most " + std::to_string(limits::kPayloadBytesMax) + " bytes and " +
+                             std::to_string(limits::kPayloadDepthMax) + " levels";
             return error;
         case CommandError::Code::HasLeft:
             error.code = ErrorCode::HasLeft;
