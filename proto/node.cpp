@@ -56,10 +56,13 @@ tl::expected<json::Document, CommandError> parse_object(const std::string& text,
     auto document = json::Document::parse(text, {limits::kPayloadBytesMax, limits::kPayloadDepthMax,
                                                  limits::kMessageJson.values_max});
     if (!document) {
-        return tl::unexpected(CommandError{CommandError::Code::InvalidParams,
-                                           field,
-                                           "is not valid JSON: " + document.error().message,
-                                           {}});
+        const bool is_large = document.error().exceeds_limits;
+        return tl::unexpected(CommandError{
+            is_large ? CommandError::Code::TooLarge : CommandError::Code::InvalidParams,
+            field,
+            (is_large ? "is beyond the limits: " : "is not valid JSON: ") +
+                document.error().message,
+            {}});
     }
     if (!document->root().is_object()) {
         return tl::unexpected(

@@ -84,6 +84,7 @@ class TapeBuilder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, TapeB
         : tape_(tape), limits_(limits), has_escapes_(tape.text.find("\\u") != std::string::npos) {}
 
     const char* failure() const { return failure_; }
+    bool exceeds_limits() const { return exceeds_limits_; }
 
     bool Null() { return add(Type::Null); }
     bool Bool(bool value) { return add(Type::Bool, 0, value ? 1 : 0); }
@@ -118,6 +119,10 @@ class TapeBuilder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, TapeB
         failure_ = why;
         return false;
     }
+    bool fail_limit(const char* why) {
+        exceeds_limits_ = true;
+        return fail(why);
+    }
 
     /// RapidJSON lets a lone low surrogate pass and writes it as three bytes that are no UTF-8.
     bool check_escapes(std::string_view text) {
@@ -130,7 +135,7 @@ class TapeBuilder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, TapeB
 
     bool add(Type type, std::uint32_t text_begin = 0, std::uint32_t size = 0) {
         if (++values_ > limits_.values_max) {
-            return fail("too many values");
+            return fail_limit("too many values");
         }
         tape_.slots.push_back({text_begin, size, 1, type});
         return true;
@@ -138,7 +143,7 @@ class TapeBuilder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, TapeB
 
     bool open(Type type) {
         if (++depth_ > limits_.depth_max) {
-            return fail("nested too deeply");
+            return fail_limit("nested too deeply");
         }
         if (!add(type)) {
             return false;
@@ -189,6 +194,7 @@ class TapeBuilder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, TapeB
     const Limits& limits_;
     bool has_escapes_;
     const char* failure_ = nullptr;
+    bool exceeds_limits_ = false;
     std::size_t values_ = 0;
     unsigned depth_ = 0;
     std::uint32_t open_slot_ = 0;
@@ -307,14 +313,14 @@ tl::expected<Document, ParseError> Document::parse(std::string_view text, const 
     MESHD_ASSERT(limits.depth_max <= kDepthLimitMax);
     MESHD_ASSERT(limits.bytes_max <= UINT32_MAX);
     if (text.size() > limits.bytes_max) {
-        return tl::make_unexpected(ParseError{limits.bytes_max, "text too long"});
+        return tl::make_unexpected(ParseError{limits.bytes_max, "text too long", true});
     }
     // The in-situ stream ends at a NUL: one inside would hide what follows it.
     if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
-        return tl::make_unexpected(ParseError{nul, "NUL byte"});
+        return tl::make_unexpected(ParseError{nul, "NUL byte", false});
     }
     if (const std::size_t good = utf8_prefix(text); good != text.size()) {
-        return tl::make_unexpected(ParseError{good, "not UTF-8"});
+        return tl::make_unexpected(ParseError{good, "not UTF-8", false});
     }
 
     Document document;
@@ -333,7 +339,7 @@ tl::expected<Document, ParseError> Document::parse(std::string_view text, const 
         const char* message = builder.failure() != nullptr
                                   ? builder.failure()
                                   : rapidjson::GetParseError_En(result.Code());
-        return tl::make_unexpected(ParseError{result.Offset(), message});
+        return tl::make_unexpected(ParseError{result.Offset(), message, builder.exceeds_limits()});
     }
     tape.slots.emplace_back();  // what an iterator behind the last member may look at
     return document;

@@ -38,6 +38,8 @@ struct ParseError {
     /// Byte in the text at which the parser gave up.
     std::size_t offset = 0;
     std::string message;
+    /// JSON, but more of it (bytes, depth, values) than the limits allow.
+    bool exceeds_limits = false;
 };
 
 namespace detail {
