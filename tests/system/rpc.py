@@ -9,6 +9,7 @@ import json
 import os
 import selectors
 import socket
+import struct
 import threading
 import time
 
@@ -29,12 +30,14 @@ class Rpc:
 
     def __init__(self, path, timeout=15.0):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(timeout)
+        # A non-blocking connect fails at once where the queue of callers is full; this one waits.
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", int(timeout), 0))
         try:
             self.sock.connect(str(path))
         except OSError:
             self.sock.close()
             raise
+        self.sock.settimeout(timeout)
         self.buffer = b""
         self.next_id = 1
 
