@@ -163,10 +163,16 @@ std::string unknown_key(const std::string& name) {
                             : "; did you mean \"" + std::string(nearest) + "\"?");
 }
 
+std::string repeated_key(const std::string& where, const std::string& name, int first_line) {
+    return where + ": key \"" + name + "\" is there already, in line " +
+           std::to_string(first_line) + "; expected each key once";
+}
+
 bool is_section(const std::string& name) {
     const auto keys = config_keys();
+    const std::string prefix = name + ".";
     return std::any_of(keys.begin(), keys.end(),
-                       [&](const ConfigKey& key) { return key.name.starts_with(name + "."); });
+                       [&](const ConfigKey& key) { return key.name.starts_with(prefix); });
 }
 
 /// One mapping: the whole file (`prefix` empty) or a section.
@@ -182,8 +188,7 @@ void apply_mapping(std::string_view file, const YAML::Node& mapping, const std::
         const std::string name = prefix + member.first.Scalar();
         const auto [earlier, is_new] = seen.emplace(name, member.first.Mark().line + 1);
         if (!is_new) {
-            errors.push_back(where + ": key \"" + name + "\" is there already, in line " +
-                             std::to_string(earlier->second) + "; expected each key once");
+            errors.push_back(repeated_key(where, name, earlier->second));
             continue;
         }
         if (const ConfigKey* key = find_config_key(name)) {

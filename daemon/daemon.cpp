@@ -98,10 +98,10 @@ std::string Daemon::open_node(const Settings& settings) {
     driver_ = std::make_unique<Driver>(
         &loop_, std::move(options), [this](const Output& output) { service_->on_output(output); });
     service_ = std::make_unique<RpcService>(
-        *driver_,
-        RpcService::Callbacks{[this](RpcService::ClientId client, std::string line, bool is_event) {
-            return server_->send(client, line, is_event);
-        }});
+        *driver_, RpcService::Callbacks{
+                      [this](RpcService::ClientId client, const std::string& line, bool is_event) {
+                          return server_->send(client, line, is_event);
+                      }});
     return {};
 }
 

@@ -33,7 +33,7 @@ spdlog::level::level_enum spdlog_level(LogLevel level) {
 }
 
 spdlog::logger& logger() {
-    static const std::shared_ptr<spdlog::logger> instance = [] {
+    static const std::shared_ptr<spdlog::logger> kInstance = [] {
         auto made = std::make_shared<spdlog::logger>(
             "meshd", std::make_shared<spdlog::sinks::stderr_sink_st>());
         made->set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");
@@ -41,7 +41,7 @@ spdlog::logger& logger() {
         made->set_error_handler([](const std::string&) {});
         return made;
     }();
-    return *instance;
+    return *kInstance;
 }
 
 void write(LogLevel level, std::string_view line) {
