@@ -45,9 +45,9 @@ struct Config {
 /// What a node is told at its start and keeps.
 struct NodeOptions {
     NodeId node_id;
-    InstanceId instance;   ///< kept by the driver over restarts
-    Entropy entropy{};     ///< 32 bytes: getrandom in the daemon, a constant in the simulator
-    std::string version;   ///< of the software, for the node record
+    InstanceId instance;  ///< kept by the driver over restarts
+    Entropy entropy{};    ///< 32 bytes: getrandom in the daemon, a constant in the simulator
+    std::string version;  ///< of the software, for the node record
 };
 
 }  // namespace meshd

@@ -36,7 +36,7 @@ enum class Counter : std::uint8_t {
 #define X(name) name,
     MESHD_COUNTERS(X)
 #undef X
-    kCount
+        kCount
 };
 
 class Counters {
@@ -53,10 +53,14 @@ class Counters {
         };
         return kNames[index];
     }
-    std::uint64_t value(std::size_t index) const { return values_[index]; }
+    std::uint64_t value(std::size_t index) const {
+        return values_[index];
+    }
 
   private:
-    static constexpr std::size_t index(Counter counter) { return static_cast<std::size_t>(counter); }
+    static constexpr std::size_t index(Counter counter) {
+        return static_cast<std::size_t>(counter);
+    }
     std::array<std::uint64_t, static_cast<std::size_t>(Counter::kCount)> values_{};
 };
 

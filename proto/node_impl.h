@@ -100,9 +100,9 @@ class Node::Impl {
     void on_delta(Now now, const NodeId& peer, const Delta& delta);
     void on_pull(TimePoint now, Link& link, const Pull& pull);
     void send_digest(Link& link);
-    void on_applied(Now now, const NodeId& peer, RecordKind kind, const ApplyResult& result,
-                    std::optional<std::uint32_t> graph);
-    void on_new_record(TimePoint now, const NodeId& peer, const HeldRecord& held);
+    void count_applied(RecordKind kind, Applied outcome);
+    void on_new_record(TimePoint now, const NodeId& peer, const HeldRecord& held,
+                       std::optional<std::uint32_t> graph);
     void reopen_streams(Now now);
     void push_own_records(Now now);
     void defend_own_records(Now now);

@@ -84,6 +84,8 @@ void Node::Impl::on_hello(TimePoint now, const Endpoint& from, const Hello& hell
         if (neighbours_.on_heard(now, hello.from, from, std::nullopt)) {
             counters_.add(Counter::peers_discovered);
             neighbours_.on_change(now, false);
+        } else if (neighbours_.find(hello.from.node) == nullptr) {
+            counters_.add(Counter::drop_nodes_full);
         }
         if (linked) {
             return;

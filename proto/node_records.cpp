@@ -18,8 +18,6 @@ constexpr std::size_t kStateBytesPerSecond = 64 * 1024;
 /// Floors of the own alerts move with every alert once the store is full; holders that learn of
 /// them late only keep a little more.
 constexpr Duration kFloorsInterval = seconds(30);
-/// Bytes of a digest message before the next one begins; estimated from above.
-constexpr std::size_t kDigestBytes = 32 * 1024;
 
 SharedMessage share(const Message& message) {
     return std::make_shared<const EncodedMessage>(encode_message(message));
@@ -173,7 +171,7 @@ void Node::Impl::push(TimePoint now, const HeldRecord& held, std::uint32_t graph
     Push message;
     message.kind = held.record.header.kind;
     message.record = *held.record.bytes;
-    message.covers_after = held.covers_after;
+    message.covers_after = store_.covers_after(held.record.header);
     message.graph = graph;
     message.provenance = held.provenance;
     message.provenance.age_ms = held.age_ms(now);
@@ -186,21 +184,47 @@ void Node::Impl::push(TimePoint now, const HeldRecord& held, std::uint32_t graph
 }
 
 void Node::Impl::on_push(Now now, const NodeId& peer, const Push& push) {
-    on_applied(now, peer, push.kind,
-               store_.apply(now.monotonic, push.record, push.covers_after,
-                            without_loop(push.provenance, self_.node)),
-               push.graph);
+    const ApplyResult result = store_.apply(now.monotonic, push.record, push.covers_after,
+                                            without_loop(push.provenance, self_.node));
+    count_applied(push.kind, result.outcome);
+    if (result.outcome == Applied::New) {
+        on_new_record(now.monotonic, peer, *result.held, push.graph);
+    }
 }
 
-void Node::Impl::on_applied(Now now, const NodeId& peer, RecordKind kind, const ApplyResult& result,
-                            std::optional<std::uint32_t> graph) {
+void Node::Impl::on_delta(Now now, const NodeId& peer, const Delta& received) {
+    Delta delta = received;
+    for (DeltaRecord& entry : delta.records) {
+        entry.provenance = without_loop(std::move(entry.provenance), self_.node);
+    }
+    std::vector<RecordHeader> news;
+    store_.apply_delta(
+        now.monotonic, delta, [&](const DeltaRecord& entry, const ApplyResult& result) {
+            const auto record = decode_record(entry.record);
+            count_applied(record ? record->header.kind : RecordKind::Node, result.outcome);
+            if (result.outcome == Applied::New) {
+                counters_.add(Counter::records_repaired);
+                news.push_back(result.held->record.header);
+            }
+        });
+    // Told and passed on only now: what a record may say it covers is known once all are in.
+    for (const RecordHeader& header : news) {
+        if (const HeldRecord* held = store_.record(header.stream, header.counter)) {
+            on_new_record(now.monotonic, peer, *held, std::nullopt);
+        }
+    }
+    reconciler_.on_delta(now.monotonic, peer, store_);
+}
+
+void Node::Impl::count_applied(RecordKind kind, Applied outcome) {
     counters_.add(Counter::record_copies_received);
-    if (kind == RecordKind::Alert && result.outcome != Applied::Refused) {
+    if (kind == RecordKind::Alert && outcome != Applied::Refused) {
         counters_.add(Counter::alert_copies_received);
     }
-    switch (result.outcome) {
+    switch (outcome) {
         case Applied::New:
-            break;
+            counters_.add(Counter::records_received);
+            return;
         case Applied::Duplicate:
             return;
         case Applied::Stale:
@@ -210,21 +234,11 @@ void Node::Impl::on_applied(Now now, const NodeId& peer, RecordKind kind, const 
             counters_.add(Counter::drop_record);
             return;
     }
-    counters_.add(Counter::records_received);
-    if (!graph) {
-        counters_.add(Counter::records_repaired);
-    }
-    const HeldRecord& held = *result.held;
-    on_new_record(now.monotonic, peer, held);
-    if (graph) {
-        push(now.monotonic, held, *graph, peer);
-    } else if (held.age_ms(now.monotonic) <= kLiveAlertAgeMsMax || kind == RecordKind::Node) {
-        // A repaired record that is news may be so for others; history they fetch by themselves.
-        push(now.monotonic, held, topology_.graph().hash(), peer);
-    }
 }
 
-void Node::Impl::on_new_record(TimePoint now, const NodeId& peer, const HeldRecord& held) {
+/// `graph`: of the push it came by; nothing where it came by repair.
+void Node::Impl::on_new_record(TimePoint now, const NodeId& peer, const HeldRecord& held,
+                               std::optional<std::uint32_t> graph) {
     const Record& record = held.record;
     if (record.node) {
         topology_dirty_ = true;
@@ -238,6 +252,12 @@ void Node::Impl::on_new_record(TimePoint now, const NodeId& peer, const HeldReco
         if (held.provenance.report_ms > 0 && record.header.author != self_.node) {
             send_routed(record.header.author, {record.header.stream, record.header.counter}, peer);
         }
+    }
+    if (graph) {
+        push(now, held, *graph, peer);
+    } else if (held.age_ms(now) <= kLiveAlertAgeMsMax || record.node) {
+        // A repaired record that is news may be so for others; history they fetch by themselves.
+        push(now, held, topology_.graph().hash(), peer);
     }
 }
 
@@ -282,38 +302,12 @@ void Node::Impl::on_pull(TimePoint now, Link& link, const Pull& pull) {
     }
 }
 
-void Node::Impl::on_delta(Now now, const NodeId& peer, const Delta& received) {
-    Delta delta = received;
-    for (DeltaRecord& entry : delta.records) {
-        entry.provenance = without_loop(std::move(entry.provenance), self_.node);
-    }
-    store_.apply_delta(now.monotonic, delta,
-                       [&](const DeltaRecord& entry, const ApplyResult& result) {
-                           const auto record = decode_record(entry.record);
-                           on_applied(now, peer, record ? record->header.kind : RecordKind::Node,
-                                      result, std::nullopt);
-                       });
-    reconciler_.on_delta(now.monotonic, peer, store_);
-}
-
 void Node::Impl::send_digest(Link& link) {
-    Digest digest;
-    std::size_t bytes = 0;
-    const auto flush = [&] {
+    for (auto& part : split_streams(store_.digest())) {
+        Digest digest;
+        digest.streams = std::move(part);
         link.egress.send(share(digest), TrafficClass::Normal, true);
         counters_.add(Counter::digests_sent);
-        digest.streams.clear();
-        bytes = 0;
-    };
-    for (StreamIntervals& stream : store_.digest()) {
-        bytes += 40 + stream.author.text().size() + 36 * stream.intervals.size();
-        digest.streams.push_back(std::move(stream));
-        if (bytes >= kDigestBytes) {
-            flush();
-        }
-    }
-    if (!digest.streams.empty()) {
-        flush();
     }
 }
 

@@ -47,15 +47,16 @@ struct NodeView {
     bool restarting = false;  ///< with status Left: it said it would be back
     NodeId because;           ///< with status Unreachable
     Activity activity = Activity::Active;
-    std::optional<std::uint32_t> hops;      ///< 0 = itself; absent where not reachable
-    std::optional<Duration> rtt;            ///< peers only
-    std::optional<Endpoint> address;        ///< of the link, else the first it announced
-    /// Since its last datagram (peer), or since the last change of what is known of it; 0 for itself.
+    std::optional<std::uint32_t> hops;  ///< 0 = itself; absent where not reachable
+    std::optional<Duration> rtt;        ///< peers only
+    std::optional<Endpoint> address;    ///< of the link, else the first it announced
+    /// Since its last datagram (peer), or since the last change of what is known of it; 0 for
+    /// itself.
     Duration last_seen{};
     std::string version;
     InstanceId instance;
     std::vector<Endpoint> addresses;
-    std::vector<NodeId> links;              ///< as it claims them
+    std::vector<NodeId> links;  ///< as it claims them
 };
 
 struct PeerView {

@@ -66,7 +66,9 @@ Neighbours::Want Neighbours::want(TimePoint now, const HeardNode& heard, LinkRea
 std::optional<Neighbours::Want> Neighbours::choose_fill(TimePoint now, const Facts& facts,
                                                         const std::vector<Want>& chosen) {
     std::vector<const HeardNode*> candidates;
-    for (const auto& [node, heard] : heard_) {
+    for (const auto& entry : heard_) {
+        const NodeId& node = entry.first;
+        const HeardNode& heard = entry.second;
         const bool taken = std::any_of(chosen.begin(), chosen.end(),
                                        [&](const Want& w) { return w.peer.node == node; });
         if (!taken && now >= heard.avoid_until && !facts.is_linked_or_pending(node)) {

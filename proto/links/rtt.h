@@ -36,7 +36,7 @@ class RttEstimator {
         }
         return std::clamp<Duration>(
             std::max(2 * smoothed_, smoothed_ + 4 * deviation_) + milliseconds(5), milliseconds(5),
-            milliseconds(250));
+            std::chrono::seconds(3));
     }
 
   private:

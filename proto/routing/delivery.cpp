@@ -23,8 +23,10 @@ void DeliveryTracker::on_report(StreamId stream, std::uint64_t counter, const No
         return;
     }
     Waiting& waiting = it->second;
+    if (waiting.expected.erase(from) == 0) {
+        return;  // nobody asked for: memory stays bounded by the mesh
+    }
     waiting.delivered.insert(from);
-    waiting.expected.erase(from);
     waiting.gone.erase(from);
     if (waiting.expected.size() == waiting.gone.size()) {
         finish(it);

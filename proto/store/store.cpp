@@ -122,9 +122,22 @@ const HeldRecord& Store::write_alert(Now now, AlertData data, std::uint32_t repo
     return held;
 }
 
+const HeldRecord* Store::record(StreamId stream, std::uint64_t counter) const {
+    return impl_->streams.find(stream, counter);
+}
+
 std::uint64_t Store::covers_after(const RecordHeader& header) const {
-    const HeldRecord* held = impl_->streams.find(header.stream, header.counter);
-    return held == nullptr ? header.counter - 1 : held->covers_after;
+    const HeldStream* stream = impl_->streams.find(header.stream);
+    if (stream == nullptr || !stream->covered.contains(header.counter)) {
+        return header.counter - 1;
+    }
+    const auto& intervals = stream->covered.intervals();
+    const auto interval =
+        std::find_if(intervals.begin(), intervals.end(),
+                     [&](const Interval& candidate) { return header.counter <= candidate.last; });
+    const auto at = stream->live.lower_bound(header.counter);
+    const std::uint64_t live_before = at == stream->live.begin() ? 0 : std::prev(at)->first;
+    return std::max(interval->first - 1, live_before);
 }
 
 std::pair<std::uint64_t, std::uint64_t> Store::own_alert_floors() const {

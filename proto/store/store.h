@@ -116,8 +116,8 @@ class Store {
     const HeldRecord& write_node(Now now, NodeData data);
     const HeldRecord& write_state(Now now, StateData data);
     const HeldRecord& write_alert(Now now, AlertData data, std::uint32_t report_ms);
-    /// The counter after which `header`'s record covers its stream (HeldRecord::covers_after), for
-    /// a push of an own record.
+    /// Counters from after the result up to the record's own are all covered here, with no other live
+    /// record among them: what a push of that record may say it covers.
     std::uint64_t covers_after(const RecordHeader& header) const;
     /// Lowest live counters of the own durable stream: of alerts that are not critical, and of
     /// critical ones. write_node publishes them.
@@ -146,6 +146,8 @@ class Store {
     /// the next change.
     std::vector<Delta> deltas(TimePoint now, const Pull& pull, std::size_t deltas_max) const;
 
+    /// A live record by its place; null where there is none.
+    const HeldRecord* record(StreamId stream, std::uint64_t counter) const;
     const HeldRecord* node_record(const NodeId& node) const;
     const HeldRecord* state_record(const NodeId& node) const;
     const HeldRecord* alert(const NodeId& author, StreamId stream, std::uint64_t counter) const;

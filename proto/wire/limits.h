@@ -49,7 +49,6 @@ inline constexpr std::size_t kLinksMax = 64;
 /// Addresses a node record may list.
 inline constexpr std::size_t kAddressesMax = 8;
 inline constexpr std::size_t kMeshNameBytesMax = 32;
-inline constexpr std::size_t kHardwareIdBytesMax = 64;
 inline constexpr std::size_t kVersionTextBytesMax = 32;
 
 /// Counters are JSON numbers and stay exact in every JSON reader.
