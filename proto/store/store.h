@@ -5,9 +5,10 @@
 /// What a store holds is a function of the *set* of records it was ever given, not of their order;
 /// this is why any exchange in any order ends in equal stores. Invariants:
 /// (1) A counter that a stream covers is held here, or its record is superseded by one that is
-/// held,
-///     or expired, below its author's floor or beyond its author's quota. It is never applied
-///     again.
+///     held, or expired, below its author's floor or beyond its author's quota. It is never applied
+///     again. (Known gap: a push or an answer may cover a superseded record before the one that
+///     supersedes it has come. That one is uncovered then, and a pull brings it, unless everybody
+///     who had it is gone.)
 /// (2) Per node one node record is held, the newest by (clock, stream, counter). Its stream is the
 ///     node's volatile stream. Of state records, the newest of the volatile stream is held, and the
 ///     newest of each other stream where it is newer than the node record: its own node record is
@@ -16,10 +17,9 @@
 ///     while it has live records, and its coverage while its node's record names it.
 /// (4) Only streams with live records are in the digest and its hashes, so that nodes that expire a
 ///     record at different moments agree again by themselves.
-/// (5) A stream that left is remembered for an hour with the counters it covered (its *grave*):
-/// they
-///     are not fetched again from peers that are behind. Counters beyond these are, so that a clock
-///     that was set back, or a node that returns, is no special case.
+/// (5) A stream that left is remembered for an hour with the counters it covered (its *grave*).
+///     They are not fetched again from peers that are behind. Counters beyond these are, so that a
+///     clock that was set back, or a node that returns, is no special case.
 /// (6) Own current streams change by the write_ functions only.
 #pragma once
 
@@ -71,9 +71,9 @@ struct ApplyResult {
 struct StoreCounts {
     std::uint64_t malformed = 0;
     std::uint64_t nodes_full = 0;  ///< limits::kNodesMax authors are held
-    std::uint64_t streams_full =
-        0;                          ///< limits::kStreamsMax, or too many unsettled ones of one node
-    std::uint64_t opaque_full = 0;  ///< no room for kinds that this build only passes on
+    /// limits::kStreamsMax are held, or kVolatileStreamsMax of the author.
+    std::uint64_t streams_full = 0;
+    std::uint64_t opaque_full = 0;     ///< no room for kinds that this build only passes on
     std::uint64_t foreign_stream = 0;  ///< the stream is another author's, or of the other use
     std::uint64_t own_stream = 0;      ///< others claim more of an own stream than was written
     std::uint64_t alerts_dropped = 0;  ///< over an author's quota, or over the bytes for all alerts
@@ -116,8 +116,8 @@ class Store {
     const HeldRecord& write_node(Now now, NodeData data);
     const HeldRecord& write_state(Now now, StateData data);
     const HeldRecord& write_alert(Now now, AlertData data, std::uint32_t report_ms);
-    /// Counters from after the result up to the record's own are all covered here, with no other live
-    /// record among them: what a push of that record may say it covers.
+    /// Counters from after the result up to the record's own are all covered here, with no other
+    /// live record among them: what a push of that record may say it covers.
     std::uint64_t covers_after(const RecordHeader& header) const;
     /// Lowest live counters of the own durable stream: of alerts that are not critical, and of
     /// critical ones. write_node publishes them.
