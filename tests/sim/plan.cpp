@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <utility>
 
 #include "proto/base/prng.h"
 #include "tests/sim/swarm.h"
@@ -81,22 +82,38 @@ Plan draw_plan(std::uint64_t seed, std::optional<std::size_t> nodes,
     plan.partition_every = sometimes(prng, seconds(25), seconds(90));
     plan.one_way_every = sometimes(prng, seconds(15), seconds(60));
     plan.clock_jump_every = sometimes(prng, seconds(10), seconds(60));
+    plan.pause_every = sometimes(prng, seconds(30), seconds(120));
+    plan.power_cut_every = sometimes(prng, seconds(60), seconds(300));
+    plan.wipe_every = sometimes(prng, seconds(60), seconds(180));
+    plan.burst_every = sometimes(prng, seconds(5), seconds(30));
+    constexpr std::array<std::size_t, 4> kMaxPeers = {10, 10, 6, 4};
+    plan.max_peers = kMaxPeers[prng.below(kMaxPeers.size())];
+    plan.one_stays_dead = prng.below(3) == 0;
     return plan;
 }
 
 std::string print_plan(const Plan& plan) {
-    return "seed " + std::to_string(plan.seed) + ": " +
-           std::string(kShapeNames[static_cast<std::size_t>(plan.shape)]) + " nodes " +
-           std::to_string(plan.nodes) + " for " + std::to_string(plan.duration.count()) +
-           "s delay " + std::to_string(plan.link.delay.count()) + "us jitter " +
-           std::to_string(plan.link.jitter.count()) + "us loss " + print_share(plan.link.loss) +
-           " duplicate " + print_share(plan.link.duplicate) + " reorder " +
-           print_share(plan.link.reorder) + " corrupt " + print_share(plan.corrupt) +
-           "; every: alert " + print_s(plan.alert_every) + " update " + print_s(plan.update_every) +
-           " stall " + print_s(plan.stall_every) + " crash " + print_s(plan.crash_every) +
-           " leave " + print_s(plan.leave_every) + " partition " + print_s(plan.partition_every) +
-           " one-way " + print_s(plan.one_way_every) + " clock-jump " +
-           print_s(plan.clock_jump_every);
+    std::string text =
+        "seed " + std::to_string(plan.seed) + ": " +
+        std::string(kShapeNames[static_cast<std::size_t>(plan.shape)]) + " nodes " +
+        std::to_string(plan.nodes) + " for " + std::to_string(plan.duration.count()) +
+        "s max-peers " + std::to_string(plan.max_peers) + " delay " +
+        std::to_string(plan.link.delay.count()) + "us jitter " +
+        std::to_string(plan.link.jitter.count()) + "us loss " + print_share(plan.link.loss) +
+        " duplicate " + print_share(plan.link.duplicate) + " reorder " +
+        print_share(plan.link.reorder) + " corrupt " + print_share(plan.corrupt) +
+        (plan.one_stays_dead ? " one-stays-dead" : "") + "; every:";
+    const std::pair<const char*, Duration> events[] = {
+        {"alert", plan.alert_every},         {"update", plan.update_every},
+        {"stall", plan.stall_every},         {"pause", plan.pause_every},
+        {"crash", plan.crash_every},         {"power-cut", plan.power_cut_every},
+        {"wipe", plan.wipe_every},           {"leave", plan.leave_every},
+        {"partition", plan.partition_every}, {"one-way", plan.one_way_every},
+        {"burst", plan.burst_every},         {"clock-jump", plan.clock_jump_every}};
+    for (const auto& [name, mean] : events) {
+        text += std::string(" ") + name + " " + print_s(mean);
+    }
+    return text;
 }
 
 }  // namespace meshd::sim

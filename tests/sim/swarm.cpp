@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/sim/swarm.h"
 
-#include <functional>
 #include <utility>
 
 #include "proto/base/assert.h"
 #include "tests/sim/checkers.h"
+#include "tests/sim/faults.h"
 #include "tests/sim/hostile.h"
 
 namespace meshd::sim {
@@ -38,6 +38,12 @@ Network make_network(const Plan& plan, Prng& prng) {
     MESHD_ASSERT(false);
 }
 
+Config make_config(const Plan& plan) {
+    Config config;
+    config.max_peers = plan.max_peers;
+    return config;
+}
+
 /// Tells some alerts a second time.
 class Repeater final : public Observer {
   public:
@@ -66,9 +72,10 @@ class Swarm {
     explicit Swarm(const Plan& plan)
         : plan_(plan),
           prng_(entropy(plan.seed)),
-          world_(plan.seed, make_network(plan, prng_)),
+          world_(plan.seed, make_network(plan, prng_), make_config(plan)),
           checkers_(world_),
-          repeater_(checkers_) {
+          repeater_(checkers_),
+          faults_(plan_, world_, prng_) {
         world_.network().defaults() = plan.link;
         world_.set_tap([this](Delivery& delivery) { return pass(delivery); });
         if (plan.mutant == Mutant::TellTwice) {
@@ -82,10 +89,10 @@ class Swarm {
                          [this, host] { start(host); });
         }
         world_.run_for(seconds(3));
-        schedule_faults();
+        faults_.begin();
         world_.run_for(plan_.duration);
-        heal();
         const TimePoint healed = world_.time();
+        heal();
         SwarmResult result;
         if (const std::string different = checkers_.settle(kSettleMax); !different.empty()) {
             checkers_.on_violation("no agreement after heal: " + different);
@@ -125,127 +132,29 @@ class Swarm {
         return true;
     }
 
-    /// Runs `action` again and again at random times until the safety phase is over.
-    void every(Duration mean, std::function<void()> action) {
-        if (mean == Duration::zero()) {
-            return;
-        }
-        world_.after(prng_.between(Duration::zero(), 2 * mean),
-                     [this, mean, action = std::move(action)]() mutable {
-                         if (!is_over_) {
-                             action();
-                             every(mean, std::move(action));
-                         }
-                     });
-    }
-
-    void schedule_faults() {
-        every(plan_.alert_every, [this] { raise(); });
-        every(plan_.update_every, [this] { update(); });
-        every(plan_.stall_every, [this] { stall(); });
-        every(plan_.crash_every, [this] {
-            if (const auto host = pick()) {
-                world_.crash(*host);
-                come_back(*host);
-            }
-        });
-        every(plan_.leave_every, [this] {
-            if (const auto host = pick()) {
-                world_.stop(*host, prng_.below(2) == 0);
-                come_back(*host);
-            }
-        });
-        every(plan_.partition_every, [this] { partition(); });
-        every(plan_.one_way_every, [this] { cut_one_way(); });
-        every(plan_.clock_jump_every, [this] {
-            const auto day =
-                static_cast<std::int64_t>(milliseconds(std::chrono::hours(24)).count());
-            const auto by =
-                static_cast<std::int64_t>(prng_.below(2 * static_cast<std::uint64_t>(day)));
-            world_.jump_wall_clock(prng_.below(world_.hosts()), by - day);
-        });
-    }
-
-    /// A random node that runs and is awake.
-    std::optional<Host> pick() {
-        const Host host = prng_.below(world_.hosts());
-        const bool is_awake = world_.is_running(host) && !world_.is_paused(host) &&
-                              !world_.node(host).status(world_.now(host)).has_left;
-        return is_awake ? std::optional(host) : std::nullopt;
-    }
-
     void start(Host host) {
         if (!world_.is_running(host)) {
             world_.start(host);
         }
     }
 
-    void come_back(Host host) {
-        world_.after(prng_.between(milliseconds(600), seconds(20)), [this, host] { start(host); });
-    }
-
-    void raise() {
-        if (const auto host = pick()) {
-            const auto priority = static_cast<Priority>(prng_.below(4));
-            const std::size_t bytes = prng_.below(20) == 0 ? prng_.below(60'000) : prng_.below(400);
-            const Duration wait = prng_.below(4) == 0 ? seconds(2) : seconds(0);
-            static_cast<void>(world_.raise(*host, priority, bytes, wait));
-        }
-    }
-
-    void update() {
-        if (const auto host = pick()) {
-            const std::size_t bytes = prng_.below(20) == 0 ? prng_.below(50'000) : prng_.below(300);
-            UpdateState update;
-            update.patch = "{\"step\":" + std::to_string(++updates_) + ",\"pad\":\"" +
-                           std::string(bytes, 'y') + "\"}";
-            if (prng_.below(3) == 0) {
-                update.activity = static_cast<Activity>(1 + prng_.below(3));
-            }
-            static_cast<void>(world_.command(*host, update));
-        }
-    }
-
-    void stall() {
-        if (const auto host = pick()) {
-            world_.pause(*host);
-            world_.after(prng_.between(Duration::zero(), milliseconds(500)),
-                         [this, host = *host] { world_.resume(host); });
-        }
-    }
-
-    void partition() {
-        std::vector<Host> one;
-        std::vector<Host> other;
-        for (Host host = 0; host < world_.hosts(); ++host) {
-            (prng_.below(2) == 0 ? one : other).push_back(host);
-        }
-        world_.network().partition(one, other);
-        world_.after(prng_.between(milliseconds(100), seconds(15)),
-                     [this] { world_.network().heal(); });
-    }
-
-    void cut_one_way() {
-        const Host from = prng_.below(world_.hosts());
-        const Host to = prng_.below(world_.hosts());
-        world_.network().link(from, to).up = false;
-        world_.after(prng_.between(milliseconds(100), seconds(10)),
-                     [this, from, to] { world_.network().link(from, to).up = true; });
-    }
-
     void heal() {
         is_over_ = true;
+        faults_.stop();
         world_.network().heal();
-        world_.network().defaults().loss = 0;
-        world_.network().defaults().duplicate = 0;
-        world_.network().defaults().reorder = 0;
+        LinkSettings& link = world_.network().defaults();
+        link = {link.delay, link.jitter, 0, 0, 0, true};
         for (Host host = 0; host < world_.hosts(); ++host) {
             world_.resume(host);
         }
         // Whoever is just saying goodbye is gone after this.
         world_.run_for(seconds(1));
+        const bool one_stays_dead = plan_.one_stays_dead && plan_.shape == Shape::Lan;
         for (Host host = 0; host < world_.hosts(); ++host) {
             start(host);
+        }
+        if (one_stays_dead) {
+            world_.crash(world_.hosts() - 1);
         }
     }
 
@@ -257,6 +166,9 @@ class Swarm {
         }
         std::size_t links = 0;
         for (Host host = 0; host < world_.hosts(); ++host) {
+            if (!world_.is_running(host)) {
+                continue;
+            }
             links += world_.node(host).peers(world_.now(host)).size();
         }
         const std::uint64_t idle = world_.network().figures().sent - sent;
@@ -271,8 +183,8 @@ class Swarm {
     World world_;
     Checkers checkers_;
     Repeater repeater_;
+    Faults faults_;
     bool is_over_ = false;
-    std::uint64_t updates_ = 0;
 };
 
 }  // namespace

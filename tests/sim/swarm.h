@@ -32,16 +32,22 @@ struct Plan {
     std::size_t nodes = 0;
     std::chrono::seconds duration{};  ///< of the safety phase
     LinkSettings link;
+    std::size_t max_peers = 10;
     double corrupt = 0;  ///< share of datagrams that arrive with one bit changed
     /// Mean time between two such events in the whole mesh; zero = never.
     Duration alert_every{};
     Duration update_every{};
-    Duration stall_every{};  ///< a box stands still for up to 500 ms
-    Duration crash_every{};  ///< and comes back after up to 20 s
+    Duration stall_every{};      ///< a box stands still for up to 500 ms
+    Duration pause_every{};      ///< a box stands still for up to 10 s
+    Duration crash_every{};      ///< and comes back after up to 20 s
+    Duration power_cut_every{};  ///< all boxes at once
+    Duration wipe_every{};       ///< a crash that also loses the disk
     Duration leave_every{};
     Duration partition_every{};  ///< for up to 15 s
     Duration one_way_every{};    ///< one direction of one link, for up to 10 s
+    Duration burst_every{};      ///< nothing passes for up to 300 ms
     Duration clock_jump_every{};
+    bool one_stays_dead = false;  ///< after heal, on a LAN
     Mutant mutant = Mutant::None;
 };
 

@@ -76,6 +76,15 @@ void World::clone(Host host, Host original, bool with_instance) {
     }
 }
 
+void World::wipe(Host host) {
+    boxes_[host].options.instance = InstanceId{prng_.next() | 1};
+}
+
+void World::poke(Host host) {
+    boxes_[host].node->handle_timeout(now(host));
+    pump(host);
+}
+
 Now World::now(Host host) const {
     const Box& box = boxes_[host];
     return {queue_.now() + box.monotonic_offset,

@@ -62,6 +62,9 @@ class World {
     /// or a second box that was given a name in use. Before its start.
     void clone(Host host, Host original, bool with_instance);
 
+    /// A new instance id at the next start, as after losing the state directory.
+    void wipe(Host host);
+
     void start(Host host);
     void crash(Host host);
     /// Says goodbye; the process ends when it has been answered.
@@ -73,6 +76,7 @@ class World {
     void jump_wall_clock(Host host, std::int64_t ms) { boxes_[host].wall_offset_ms += ms; }
 
     bool is_running(Host host) const { return boxes_[host].node != nullptr; }
+    bool is_stopping(Host host) const { return boxes_[host].is_stopping; }
     bool is_paused(Host host) const { return boxes_[host].is_paused; }
     /// Starts so far; 1 after the first.
     unsigned starts(Host host) const { return boxes_[host].starts; }
@@ -94,6 +98,8 @@ class World {
         return found == answers_.end() ? nullptr : std::get_if<Answer>(&found->second);
     }
 
+    /// Calls handle_timeout now, due or not.
+    void poke(Host host);
     /// Hands bytes to `host` as if they had come from `from`.
     void inject(Host host, const Endpoint& from, Bytes datagram);
     /// Sees each delivery just before it happens, may change it, and drops it by returning false.

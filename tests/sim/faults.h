@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// The safety phase of a random run: what happens to the boxes and the network, at random times
+/// with the mean intervals of the plan, until stop().
+#pragma once
+
+#include <functional>
+
+#include "tests/sim/swarm.h"
+#include "tests/sim/world.h"
+
+namespace meshd::sim {
+
+class Faults {
+  public:
+    /// Both must outlive the world's run.
+    Faults(const Plan& plan, World& world, Prng& prng);
+
+    /// From now on.
+    void begin();
+    /// Nothing new happens; boxes and network stay as they are.
+    void stop() { is_over_ = true; }
+
+  private:
+    void every(Duration mean, std::function<void()> action);
+    std::optional<Host> pick();
+    void come_back(Host host);
+
+    void raise();
+    void update();
+    void crash();
+    void power_cut();
+    void wipe();
+    void leave();
+    void pause(Duration longest);
+    void partition();
+    void cut_one_way();
+    void radio_burst();
+    void jump_clock();
+
+    const Plan& plan_;
+    World& world_;
+    Prng& prng_;
+    bool is_over_ = false;
+    std::uint64_t updates_ = 0;
+};
+
+}  // namespace meshd::sim
