@@ -70,9 +70,8 @@ tl::expected<std::string, std::string> alert_object(std::string_view text) {
     if (text[first] == '{') {
         const auto parsed = json::Document::parse(text, json::Limits{kInputBytesMax, 64, 1U << 18});
         if (!parsed) {
-            return tl::unexpected(
-                "the alert begins like a JSON object but is none: " + parsed.error().message +
-                " at byte " + std::to_string(parsed.error().offset));
+            return tl::unexpected("the alert begins like a JSON object but is " +
+                                  print_error(parsed.error()));
         }
         return parsed->root().print();
     }

@@ -223,6 +223,14 @@ std::vector<std::string> texts_of(const json::Value& array) {
     return out;
 }
 
+std::string print_error(const json::ParseError& error) {
+    std::string words = printable(error.message);
+    while (words.ends_with('.')) {
+        words.pop_back();
+    }
+    return "no JSON at byte " + std::to_string(error.offset) + ": " + words;
+}
+
 std::string join(std::span<const std::string> parts, std::string_view separator) {
     std::string out;
     for (const std::string& part : parts) {

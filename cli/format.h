@@ -53,6 +53,9 @@ std::string print_duration_ms(const json::Value& ms);
 /// Elements of an array of texts.
 std::vector<std::string> texts_of(const json::Value& array);
 
+/// "no JSON at byte 6: Missing a comma", for a sentence without full stop.
+std::string print_error(const json::ParseError& error);
+
 std::string join(std::span<const std::string> parts, std::string_view separator);
 std::vector<std::string> split(std::string_view text, char separator);
 /// "1 box", "3 boxes".

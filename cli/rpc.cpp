@@ -53,9 +53,7 @@ ExitCode run(Context& context, const Arguments& arguments) {
     if (arguments.has("PARAMS")) {
         const auto parsed = json::Document::parse(arguments.text("PARAMS"), json::Limits{});
         if (!parsed) {
-            return Context::fail(ExitCode::Usage, "PARAMS is no JSON: " + parsed.error().message +
-                                                      " at byte " +
-                                                      std::to_string(parsed.error().offset));
+            return Context::fail(ExitCode::Usage, "PARAMS is " + print_error(parsed.error()));
         }
         const json::Value root = parsed->root();
         if (!root.is_object() && !root.is_array()) {

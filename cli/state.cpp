@@ -30,8 +30,7 @@ tl::expected<std::string, std::string> state_patch(std::span<const std::string> 
     if (words.size() == 1 && words[0].starts_with('{')) {
         const auto parsed = json::Document::parse(words[0], kLimits);
         if (!parsed) {
-            return tl::unexpected("the patch is no JSON object: " + parsed.error().message +
-                                  " at byte " + std::to_string(parsed.error().offset));
+            return tl::unexpected("the patch is " + print_error(parsed.error()));
         }
         return parsed->root().print();
     }
@@ -55,7 +54,7 @@ tl::expected<std::string, std::string> state_patch(std::span<const std::string> 
     writer.end_object();
     if (const auto parsed = json::Document::parse(patch, kLimits); !parsed) {
         // Each value stands alone in the shell, but a key may come twice.
-        return tl::unexpected("the patch is no JSON object: " + parsed.error().message);
+        return tl::unexpected("the patch is " + print_error(parsed.error()));
     }
     return patch;
 }
