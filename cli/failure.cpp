@@ -77,17 +77,19 @@ Failure refused(const ipc::ClientError& error) {
     const auto code = static_cast<ipc::ErrorCode>(error.code);
     const auto parsed = json::Document::parse(error.data, json::Limits{});
     const json::Value data = parsed ? parsed->root() : json::Value();
+    // The daemon's sentence about a param may name it and say already what it may be.
+    const std::string field = short_value(data["field"]);
+    const bool is_named = error.message.find(field) != std::string::npos;
+    const bool is_about_param = code == ipc::ErrorCode::InvalidParams && !is_named;
+    if (is_about_param) {
+        out.text += ": " + field;
+    }
     if (const std::string got = short_value(data["got"]); !got.empty()) {
         out.text += ", got " + got;
     }
-    // The daemon's sentence about a param says already what it may be.
-    const std::string field = short_value(data["field"]);
-    if (!field.empty() && code == ipc::ErrorCode::InvalidParams &&
-        error.message.find(field) == std::string::npos) {
-        out.text += " for " + field;
-        if (const std::string expected = short_value(data["expected"]); !expected.empty()) {
-            out.text += ", expected " + expected;
-        }
+    if (const std::string expected = short_value(data["expected"]);
+        is_about_param && !expected.empty()) {
+        out.text += ", expected " + expected;
     }
     if (data["did_you_mean"].is_string()) {
         out.text += "; did you mean '" + print_value(data["did_you_mean"]) + "'?";

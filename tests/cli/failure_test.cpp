@@ -84,7 +84,7 @@ TEST_CASE("failure: a refusal says what the daemon said, and what to do") {
           "unknown node, got x");
     CHECK(explain(remote(-32602, "invalid params",
                          R"({"field":"limit","got":"0","expected":"1 to 1000"})"))
-              .text == "invalid params, got 0 for limit, expected 1 to 1000");
+              .text == "invalid params: limit, got 0, expected 1 to 1000");
     CHECK(explain(remote(-32602, "limit must be 1 to 1000",
                          R"({"field":"limit","got":"0","expected":"1 to 1000"})"))
               .text == "limit must be 1 to 1000, got 0");
