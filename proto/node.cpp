@@ -274,6 +274,7 @@ bool Node::Impl::on_link_message(Now now, const NodeId& peer, const Message& mes
         if (digest->is_request) {
             send_digest(link);
         } else {
+            store_.check_own_streams(digest->streams);
             reconciler_.on_digest(now.monotonic, peer, digest->streams);
         }
     } else if (const auto* pull = std::get_if<Pull>(&message)) {

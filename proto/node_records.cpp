@@ -160,6 +160,9 @@ std::vector<Link*> Node::Impl::push_targets(const HeldRecord& held, std::uint32_
 
 void Node::Impl::push(TimePoint now, const HeldRecord& held, std::uint32_t graph,
                       const NodeId& except) {
+    if (held.record.header.kind == kOtherKind) {
+        return;  // a later version's: a push cannot name its kind, deltas carry it
+    }
     if (held.provenance.path.size() >= limits::kHopsMax) {
         counters_.add(Counter::drop_hops);
         return;

@@ -7,6 +7,21 @@
 
 namespace meshd {
 
+namespace {
+
+/// Counters in all intervals together.
+std::uint64_t lacking(const std::vector<StreamIntervals>& wants) {
+    std::uint64_t counters = 0;
+    for (const StreamIntervals& want : wants) {
+        for (const Interval& interval : want.intervals) {
+            counters += interval.last - interval.first + 1;
+        }
+    }
+    return counters;
+}
+
+}  // namespace
+
 void Reconciler::on_link_up(TimePoint now, const NodeId& peer) {
     PeerState& state = peers_[peer];
     state = PeerState{};
@@ -66,7 +81,8 @@ void Reconciler::start_pull(TimePoint now, const NodeId& peer, PeerState& state,
     }
     wants = std::move(split_streams(std::move(wants)).front());
     requests_.push_back(SendPull{peer, Pull{wants}});
-    state.pull = PullState{std::move(wants), now + kPullTimeout, 0};
+    const std::uint64_t lacking_before = lacking(wants);
+    state.pull = PullState{std::move(wants), now + kPullTimeout, 0, lacking_before};
 }
 
 void Reconciler::compare(TimePoint now, const NodeId& peer, PeerState& state, Store& store) {
@@ -104,8 +120,19 @@ void Reconciler::on_delta(TimePoint now, const NodeId& peer, Store& store) {
         // More may lie beyond the bound of one pull: ask again as soon as hashes still differ.
         it->second.ask_at = now;
     } else if (pull.deltas >= kDeltasPerPull) {
-        std::vector<StreamIntervals> rest = std::move(pull.wants);
-        start_pull(now, peer, it->second, std::move(rest));
+        continue_pull(now, peer, it->second);
+    }
+}
+
+/// Pulls what is still lacking, if the last pull brought anything. Records refused here for want of
+/// room would otherwise be fetched for ever.
+void Reconciler::continue_pull(TimePoint now, const NodeId& peer, PeerState& state) {
+    PullState last = std::move(*state.pull);
+    state.pull.reset();
+    if (!last.wants.empty() && lacking(last.wants) < last.lacking_before) {
+        start_pull(now, peer, state, std::move(last.wants));
+    } else {
+        state.ask_interval = std::min(state.ask_interval * 2, kAskIntervalMax);
     }
 }
 
@@ -115,12 +142,8 @@ void Reconciler::on_timeout(TimePoint now, Store& store) {
             compare(now, peer, state, store);
         }
         if (state.pull && state.pull->deadline <= now) {
-            auto wants = store.missing(state.pull->wants);
-            const bool again = state.pull->deltas > 0 && !wants.empty();
-            state.pull.reset();
-            if (again) {
-                start_pull(now, peer, state, std::move(wants));
-            }
+            state.pull->wants = store.missing(state.pull->wants);
+            continue_pull(now, peer, state);
         }
         if (state.differs && !state.held && !state.pull && state.ask_at <= now &&
             next_ask_ <= now) {

@@ -61,7 +61,8 @@ class Reconciler {
     struct PullState {
         std::vector<StreamIntervals> wants;
         TimePoint deadline;
-        std::size_t deltas = 0;  ///< received since it was sent
+        std::size_t deltas = 0;            ///< received since it was sent
+        std::uint64_t lacking_before = 0;  ///< counters wanted when it was sent
     };
     struct PeerState {
         bool differs = false;
@@ -75,6 +76,7 @@ class Reconciler {
     void compare(TimePoint now, const NodeId& peer, PeerState& state, Store& store);
     void start_pull(TimePoint now, const NodeId& peer, PeerState& state,
                     std::vector<StreamIntervals> wants);
+    void continue_pull(TimePoint now, const NodeId& peer, PeerState& state);
     bool is_in_flight(StreamId stream, const NodeId& except) const;
 
     std::map<NodeId, PeerState> peers_;
