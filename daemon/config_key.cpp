@@ -147,16 +147,23 @@ bool is_choice(std::string_view choices, std::string_view text) {
     return false;
 }
 
-std::string got_text(const ConfigValue& value) {
+std::string shortened(const std::string& text) {
     constexpr std::size_t kShownMax = 60;
+    return text.size() > kShownMax ? text.substr(0, kShownMax) + "…" : text;
+}
+
+std::string got_text(const ConfigValue& value) {
+    std::string items;
     switch (value.shape) {
         case ConfigValue::Shape::Nothing:
             return "nothing";
         case ConfigValue::Shape::Scalar:
-            return "\"" + value.text.substr(0, kShownMax) +
-                   (value.text.size() > kShownMax ? "…\"" : "\"");
+            return "\"" + shortened(value.text) + "\"";
         case ConfigValue::Shape::List:
-            return "a list";
+            for (const std::string& item : value.items) {
+                items += (items.empty() ? "" : ", ") + item;
+            }
+            return "the list [" + shortened(items) + "]";
         case ConfigValue::Shape::Mapping:
             return "a mapping";
         case ConfigValue::Shape::Other:

@@ -104,9 +104,6 @@ std::vector<std::string> Driver::warnings() const {
     for (std::string& trouble : udp_.troubles()) {
         all.push_back(std::move(trouble));
     }
-    if (has_no_interface_) {
-        all.emplace_back("no usable network interface");
-    }
     return all;
 }
 
