@@ -55,7 +55,7 @@ std::optional<Host> Faults::pick() {
 
 void Faults::come_back(Host host) {
     world_.after(prng_.between(milliseconds(50), seconds(20)), [this, host] {
-        if (!world_.is_running(host)) {
+        if (!is_over_ && !world_.is_running(host)) {
             world_.start(host);
         }
     });
@@ -103,7 +103,7 @@ void Faults::power_cut() {
     for (Host host = 0; host < world_.hosts(); ++host) {
         world_.crash(host);
         world_.after(seconds(2), [this, host] {
-            if (!world_.is_running(host)) {
+            if (!is_over_ && !world_.is_running(host)) {
                 world_.start(host);
             }
         });

@@ -18,6 +18,9 @@ using std::chrono::seconds;
 /// After heal everything agrees within this: the beacon period of a missing node, a link, a repair
 /// round, and stale links timing out.
 constexpr Duration kSettleMax = seconds(30);
+/// Who has few links may find further ones for so long: after a refusal it tries again in 1 to 5 s.
+constexpr Duration kFillMax = seconds(20);
+/// After that nothing changes any more.
 constexpr Duration kQuiet = seconds(5);
 /// Datagrams per second and link that an idle node may send; beyond, something runs in circles.
 constexpr std::uint64_t kIdlePerLinkMax = 20;
@@ -158,18 +161,33 @@ class Swarm {
         }
     }
 
+    std::uint64_t link_changes() const {
+        std::uint64_t changes = 0;
+        for (Host host = 0; host < world_.hosts(); ++host) {
+            if (world_.is_running(host)) {
+                const Counters& counters = world_.node(host).counters();
+                changes += counters[Counter::links_up] + counters[Counter::links_down];
+            }
+        }
+        return changes;
+    }
+
     void check_quiet() {
+        world_.run_for(kFillMax);
         const std::uint64_t sent = world_.network().figures().sent;
+        const std::uint64_t changes = link_changes();
         world_.run_for(kQuiet);
         if (const std::string different = checkers_.difference(); !different.empty()) {
             checkers_.on_violation("agreement did not last: " + different);
         }
+        if (link_changes() != changes) {
+            checkers_.on_violation("links still come and go");
+        }
         std::size_t links = 0;
         for (Host host = 0; host < world_.hosts(); ++host) {
-            if (!world_.is_running(host)) {
-                continue;
+            if (world_.is_running(host)) {
+                links += world_.node(host).peers(world_.now(host)).size();
             }
-            links += world_.node(host).peers(world_.now(host)).size();
         }
         const std::uint64_t idle = world_.network().figures().sent - sent;
         const auto seconds_quiet = static_cast<std::uint64_t>(kQuiet / seconds(1));
