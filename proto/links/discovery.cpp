@@ -119,8 +119,8 @@ Discovery::Due Discovery::on_timeout(TimePoint now, const Facts& facts) {
         bootstrap.backoff = std::min(2 * bootstrap.backoff, kBootstrapMax);
     }
 
-    const bool eager = facts.missing_since && now - *facts.missing_since < kMissingEagerly;
-    if (eager && now >= probe_at_) {
+    is_eager_ = facts.missing_since && now - *facts.missing_since < kMissingEagerly;
+    if (is_eager_ && now >= probe_at_) {
         probe_at_ = now + kProbeInterval;
         if (facts.missing_address) {
             due.hellos.push_back(*facts.missing_address);
@@ -128,7 +128,7 @@ Discovery::Due Discovery::on_timeout(TimePoint now, const Facts& facts) {
     }
     const Duration eager_interval = std::max<Duration>(
         milliseconds(500), static_cast<Duration::rep>(facts.heard) * milliseconds(250));
-    if (eager) {
+    if (is_eager_) {
         beacon_at_ = std::min(beacon_at_, last_beacon_ + eager_interval);
     }
     if (now >= beacon_at_) {
@@ -143,7 +143,7 @@ Discovery::Due Discovery::on_timeout(TimePoint now, const Facts& facts) {
             beacon_at_ = now + prng_->between(interval_ * 8 / 10, interval_);
             interval_ = std::min(interval_ * 3 / 2, options_.interval_max);
         }
-        if (eager) {
+        if (is_eager_) {
             beacon_at_ = std::min(beacon_at_, now + eager_interval);
         }
     }
@@ -154,7 +154,7 @@ std::optional<TimePoint> Discovery::next_deadline() const {
     if (stopped_) {
         return std::nullopt;
     }
-    TimePoint next = beacon_at_;
+    TimePoint next = is_eager_ ? std::min(beacon_at_, probe_at_) : beacon_at_;
     for (const Waiting& waiting : waiting_) {
         next = std::min(next, waiting.at);
     }

@@ -84,6 +84,7 @@ class Discovery {
     TimePoint beacon_at_;
     TimePoint last_beacon_;
     TimePoint probe_at_;
+    bool is_eager_ = false;  ///< as of the last on_timeout
     std::vector<Bootstrap> bootstrap_;
     std::vector<Waiting> waiting_;
     TokenBucket offers_;

@@ -27,7 +27,7 @@ Egress::Egress(SessionId peer_session, std::size_t datagram_bytes, Counters& cou
 }
 
 bool Egress::send(SharedMessage message, TrafficClass traffic_class, bool reliable) {
-    if (queued_bytes_ + message->bytes.size() > kQueueBytesMax) {
+    if (queued_bytes_ + in_flight_bytes_ + message->bytes.size() > kQueueBytesMax) {
         counters_->add(Counter::drop_queue_full);
         return false;
     }
@@ -146,9 +146,10 @@ bool Egress::may_send(TrafficClass traffic_class) const {
 }
 
 void Egress::track(TimePoint now, std::uint64_t counter, Pending pending, const RttEstimator& rtt) {
-    pending.retry_delay = pending.retry_delay == Duration{}
-                              ? rtt.first_retry()
-                              : std::min(2 * pending.retry_delay, std::max(kRetryMax, rtt.first_retry()));
+    pending.retry_delay =
+        pending.retry_delay == Duration{}
+            ? rtt.first_retry()
+            : std::min(2 * pending.retry_delay, std::max(kRetryMax, rtt.first_retry()));
     if (pending.number == 0) {
         pending.number = next_number_++;
     }

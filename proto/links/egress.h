@@ -11,7 +11,8 @@
 /// slower than the retry interval would repeat for ever.
 ///
 /// Invariants: bytes in flight ≤ kInFlightBytesMax, except for control and critical traffic; bytes
-/// queued ≤ kQueueBytesMax; a reliable message is dropped only by overflow or with the link.
+/// queued and in flight together ≤ kQueueBytesMax; a reliable message is dropped only by overflow
+/// or with the link.
 #pragma once
 
 #include <array>
@@ -41,8 +42,8 @@ class Egress {
   public:
     /// Bytes sent and not acknowledged: 32 full datagrams, a sixth of a default receive buffer.
     static constexpr std::size_t kInFlightBytesMax = 32 * limits::kDatagramBytesDefault;
-    /// Bytes waiting per link; what comes on top is dropped, and repaired by digest where it is a
-    /// record.
+    /// Bytes waiting or in flight per link; what comes on top is dropped, and repaired by digest
+    /// where it is a record.
     static constexpr std::size_t kQueueBytesMax = 4 * 1024 * 1024;
     /// Acks of this long a time travel in one datagram.
     static constexpr Duration kAckDelay = std::chrono::milliseconds(2);
@@ -94,9 +95,9 @@ class Egress {
     std::size_t queued_ = 0;
     std::size_t queued_bytes_ = 0;
 
-    std::map<std::uint64_t, InFlight> in_flight_;            ///< by message number
-    std::set<std::pair<TimePoint, std::uint64_t>> retries_;  ///< (retry_at, message number)
-    std::map<std::uint64_t, TrafficClass> repeating_;        ///< queued again, by message number
+    std::map<std::uint64_t, InFlight> in_flight_;               ///< by message number
+    std::set<std::pair<TimePoint, std::uint64_t>> retries_;     ///< (retry_at, message number)
+    std::map<std::uint64_t, TrafficClass> repeating_;           ///< queued again, by message number
     std::map<std::uint64_t, std::vector<std::uint64_t>> sent_;  ///< datagram to message numbers
     std::size_t in_flight_bytes_ = 0;
     std::uint64_t next_number_ = 1;

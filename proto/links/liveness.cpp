@@ -14,12 +14,14 @@ Liveness::Liveness(TimePoint now, Options options, Prng& prng)
 
 void Liveness::on_reply(TimePoint now, std::uint32_t seq) {
     const auto it = std::find_if(outstanding_.begin(), outstanding_.end(),
-                                 [seq](const auto& entry) { return entry.first == seq; });
+                                 [seq](const Request& request) { return request.seq == seq; });
     if (it == outstanding_.end()) {
         return;
     }
-    rtt_.add(now - it->second);
-    loss_ = smooth_loss(loss_, false);
+    rtt_.add(now - it->sent);
+    if (!it->is_counted) {
+        loss_ = smooth_loss(loss_, false);
+    }
     outstanding_.erase(it);
 }
 
@@ -38,13 +40,20 @@ Liveness::Verdict Liveness::on_timeout(TimePoint now, Prng& prng) {
         return Verdict::Wait;
     }
     const Duration patience = std::max(options_.interval, 2 * rtt_.smoothed().value_or(Duration{}));
-    while (!outstanding_.empty() && (now - outstanding_.front().second > patience ||
-                                     outstanding_.size() >= kOutstandingMax)) {
-        loss_ = smooth_loss(loss_, true);
+    const bool is_full = outstanding_.size() >= kOutstandingMax;
+    for (Request& request : outstanding_) {
+        const bool is_lost =
+            now - request.sent > patience || (is_full && &request == &outstanding_.front());
+        if (is_lost && !request.is_counted) {
+            loss_ = smooth_loss(loss_, true);
+            request.is_counted = true;
+        }
+    }
+    if (is_full) {
         outstanding_.pop_front();
     }
     seq_ += 1;
-    outstanding_.emplace_back(seq_, now);
+    outstanding_.push_back({seq_, now});
     due_ = now + prng.between(options_.interval * 6 / 10, options_.interval);
     return Verdict::SendRequest;
 }

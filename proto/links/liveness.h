@@ -8,7 +8,6 @@
 
 #include <cstdint>
 #include <deque>
-#include <utility>
 
 #include "proto/base/prng.h"
 #include "proto/base/time.h"
@@ -35,7 +34,9 @@ class Liveness {
 
     /// A valid datagram of the peer came in.
     void on_heard(TimePoint now) { last_heard_ = now; }
-    /// The reply to request `seq`; anything but the last kOutstandingMax unanswered is ignored.
+    /// The reply to request `seq`; anything but the last kOutstandingMax unanswered is ignored. One
+    /// that comes after its request counted as lost still measures the round trip: else a link that
+    /// became slow would never be known as slow.
     void on_reply(TimePoint now, std::uint32_t seq);
     Verdict on_timeout(TimePoint now, Prng& prng);
     TimePoint next_deadline() const;
@@ -48,11 +49,17 @@ class Liveness {
     double loss() const { return loss_; }
 
   private:
+    struct Request {
+        std::uint32_t seq = 0;
+        TimePoint sent;
+        bool is_counted = false;  ///< as lost
+    };
+
     Options options_;
     TimePoint last_heard_;
     TimePoint due_;
     std::uint32_t seq_ = 0;
-    std::deque<std::pair<std::uint32_t, TimePoint>> outstanding_;  ///< (seq, sent), oldest first
+    std::deque<Request> outstanding_;  ///< oldest first
     double loss_ = 0;
     RttEstimator rtt_;
 };

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: Apache-2.0
+// The initiator's table, and each role against messages made by hand.
+#include "proto/links/handshake.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+#include "tests/proto/links/links_support.h"
+
+using namespace meshd;
+using namespace meshd::test;
+
+namespace {
+
+using State = Handshake::State;
+using Input = Handshake::Input;
+using Action = Handshake::Action;
+
+const Identity kSelf = identity("self", 5, 50);
+const Identity kPeer = identity("peer", 9, 90);
+const Endpoint kPeerAt = box(2);
+const Cookie kCookie{1, 2, 3};
+
+Offer offer_of(const Identity& from) {
+    return {1, 1, from, kSelf.start, kCookie};
+}
+
+Acc acc_of(const Identity& from, std::uint32_t session) {
+    return {from, kSelf.start, SessionId{session}, session == 0 ? "full" : ""};
+}
+
+Req req_of(const Identity& from, std::uint32_t session) {
+    return {1, "default", from, kSelf.start, kCookie, SessionId{session}, LinkReason::Fill};
+}
+
+struct Fixture {
+    Prng random = prng();
+    Handshake handshake{kSelf, "default", random};
+
+    template <class T>
+    std::optional<T> sent(const Endpoint& to = kPeerAt) {
+        const auto message = handshake.poll_message();
+        if (!message || message->to != to || !std::holds_alternative<T>(message->message)) {
+            return std::nullopt;
+        }
+        return std::get<T>(message->message);
+    }
+    bool is_silent() { return !handshake.poll_message(); }
+};
+
+}  // namespace
+
+TEST_CASE("handshake: the initiator's whole table") {
+    struct Row {
+        State state;
+        Input input;
+        Action action;
+        Action on_last_attempt;
+    };
+    const Row table[] = {
+        {State::HelloSent, Input::Offer, Action::SendReq, Action::SendReq},
+        {State::HelloSent, Input::Accepted, Action::Ignore, Action::Ignore},
+        {State::HelloSent, Input::Refused, Action::Ignore, Action::Ignore},
+        {State::HelloSent, Input::CrossingWon, Action::Abandon, Action::Abandon},
+        {State::HelloSent, Input::CrossingLost, Action::Abandon, Action::Abandon},
+        {State::HelloSent, Input::Timeout, Action::Repeat, Action::Fail},
+        {State::ReqSent, Input::Offer, Action::Ignore, Action::Ignore},
+        {State::ReqSent, Input::Accepted, Action::Establish, Action::Establish},
+        {State::ReqSent, Input::Refused, Action::Fail, Action::Fail},
+        {State::ReqSent, Input::CrossingWon, Action::Ignore, Action::Ignore},
+        {State::ReqSent, Input::CrossingLost, Action::Abandon, Action::Abandon},
+        {State::ReqSent, Input::Timeout, Action::Repeat, Action::Fail},
+    };
+    CHECK(std::size(table) == 2 * 6);
+    for (const Row& row : table) {
+        CAPTURE(static_cast<int>(row.state));
+        CAPTURE(static_cast<int>(row.input));
+        CHECK(Handshake::step(row.state, row.input, false) == row.action);
+        CHECK(Handshake::step(row.state, row.input, true) == row.on_last_attempt);
+    }
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "handshake: HELLO is repeated after 100, 200, 400 and 800 ms, then fails") {
+    handshake.initiate(at(0), kPeer, kPeerAt, LinkReason::Fill, std::nullopt);
+    CHECK(sent<Hello>());
+    for (const int ms : {100, 300, 700, 1500}) {
+        CHECK(handshake.next_deadline() == at(ms));
+        handshake.on_timeout(at(ms) - microseconds(1));
+        CHECK(is_silent());
+        handshake.on_timeout(at(ms));
+        const auto hello = sent<Hello>();
+        REQUIRE(hello);
+        CHECK_FALSE(hello->address);
+        CHECK(is_silent());
+    }
+    REQUIRE(handshake.next_deadline() == at(3100));
+    handshake.on_timeout(at(3100));
+    CHECK(is_silent());
+    const auto failed = handshake.poll_failed();
+    REQUIRE(failed);
+    CHECK(failed->peer == kPeer.node);
+    CHECK_FALSE(failed->refused);
+    CHECK_FALSE(handshake.is_pending(kPeer.node));
+    CHECK_FALSE(handshake.next_deadline());
+}
+
+TEST_CASE_FIXTURE(Fixture, "handshake: a fresh cookie saves HELLO and OFFER") {
+    handshake.initiate(at(0), kPeer, kPeerAt, LinkReason::Bridge, kCookie);
+    CHECK(handshake.is_bridge_pending());
+    const auto req = sent<Req>();
+    REQUIRE(req);
+    CHECK(req->cookie == kCookie);
+    CHECK(req->from == kSelf);
+    CHECK(req->to == kPeer.start);
+    CHECK(req->reason == LinkReason::Bridge);
+    handshake.on_timeout(at(100));
+    const auto again = sent<Req>();
+    REQUIRE(again);
+    CHECK(again->session == req->session);
+}
+
+TEST_CASE_FIXTURE(Fixture, "handshake: who is asked already is not asked twice") {
+    handshake.initiate(at(0), kPeer, kPeerAt, LinkReason::Fill, std::nullopt);
+    CHECK(sent<Hello>());
+    handshake.initiate(at(1), kPeer, kPeerAt, LinkReason::Bridge, kCookie);
+    CHECK(is_silent());
+    CHECK_FALSE(handshake.is_bridge_pending());
+    CHECK(handshake.pending(NodeId()) == 1);
+    CHECK(handshake.pending(kPeer.node) == 0);
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "handshake: an OFFER restarts the attempts and brings the peer's start") {
+    const Identity restarted = identity("peer", 9, 91);
+    handshake.initiate(at(0), kPeer, kPeerAt, LinkReason::Fill, std::nullopt);
+    handshake.on_timeout(at(100));
+    handshake.on_timeout(at(300));
+    while (!is_silent()) {
+    }
+    handshake.on_offer(at(310), kPeerAt, offer_of(restarted));
+    const auto req = sent<Req>();
+    REQUIRE(req);
+    CHECK(req->to == restarted.start);
+    CHECK(handshake.next_deadline() == at(410));
+    handshake.on_acc(at(320), kPeerAt, acc_of(restarted, 77));
+    const auto established = handshake.poll_established();
+    REQUIRE(established);
+    CHECK(established->peer == restarted);
+    CHECK(established->own_session == req->session);
+    CHECK(established->peer_session == SessionId{77});
+    CHECK(established->initiator);
+    CHECK_FALSE(handshake.is_pending(kPeer.node));
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "handshake: an OFFER or ACC that was not asked for, or not there, is ignored") {
+    handshake.on_offer(at(0), kPeerAt, offer_of(kPeer));
+    handshake.on_acc(at(0), kPeerAt, acc_of(kPeer, 77));
+    CHECK(is_silent());
+    CHECK_FALSE(handshake.poll_established());
+
+    handshake.initiate(at(0), kPeer, kPeerAt, LinkReason::Fill, std::nullopt);
+    CHECK(sent<Hello>());
+    handshake.on_offer(at(1), box(3), offer_of(kPeer));
+    handshake.on_offer(at(1), box(2, 10'000), offer_of(kPeer));
+    handshake.on_offer(at(1), kPeerAt, offer_of(identity("other", 9, 90)));
+    CHECK(is_silent());
+    handshake.on_offer(at(2), kPeerAt, offer_of(kPeer));
+    CHECK(sent<Req>());
+    handshake.on_offer(at(3), kPeerAt, offer_of(kPeer));
+    CHECK(is_silent());
+
+    handshake.on_acc(at(4), box(3), acc_of(kPeer, 77));
+    handshake.on_acc(at(4), kPeerAt, acc_of(identity("peer", 9, 91), 77));
+    handshake.on_acc(at(4), kPeerAt, acc_of(identity("peer", 8, 90), 77));
+    handshake.on_acc(at(4), kPeerAt, acc_of(identity("peer", 9, 91), 0));
+    CHECK_FALSE(handshake.poll_established());
+    CHECK_FALSE(handshake.poll_failed());
+    handshake.on_acc(at(5), kPeerAt, acc_of(kPeer, 77));
+    CHECK(handshake.poll_established());
+    handshake.on_acc(at(6), kPeerAt, acc_of(kPeer, 77));
+    CHECK_FALSE(handshake.poll_established());
+}
+
+TEST_CASE_FIXTURE(Fixture, "handshake: a refusal ends the initiation at once") {
+    handshake.initiate(at(0), kPeer, kPeerAt, LinkReason::Fill, kCookie);
+    handshake.on_acc(at(1), kPeerAt, acc_of(kPeer, 0));
+    const auto failed = handshake.poll_failed();
+    REQUIRE(failed);
+    CHECK(failed->refused);
+    CHECK_FALSE(handshake.is_pending(kPeer.node));
+    CHECK_FALSE(handshake.next_deadline());
+}
+
+TEST_CASE_FIXTURE(Fixture, "handshake: who refuses a REQ keeps nothing") {
+    handshake.on_req(at(0), kPeerAt, req_of(kPeer, 77), "full");
+    const auto acc = sent<Acc>();
+    REQUIRE(acc);
+    CHECK(acc->refused == "full");
+    CHECK_FALSE(acc->session);
+    CHECK(acc->to == kPeer.start);
+    CHECK(handshake.pending(NodeId()) == 0);
+    CHECK_FALSE(handshake.next_deadline());
+}
+
+TEST_CASE_FIXTURE(Fixture, "handshake: a repeated REQ gets the same session, another one another") {
+    handshake.on_req(at(0), kPeerAt, req_of(kPeer, 77), "");
+    const auto first = sent<Acc>();
+    REQUIRE(first);
+    CHECK(handshake.is_slot(first->session));
+    handshake.on_req(at(100), kPeerAt, req_of(kPeer, 77), "");
+    const auto again = sent<Acc>();
+    REQUIRE(again);
+    CHECK(again->session == first->session);
+    CHECK(handshake.pending(NodeId()) == 1);
+    handshake.on_req(at(200), kPeerAt, req_of(kPeer, 78), "");
+    const auto other = sent<Acc>();
+    REQUIRE(other);
+    CHECK(other->session != first->session);
+    handshake.on_req(at(300), box(3), req_of(kPeer, 77), "");
+    const auto elsewhere = sent<Acc>(box(3));
+    REQUIRE(elsewhere);
+    CHECK(elsewhere->session != first->session);
+}
+
+TEST_CASE_FIXTURE(Fixture, "handshake: a slot is taken once, from its own address, within 2 s") {
+    handshake.on_req(at(0), kPeerAt, req_of(kPeer, 77), "");
+    const SessionId session = sent<Acc>()->session;
+    CHECK_FALSE(handshake.on_confirmed(session, box(3)));
+    CHECK_FALSE(handshake.on_confirmed(SessionId{session.value + 1}, kPeerAt));
+
+    SUBCASE("taken") {
+        handshake.on_timeout(at(1999));
+        const auto established = handshake.on_confirmed(session, kPeerAt);
+        REQUIRE(established);
+        CHECK(established->peer == kPeer);
+        CHECK(established->own_session == session);
+        CHECK(established->peer_session == SessionId{77});
+        CHECK_FALSE(established->initiator);
+        CHECK_FALSE(handshake.on_confirmed(session, kPeerAt));
+    }
+    SUBCASE("expired") {
+        CHECK(handshake.next_deadline() == at(0) + Handshake::kSlotLife);
+        handshake.on_timeout(at(0) + Handshake::kSlotLife);
+        CHECK_FALSE(handshake.is_slot(session));
+        CHECK_FALSE(handshake.on_confirmed(session, kPeerAt));
+        CHECK_FALSE(handshake.next_deadline());
+    }
+}
+
+TEST_CASE_FIXTURE(Fixture, "handshake: slots are bounded and make room by expiring") {
+    for (std::uint32_t i = 1; i <= Handshake::kSlotsMax; ++i) {
+        handshake.on_req(at(0), kPeerAt, req_of(kPeer, i), "");
+        CHECK(sent<Acc>());
+    }
+    handshake.on_req(at(1), kPeerAt, req_of(kPeer, 1000), "");
+    CHECK(is_silent());
+    handshake.on_req(at(1), kPeerAt, req_of(kPeer, 1), "");
+    CHECK(sent<Acc>());
+    handshake.on_timeout(at(0) + Handshake::kSlotLife);
+    handshake.on_req(at(2001), kPeerAt, req_of(kPeer, 1000), "");
+    CHECK(sent<Acc>());
+}
+
+TEST_CASE_FIXTURE(Fixture, "handshake: clear forgets initiations and slots") {
+    handshake.initiate(at(0), kPeer, kPeerAt, LinkReason::Fill, kCookie);
+    handshake.on_req(at(0), box(3), req_of(identity("third", 3, 30), 77), "");
+    CHECK(handshake.pending(NodeId()) == 2);
+    handshake.clear();
+    CHECK(handshake.pending(NodeId()) == 0);
+    CHECK_FALSE(handshake.next_deadline());
+}
+
+TEST_CASE_FIXTURE(Fixture, "handshake: no session id is given twice at a time") {
+    std::vector<SessionId> ids;
+    for (std::uint32_t i = 1; i <= Handshake::kSlotsMax; ++i) {
+        handshake.on_req(at(0), kPeerAt, req_of(identity("peer", 100 + i, 90), i), "");
+        const auto acc = sent<Acc>();
+        REQUIRE(acc);
+        CHECK(acc->session);
+        CHECK(handshake.is_session_used(acc->session));
+        CHECK(std::find(ids.begin(), ids.end(), acc->session) == ids.end());
+        ids.push_back(acc->session);
+    }
+}
