@@ -53,6 +53,8 @@ def build_network(lab):
 
 def discovery(lab, hosts):
     title("1. Five boxes start, with no address configured anywhere")
+    for host in hosts:
+        host.wait_up()
     started = time.monotonic()
     boxes = [lab.box(host) for host in hosts]
     for box in boxes:
@@ -145,11 +147,9 @@ def keep(lab, boxes):
     say(f"kill -9 {boxes[1].process.pid}        # box-2")
     say(f"The other sockets and all logs are in {lab.directory}/box-*/")
     stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    try:
-        stop.wait()
-    except KeyboardInterrupt:
-        pass
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    stop.wait()
     print("\nstopping")
     for box in boxes:
         if box.is_running():

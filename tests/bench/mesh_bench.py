@@ -36,6 +36,8 @@ def milliseconds(values, share):
 def cold_starts(lab, hosts, times, prefix):
     """Seconds from the last box's readiness to complete views everywhere, and from the first start."""
     after_ready, after_start = [], []
+    for host in hosts:
+        host.wait_up()
     for number in range(times):
         started = time.monotonic()
         boxes = [lab.box(host, node_id=f"{prefix}{number}-{host}") for host in hosts]

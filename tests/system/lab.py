@@ -107,6 +107,7 @@ class Host:
         self.name = name
         self.number = number
         self.interfaces = []  # [{"name", "mac", "ip"}]
+        self.was_up = False
         self.loss_percent = 0
         self.deaf_to = set()  # MAC addresses
         self.rules = []
@@ -120,6 +121,7 @@ class Host:
 
     def plug(self, address):
         """Notes the next interface; the caller creates it. Returns its entry."""
+        self.was_up = False
         index = len(self.interfaces)
         ip = address.split("/")[0]
         entry = {"name": f"eth{index}", "mac": f"02:00:00:{index:02x}:00:{self.number:02x}", "ip": ip}
@@ -129,6 +131,17 @@ class Host:
     def bring_up(self, entry, address):
         self.lab.ip(self, f"address add {address} brd + dev {entry['name']}",
                     f"link set {entry['name']} up")
+
+    def wait_up(self):
+        """Waits until the kernel has noticed the carrier of every interface: before that a daemon would
+        rightly leave it out, and look again later."""
+        def is_up():
+            links = json.loads(sh("ip", "-n", self.name, "-j", "link"))
+            return all(link["operstate"] == "UP" for link in links if link["ifname"] != "lo")
+
+        if not self.was_up:
+            wait_until(is_up, f"the interfaces of {self} to come up")
+            self.was_up = True
 
     def run(self, *command, **options):
         """Runs a command in this host to its end; options as for subprocess.run."""
@@ -271,6 +284,7 @@ class Lab:
         """A daemon that has been started; wait with .ready()."""
         if not MESHD.exists():
             raise Failure(f"{MESHD} is missing: build first, or set MESHD_BIN_DIR")
+        host.wait_up()
         arguments = (["--open"] if open_mode else []) + list(arguments)
         box = Box(self, host, node_id or host.name, arguments, environment)
         self.all_boxes.append(box)
@@ -278,6 +292,8 @@ class Lab:
 
     def boxes(self, hosts, *arguments):
         """One daemon in each host, all started at once and ready."""
+        for host in hosts:
+            host.wait_up()
         boxes = [self.box(host, *arguments) for host in hosts]
         for box in boxes:
             box.ready()
