@@ -223,6 +223,12 @@ void Handshake::clear() {
     slots_.clear();
 }
 
+bool Handshake::is_pending(const NodeId& node) const {
+    return initiations_.count(node) != 0 ||
+           std::any_of(slots_.begin(), slots_.end(),
+                       [&](const auto& entry) { return entry.second.peer.node == node; });
+}
+
 bool Handshake::is_bridge_pending() const {
     return std::any_of(initiations_.begin(), initiations_.end(),
                        [](const auto& entry) { return entry.second.reason == LinkReason::Bridge; });

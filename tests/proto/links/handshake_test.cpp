@@ -250,6 +250,18 @@ TEST_CASE_FIXTURE(Fixture, "handshake: a slot is taken once, from its own addres
     }
 }
 
+TEST_CASE_FIXTURE(Fixture, "handshake: who asked and was answered is not asked back") {
+    handshake.on_req(at(0), kPeerAt, req_of(kPeer, 77), "");
+    CHECK(sent<Acc>());
+    CHECK(handshake.is_pending(kPeer.node));
+    handshake.initiate(at(1), kPeer, kPeerAt, LinkReason::Fill, kCookie);
+    CHECK(is_silent());
+    handshake.on_timeout(at(0) + Handshake::kSlotLife);
+    CHECK_FALSE(handshake.is_pending(kPeer.node));
+    handshake.initiate(at(2001), kPeer, kPeerAt, LinkReason::Fill, kCookie);
+    CHECK(sent<Req>());
+}
+
 TEST_CASE_FIXTURE(Fixture, "handshake: slots are bounded and make room by expiring") {
     for (std::uint32_t i = 1; i <= Handshake::kSlotsMax; ++i) {
         handshake.on_req(at(0), kPeerAt, req_of(kPeer, i), "");

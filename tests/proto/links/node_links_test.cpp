@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <set>
 
 #include "tests/proto/links/node_pipe.h"
 
@@ -46,7 +47,7 @@ TEST_CASE("node: two that start together make one link and tell of it") {
             CHECK(pipe.take<LinkEvent>(box).size() == 1);
             const auto peers = pipe.node(box).peers(pipe.now());
             REQUIRE(peers.size() == 1);
-            CHECK(peers[0].rtt == 2 * NodePipe::kDelay);
+            CHECK(peers[0].rtt == 2 * pipe.delay);
             CHECK(peers[0].loss == 0);
             CHECK(peers[0].queued == 0);
         }
@@ -318,4 +319,28 @@ TEST_CASE("node: a big state spreads at no more than 64 KiB a second") {
     }
     CHECK(pipe.count(1, Counter::records_written) - written <= 6);
     CHECK(pipe.count(1, Counter::records_written) - written >= 5);
+}
+
+TEST_CASE("node: handshakes that meet on a slow wire end in one session") {
+    for (std::uint8_t seed = 1; seed <= 40; ++seed) {
+        for (const int delay_ms : {1, 10, 30, 60, 120}) {
+            CAPTURE(static_cast<int>(seed));
+            CAPTURE(delay_ms);
+            NodePipe pipe;
+            pipe.delay = milliseconds(delay_ms);
+            pipe.start(1, "a", seed);
+            pipe.start(2, "b", static_cast<std::uint8_t>(100 + seed));
+            REQUIRE(pipe.run_until(seconds(3), [&] { return is_whole(pipe, {1, 2}); }));
+            pipe.run_for(seconds(5));
+            std::map<std::size_t, std::set<SessionId>> sessions;
+            for (const NodePipe::Datagram& datagram : pipe.arrived) {
+                const auto header = peek_header(datagram.bytes);
+                if (header->kind == DatagramKind::Session) {
+                    sessions[datagram.to].insert(header->session);
+                }
+            }
+            CHECK(sessions[1].size() == 1);
+            CHECK(sessions[2].size() == 1);
+        }
+    }
 }

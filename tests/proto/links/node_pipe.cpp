@@ -23,7 +23,7 @@ void NodePipe::collect(std::uint8_t number) {
         for (const auto& [to, other] : boxes_) {
             const bool meant = transmit->is_beacon || other.address.same_address(transmit->to);
             if (meant && hears(number, to)) {
-                wire_.emplace(now_ + kDelay, Datagram{from.address, to, transmit->bytes});
+                wire_.emplace(now_ + delay, Datagram{from.address, to, transmit->bytes});
             }
         }
     }

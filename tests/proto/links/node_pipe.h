@@ -18,7 +18,8 @@ namespace meshd::test {
 
 class NodePipe {
   public:
-    static constexpr Duration kDelay = milliseconds(1);
+    /// One way, for all.
+    Duration delay = milliseconds(1);
 
     struct Box {
         Endpoint address;
