@@ -273,7 +273,6 @@ TEST_CASE("node: bootstrap addresses are enough where no beacon is heard") {
     NodePipe pipe;
     Config config;
     config.bootstrap = {box(1, 9999, 0)};
-    pipe.hears = [&pipe](std::uint8_t, std::uint8_t) { return true; };
     pipe.start(1, "a", 1);
     // A node that is told no local address sends no beacon.
     pipe.start(2, "b", 2, config);
