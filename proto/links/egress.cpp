@@ -56,7 +56,8 @@ void Egress::enqueue(Pending pending, bool at_front) {
     }
 }
 
-Egress::Pending Egress::dequeue(std::deque<Pending>& queue, std::deque<Pending>::iterator at) {
+Egress::Pending Egress::dequeue(std::deque<Pending>& queue,
+                                const std::deque<Pending>::iterator& at) {
     Pending pending = std::move(*at);
     queue.erase(at);
     queued_ -= 1;

@@ -82,7 +82,7 @@ class Egress {
     };
 
     void enqueue(Pending pending, bool at_front);
-    Pending dequeue(std::deque<Pending>& queue, std::deque<Pending>::iterator at);
+    Pending dequeue(std::deque<Pending>& queue, const std::deque<Pending>::iterator& at);
     void on_message_acked(std::uint64_t number);
     bool may_send(TrafficClass traffic_class) const;
     void track(TimePoint now, std::uint64_t counter, Pending pending, const RttEstimator& rtt);

@@ -13,6 +13,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -68,7 +69,7 @@ class Handshake {
     static constexpr unsigned kAttemptsMax = 4;
 
     Handshake(Identity self, std::string mesh, Prng& prng)
-        : self_(self), mesh_(mesh), prng_(&prng) {}
+        : self_(std::move(self)), mesh_(std::move(mesh)), prng_(&prng) {}
 
     /// Asks `peer` for a link; with a fresh cookie straight by REQ, else by HELLO.
     void initiate(TimePoint now, const Identity& peer, const Endpoint& endpoint, LinkReason reason,

@@ -29,11 +29,11 @@ struct Lonely : NodePipe {
 };
 
 std::string nested(int depth) {
-    std::string text = "1";
+    std::string text;
     for (int i = 0; i < depth; ++i) {
-        text = R"({"a":)" + text + "}";
+        text += R"({"a":)";
     }
-    return text;
+    return text + "1" + std::string(static_cast<std::size_t>(depth), '}');
 }
 
 RaiseAlert alert(std::string text, Duration wait = {}) {
