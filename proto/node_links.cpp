@@ -160,7 +160,7 @@ void Node::Impl::on_acc(TimePoint now, const Endpoint& from, const Acc& acc) {
         counters_.add(Counter::drop_not_for_us);
         return;
     }
-    if (acc.refused == "name") {
+    if (acc.refused == "name" && handshake_.is_pending(acc.from.node)) {
         on_conflict(now);
     }
     handshake_.on_acc(now, from, acc);

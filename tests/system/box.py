@@ -13,6 +13,8 @@ BIN_DIR = pathlib.Path(os.environ.get("MESHD_BIN_DIR", REPOSITORY / "build/dev/b
 MESHD = BIN_DIR / "meshd"
 MESHCTL = BIN_DIR / "meshctl"
 
+# Memory of sanitized daemons says nothing.
+SANITIZED = os.environ.get("MESHD_LAB_SANITIZED") == "1"
 # A box that is not ready by then hangs; nothing here measures speed.
 READY_SECONDS_MAX = 20.0
 STOP_SECONDS_MAX = 15.0
