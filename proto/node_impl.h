@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file
 /// Inside of Node: owns the machines and carries facts between them. The rules are in the machines;
-/// here is who tells whom. node.cpp dispatches, node_links.cpp makes and ends links,
-/// node_records.cpp writes, spreads and repairs records, node_views.cpp shows.
+/// here is who tells whom. node.cpp dispatches, node_commands.cpp answers local callers,
+/// node_links.cpp makes and ends links, node_records.cpp writes, spreads and repairs records,
+/// node_topology.cpp draws conclusions from node records, node_views.cpp shows.
 #pragma once
 
 #include <deque>
@@ -58,14 +59,16 @@ class Node::Impl {
     bool on_link_message(Now now, const NodeId& peer, const Message& message);
     bool on_fragment(Now now, const NodeId& peer, const Fragment& fragment);
     void settle(Now now);
-    tl::expected<RequestId, CommandError> raise_alert(Now now, const RaiseAlert& command);
-    tl::expected<RequestId, CommandError> update_state(Now now, const UpdateState& command);
-    tl::expected<RequestId, CommandError> leave(Now now, const Leave& command);
-    tl::expected<RequestId, CommandError> discover(Now now);
     void at(Now now) {
         now_ = now.monotonic;
         wall_ = now.wall;
     }
+
+    // node_commands.cpp
+    tl::expected<RequestId, CommandError> raise_alert(Now now, const RaiseAlert& command);
+    tl::expected<RequestId, CommandError> update_state(Now now, const UpdateState& command);
+    tl::expected<RequestId, CommandError> leave(Now now, const Leave& command);
+    tl::expected<RequestId, CommandError> discover(Now now);
     RequestId next_request() { return RequestId{++last_request_}; }
 
     // node_links.cpp
@@ -110,6 +113,8 @@ class Node::Impl {
     void on_routed(TimePoint now, const Routed& routed);
     void forward_routed(const Routed& routed, const NodeId& fallback);
     void run_reconciler();
+
+    // node_topology.cpp
     void refresh_topology(TimePoint now);
     void forget_old(TimePoint now);
 

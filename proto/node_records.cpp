@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 
-#include "proto/base/assert.h"
 #include "proto/node_impl.h"
 
 namespace meshd {
@@ -38,24 +37,6 @@ TrafficClass traffic_class_of(const Record& record) {
         }
     }
     return record.header.kind == RecordKind::Node ? TrafficClass::High : TrafficClass::Normal;
-}
-
-NodeEventKind node_event_kind(MembershipChange change) {
-    switch (change) {
-        case MembershipChange::Joined:
-            return NodeEventKind::Joined;
-        case MembershipChange::Left:
-            return NodeEventKind::Left;
-        case MembershipChange::Restarting:
-            return NodeEventKind::Restarting;
-        case MembershipChange::Offline:
-            return NodeEventKind::Offline;
-        case MembershipChange::Unreachable:
-            return NodeEventKind::Unreachable;
-        case MembershipChange::Returned:
-            return NodeEventKind::Returned;
-    }
-    MESHD_ASSERT(false);
 }
 
 /// How a record came, without the detour: what a node repairs after a restart may have passed it
@@ -378,90 +359,6 @@ void Node::Impl::forward_routed(const Routed& routed, const NodeId& fallback) {
     Routed next = routed;
     next.path.push_back(self_.node.short_id());
     link->egress.send(share(next), TrafficClass::High, true);
-}
-
-void Node::Impl::refresh_topology(TimePoint now) {
-    topology_dirty_ = false;
-    std::vector<NodeLinks> claims;
-    std::map<NodeId, Membership::Member> members;
-    short_ids_.clear();
-    for (const NodeId& node : store_.nodes()) {
-        const NodeData& data = *store_.node_record(node)->record.node;
-        short_ids_[node.short_id()] = node;
-        NodeLinks links{node, {}};
-        if (data.presence == Presence::Here) {
-            for (const LinkClaim& claim : data.links) {
-                links.links.emplace_back(claim.peer, claim.cost_class);
-            }
-        }
-        claims.push_back(std::move(links));
-    }
-    if (topology_.update(claims)) {
-        neighbours_.on_change(now, false);
-    }
-    // Who leaves sees no one any more, and that is no news of the others.
-    const bool is_out = has_left_ || leaving_;
-    const auto statuses = topology_.statuses();
-    for (const NodeId& node : store_.nodes()) {
-        if (node == self_.node) {
-            continue;
-        }
-        const NodeData& data = *store_.node_record(node)->record.node;
-        Membership::Member member;
-        member.start = data.start;
-        const auto found = statuses.find(node);
-        if (found != statuses.end()) {
-            member.status = found->second.status;
-            member.because = found->second.because;
-        }
-        if (data.presence != Presence::Here) {
-            member.status = NodeStatus::Left;
-            member.restarting = data.presence == Presence::Restarting;
-            member.because = NodeId();
-        } else if (is_out) {
-            member.status = NodeStatus::Unreachable;
-            member.because = NodeId();
-        }
-        members.emplace(node, member);
-    }
-    bool lost = false;
-    for (const auto& event : membership_.update(now, std::move(members))) {
-        if (event.change != MembershipChange::Joined &&
-            event.change != MembershipChange::Returned) {
-            deliveries_.on_node_gone(event.node);
-            lost = lost || event.change == MembershipChange::Offline ||
-                   event.change == MembershipChange::Unreachable;
-            const TimePoint at = now + config_.forget_after;
-            forget_at_ = forget_at_ ? std::min(*forget_at_, at) : at;
-        }
-        if (!is_out) {
-            outputs_.push_back(NodeEvent{node_event_kind(event.change), event.node, event.because});
-        }
-    }
-    if (lost) {
-        discovery_.on_change(now);
-    }
-}
-
-void Node::Impl::forget_old(TimePoint now) {
-    forget_at_.reset();
-    std::vector<NodeId> old;
-    for (const auto& [node, member] : membership_.members()) {
-        if (member.status == NodeStatus::Alive) {
-            continue;
-        }
-        const TimePoint at = member.since + config_.forget_after;
-        if (at <= now) {
-            old.push_back(node);
-        } else {
-            forget_at_ = forget_at_ ? std::min(*forget_at_, at) : at;
-        }
-    }
-    for (const NodeId& node : old) {
-        store_.forget(now, node);
-        counters_.add(Counter::nodes_forgotten);
-        topology_dirty_ = true;
-    }
 }
 
 }  // namespace meshd
