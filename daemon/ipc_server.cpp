@@ -189,7 +189,16 @@ void IpcServer::start_reading(Client& client) {
 
 void IpcServer::on_bytes(Client& client, std::string_view bytes) {
     client.lines.append(bytes);
-    while (!client.is_doomed) {
+    take_lines(client);
+    if (client.closes_after || client.is_doomed || client.queued() > kEventBytesMax) {
+        client.is_reading = false;
+        uv_read_stop(reinterpret_cast<uv_stream_t*>(client.pipe));
+    }
+}
+
+void IpcServer::take_lines(Client& client) {
+    // One read may hold many requests with large replies: the rest waits until these are out.
+    while (!client.is_doomed && client.queued() <= kEventBytesMax) {
         const auto line = client.lines.next_line();
         if (!line) {
             break;
@@ -199,10 +208,6 @@ void IpcServer::on_bytes(Client& client, std::string_view bytes) {
     if (client.lines.is_too_long() && !client.closes_after && !client.is_doomed) {
         callbacks_.on_line_too_long(client.id);
         client.closes_after = true;
-    }
-    if (client.closes_after || client.is_doomed || client.queued() > kEventBytesMax) {
-        client.is_reading = false;
-        uv_read_stop(reinterpret_cast<uv_stream_t*>(client.pipe));
     }
 }
 
@@ -312,7 +317,14 @@ void IpcServer::flush(Client& client) {
         return;
     }
     if (!client.is_reading && !client.has_ended) {
-        start_reading(client);
+        take_lines(client);
+        if (!client.closes_after && !client.is_doomed && client.queued() <= kEventBytesMax) {
+            start_reading(client);
+        }
+        if (!client.pending.empty()) {
+            flush(client);
+            return;
+        }
     }
     if (client.was_refused) {
         client.was_refused = false;

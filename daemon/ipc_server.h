@@ -31,10 +31,10 @@ class IpcServer {
     /// Connections in all, and of one user, so that one user's mistake leaves room for root.
     static constexpr std::size_t kClientsMax = 256;
     static constexpr std::size_t kClientsPerUserMax = 128;
-    /// Bytes waiting for a client: beyond the first, events are refused and nothing more is read
-    /// from it; beyond the second it is closed.
+    /// Bytes waiting for a client: beyond the first, events are refused and no further line of it
+    /// is taken; beyond the second it is closed. Between them the largest reply has room (16 MiB).
     static constexpr std::size_t kEventBytesMax = std::size_t{4} << 20;
-    static constexpr std::size_t kReplyBytesMax = std::size_t{16} << 20;
+    static constexpr std::size_t kReplyBytesMax = std::size_t{32} << 20;
 
     struct Callbacks {
         std::function<void(ClientId client, std::string_view line)> on_line;
@@ -71,6 +71,7 @@ class IpcServer {
     IpcServer(uv_loop_t* loop, std::string path, Callbacks callbacks);
     void on_connection();
     void on_bytes(Client& client, std::string_view bytes);
+    void take_lines(Client& client);
     void on_end(Client& client);
     void on_turn();
     void flush(Client& client);

@@ -82,7 +82,7 @@ class Bench {
             lines.emplace_back(line);
             last_client = client;
             if (is_echoing) {
-                server->send(client, std::string(line) + "\n", false);
+                server->send(client, std::string(line) + padding + "\n", false);
             }
         };
         callbacks.on_line_too_long = [this](ClientId client) {
@@ -110,6 +110,7 @@ class Bench {
     std::set<ClientId> writable;
     ClientId last_client = 0;
     bool is_echoing = true;
+    std::string padding;  ///< makes replies longer than requests
     bool is_waiting = false;
 
   private:
@@ -254,6 +255,27 @@ TEST_CASE("ipc server: nothing is read from a client that does not take its repl
         got += client.read().size();
     }
     CHECK(got >= accepted / line.size() * line.size());
+}
+
+TEST_CASE("ipc server: requests sent ahead wait while the replies before them are large") {
+    Bench bench;
+    bench.padding.assign(std::size_t{16} << 20, 'p');
+    Connection client(bench.path());
+    client.write("a\nb\nc\nd\n");
+    bench.turn();
+    CHECK(bench.lines.size() == 1);
+    std::size_t got = 0;
+    const std::size_t expected = 4 * (bench.padding.size() + 2);
+    for (int i = 0; i < 10000 && got < expected; ++i) {
+        bench.turn(1);
+        got += client.read().size();
+    }
+    CHECK(got == expected);
+    CHECK(bench.lines == std::vector<std::string>{"a", "b", "c", "d"});
+    CHECK(bench.gone.empty());
+    client.write("e\n");
+    bench.turn();
+    CHECK(bench.lines.size() == 5);
 }
 
 TEST_CASE("ipc server: one user's connections end at a limit with a reason") {
