@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "ipc/client/descriptor.h"
+#include "ipc/framing.h"
 #include "proto/base/json.h"
 
 namespace meshd::ipc {
@@ -74,7 +75,7 @@ class Event {
 class Client {
   public:
     /// The daemon pages its listings; a line beyond this is no daemon of ours.
-    static constexpr std::size_t kLineBytesMax = std::size_t{64} << 20;
+    static constexpr std::size_t kLineBytesMax = kReplyBytesMax;
     /// Events kept while calls wait. Beyond it the oldest go and are counted in events_lost().
     static constexpr std::size_t kEventsKeptMax = 4096;
 
