@@ -192,8 +192,10 @@ void apply_mapping(std::string_view file, const YAML::Node& mapping, const std::
             continue;
         }
         if (const ConfigKey* key = find_config_key(name)) {
+            // A value that is not there is marked where the next thing begins.
             const YAML::Mark mark = member.second.Mark();
-            apply_node(*key, member.second, mark.is_null() ? where : place(file, mark), settings,
+            const bool has_place = !mark.is_null() && !member.second.IsNull();
+            apply_node(*key, member.second, has_place ? place(file, mark) : where, settings,
                        errors);
         } else if (prefix.empty() && is_section(name)) {
             if (member.second.IsMap()) {

@@ -136,7 +136,7 @@ TEST_CASE("config: a value of the wrong type or range says what was expected") {
              Case{"mesh:\n  max_peers: 33\n", "from 1 to 32"},
              Case{"mesh:\n  max_peers: 2.5\n", "a whole number"},
              Case{"mesh:\n  max_peers: [5]\n", "got the list [5]"},
-             Case{"mesh:\n  max_peers:\n", "got nothing"},
+             Case{"mesh:\n  max_peers:\n", ":2:3: mesh.max_peers (links this node holds)"},
              Case{"mesh:\n  max_peers: {a: 1}\n", "got a mapping"},
              Case{"mesh:\n  udp_port: 65536\n", "from 1 to 65535"},
              Case{"mesh:\n  link_timeout: soon\n", "a duration from 200ms to 10m"},
