@@ -173,6 +173,12 @@ std::string print_duration(double ms) {
     return whole(hours / 24) + " d " + whole(std::fmod(hours, 24)) + " h";
 }
 
+std::string print_duration_s(const json::Value& seconds) {
+    const double value = seconds.as_double().value_or(-1);
+    return value >= 0 && value < 59.5 ? number_text(value, false, "s")
+                                      : print_duration(value * 1000);
+}
+
 std::string print_size(double bytes) {
     constexpr double kKibi = 1024;
     constexpr std::string_view kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB"};

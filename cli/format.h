@@ -40,6 +40,8 @@ std::string cut(std::string_view text, std::size_t width);
 
 /// "0.4 ms", "120 ms", "2.5 s", "42 s", "12 min", "3 h 12 min", "5 d 3 h".
 std::string print_duration(double ms);
+/// The same for what is known in whole seconds: "0 s", "2 s", "12 min".
+std::string print_duration_s(const json::Value& seconds);
 /// "512 B", "34 KiB", "1.2 MiB".
 std::string print_size(double bytes);
 /// "0 %", "2.5 %", "40 %" of a share from 0 to 1.

@@ -27,7 +27,7 @@ std::string render_peers(const json::Value& result, const Style& style) {
                        {print_share(loss), loss > kBad     ? Tone::Bad
                                            : loss > kLossy ? Tone::Warn
                                                            : Tone::Plain},
-                       print_duration(peer["up_for_s"].as_double().value_or(-1) * 1000),
+                       print_duration_s(peer["up_for_s"]),
                        print_value(peer["queued"])});
     }
     return table.print(style);

@@ -82,6 +82,14 @@ ExitCode run_help(Context& context, const Arguments& arguments) {
     if (!text) {
         return Context::fail(ExitCode::Usage, text.error());
     }
+    if (context.is_json()) {
+        for (const json::Value& method : reply->result()["methods"]) {
+            if (method["name"].as_string() == arguments.text("METHOD")) {
+                context.write_line(method.print());
+            }
+        }
+        return ExitCode::Ok;
+    }
     context.write(*text);
     return ExitCode::Ok;
 }

@@ -25,7 +25,7 @@ std::string render_status(const json::Value& result, const Style& style) {
     const json::Value store = result["store"];
     rows.add("store", print_value(store["records"]) + " records, " +
                           print_size(store["bytes"].as_double().value_or(0)));
-    rows.add("uptime", print_duration(result["uptime_s"].as_double().value_or(-1) * 1000));
+    rows.add("uptime", print_duration_s(result["uptime_s"]));
     rows.add("version", print_value(result["version"]));
     for (const std::string& warning : texts_of(result["warnings"])) {
         rows.add("warning", warning, Tone::Warn);

@@ -14,6 +14,13 @@ constexpr double kHour = 60 * kMinute;
 
 TEST_CASE("format: durations read like a person would say them") {
     CHECK(print_duration(0) == "0 ms");
+    const auto seconds = json::Document::parse("[0,2,59,60,null]", json::Limits{});
+    REQUIRE(seconds);
+    std::vector<std::string> printed;
+    for (const json::Value& value : seconds->root()) {
+        printed.push_back(print_duration_s(value));
+    }
+    CHECK(printed == std::vector<std::string>{"0 s", "2 s", "59 s", "1 min", "-"});
     CHECK(print_duration(0.42) == "0.4 ms");
     CHECK(print_duration(9.94) == "9.9 ms");
     CHECK(print_duration(9.96) == "10 ms");

@@ -303,13 +303,15 @@ TEST_CASE("meshctl rpc: passes params on, prints the raw result, and explains me
                          R"("result":{"methods":[{"name":"mesh.status","summary":"S","params":[]}]})")
                    : "\"result\":{\"got\":" + params + "}";
     });
-    const FakeDaemon daemon({session, session, session, session});
+    const FakeDaemon daemon({session, session, session, session, session});
     const std::string path = daemon.path();
     CHECK(run_meshctl({"--socket", path, "rpc", "x.y", "{\"a\": [1]}"}).out ==
           "{\"got\":{\"a\":[1]}}\n");
     CHECK(run_meshctl({"--socket", path, "rpc", "--list"}).out == "mesh.status  S\n");
     CHECK(run_meshctl({"--socket", path, "rpc", "mesh.status", "--help"}).out ==
           "mesh.status: S\n\nNo params.\n");
+    CHECK(run_meshctl({"--socket", path, "rpc", "mesh.status", "--help", "--json"}).out ==
+          "{\"name\":\"mesh.status\",\"summary\":\"S\",\"params\":[]}\n");
     CHECK(run_meshctl({"--socket", path, "rpc", "mesh.sttus", "--help"}).exit_code == 2);
 }
 

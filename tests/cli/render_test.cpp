@@ -88,7 +88,7 @@ TEST_CASE("render: peers show round trip, loss and what waits") {
     CHECK(render_peers(document.root(), Style{}) ==
           "NODE   ADDRESS           RTT  LOSS     UP FOR  QUEUED\n"
           "cam-2  10.0.0.2:9999  0.4 ms   0 %  1 h 1 min       0\n"
-          "cam-3  10.0.0.3:9999       -  31 %      2.0 s       7\n");
+          "cam-3  10.0.0.3:9999       -  31 %        2 s       7\n");
     CHECK(render_peers(parsed(R"({"peers":[]})").root(), Style{}) == "no links\n");
 }
 
