@@ -20,11 +20,13 @@ class SequenceWindow {
             return false;
         }
         if (empty_ || number > highest_) {
-            const std::uint64_t from = empty_ ? number : highest_ + 1;
-            if (number - from >= Size) {
+            const std::uint64_t ahead = empty_ ? 1 : number - highest_;
+            if (ahead >= Size) {
                 bits_.fill(0);
             } else {
-                for (std::uint64_t n = from; n <= number; ++n) {
+                // By distance: no number is above the greatest, a loop up to it would never end.
+                for (std::uint64_t back = 0; back < ahead; ++back) {
+                    const std::uint64_t n = number - back;
                     bits_[n % Size / 64] &= ~(std::uint64_t{1} << (n % 64));
                 }
             }

@@ -36,8 +36,8 @@ tl::expected<DatagramHeader, FrameError> peek_header(Bytes datagram) {
     header.session = SessionId{static_cast<std::uint32_t>(load_big_endian<4>(datagram.data() + 4))};
     header.counter = load_big_endian<8>(datagram.data() + 8);
     const bool is_outside = header.kind == DatagramKind::Outside && !header.session;
-    const bool is_session =
-        header.kind == DatagramKind::Session && header.session && header.counter != 0;
+    const bool is_session = header.kind == DatagramKind::Session && header.session &&
+                            header.counter != 0 && header.counter <= limits::kCounterMax;
     if (!is_outside && !is_session) {
         return tl::make_unexpected(FrameError::Kind);
     }

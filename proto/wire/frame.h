@@ -26,7 +26,7 @@ struct DatagramHeader {
     DatagramKind kind = DatagramKind::Session;
     std::uint16_t flags = 0;
     SessionId session;          ///< of the receiver; 0 outside a session
-    std::uint64_t counter = 0;  ///< per session and direction, from 1; 0 outside a session
+    std::uint64_t counter = 0;  ///< per session and direction, 1 to kCounterMax; else 0
 };
 
 struct Item {
@@ -43,7 +43,7 @@ enum class FrameError {
     TooShort,
     TooLong,
     Version,
-    Kind,
+    Kind,   ///< or session or counter do not go with it
     Tag,    ///< foreign bytes, or damaged ones
     Items,  ///< lengths do not add up, or too many
 };

@@ -34,6 +34,22 @@ TEST_CASE("sequence window: a leap beyond the window forgets nothing that counts
     CHECK_FALSE(window.accept(1000));
 }
 
+TEST_CASE("sequence window: the greatest number there is ends, as first one and after others") {
+    constexpr std::uint64_t kGreatest = UINT64_MAX;
+    SequenceWindow<64> first;
+    CHECK(first.accept(kGreatest));
+    CHECK_FALSE(first.accept(kGreatest));
+    CHECK(first.accept(kGreatest - 63));
+    CHECK_FALSE(first.accept(kGreatest - 64));
+    SequenceWindow<64> later;
+    for (const std::uint64_t n : {kGreatest - 200, kGreatest - 70, kGreatest - 10, kGreatest}) {
+        CHECK(later.accept(n));
+        CHECK_FALSE(later.accept(n));
+    }
+    CHECK(later.accept(kGreatest - 1));
+    CHECK_FALSE(later.accept(kGreatest - 10));
+}
+
 TEST_CASE("sequence window: agrees with a plain set over random numbers") {
     SequenceWindow<128> window;
     std::set<std::uint64_t> seen;

@@ -101,6 +101,19 @@ TEST_CASE("frame: headers that break a rule are refused for that reason") {
     }
 }
 
+TEST_CASE("frame: session counters end where JSON numbers stop being exact") {
+    const auto with_counter = [](std::uint64_t counter) {
+        Buffer bytes = {1, 2, 0, 0, 0, 0, 0, 1};
+        append_big_endian<8>(bytes, counter);
+        return tagged(std::move(bytes));
+    };
+    CHECK(open_datagram(with_counter(limits::kCounterMax))->header.counter == limits::kCounterMax);
+    for (const std::uint64_t counter : {limits::kCounterMax + 1, std::uint64_t{UINT64_MAX}}) {
+        CHECK(peek_header(with_counter(counter)).error() == FrameError::Kind);
+        CHECK(open_datagram(with_counter(counter)).error() == FrameError::Kind);
+    }
+}
+
 TEST_CASE("frame: unknown flags are ignored") {
     Buffer bytes = {1, 2, 0xff, 0xff, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1};
     const Buffer datagram = tagged(bytes);
