@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include "proto/wire/limits.h"
 #include "tests/proto/routing/graph_support.h"
 
 namespace meshd {
@@ -28,6 +29,48 @@ TEST_CASE("duplicates: what is older than the window counts as seen") {
     CHECK(duplicates.accept(at(1), id("a"), StartId{1}, Duplicates::kWindow + 1));
     CHECK_FALSE(duplicates.accept(at(1), id("a"), StartId{1}, 1));
     CHECK(duplicates.accept(at(1), id("a"), StartId{1}, 2));
+}
+
+TEST_CASE("duplicates: one number far ahead does not silence its source") {
+    Duplicates duplicates;
+    const auto accept = [&](std::uint64_t seq) {
+        return duplicates.accept(at(1), id("a"), StartId{1}, seq);
+    };
+    CHECK(accept(1));
+    CHECK_FALSE(accept(limits::kCounterMax));
+    CHECK_FALSE(accept(2 + Duplicates::kLeapMax));
+    CHECK(accept(2));
+    CHECK_FALSE(accept(limits::kCounterMax - Duplicates::kWindow));
+    CHECK(accept(3));
+    CHECK(accept(3 + Duplicates::kLeapMax));
+}
+
+TEST_CASE("duplicates: nor does a made-up first number, for longer than one message") {
+    Duplicates duplicates;
+    const auto accept = [&](std::uint64_t seq) {
+        return duplicates.accept(at(1), id("a"), StartId{1}, seq);
+    };
+    CHECK(accept(limits::kCounterMax));
+    CHECK_FALSE(accept(1));
+    CHECK(accept(2));
+    CHECK_FALSE(accept(2));
+    CHECK(accept(3));
+}
+
+TEST_CASE("duplicates: a source that was not heard for long is believed at its second message") {
+    Duplicates duplicates;
+    const auto accept = [&](std::uint64_t seq) {
+        return duplicates.accept(at(1), id("a"), StartId{1}, seq);
+    };
+    CHECK(accept(10));
+    constexpr std::uint64_t kLater = 10'000'000;
+    CHECK_FALSE(accept(kLater));
+    CHECK_FALSE(accept(kLater));
+    CHECK(accept(kLater + 5));
+    CHECK_FALSE(accept(kLater + 5));
+    CHECK(accept(kLater + 4));
+    CHECK_FALSE(accept(11));
+    CHECK(accept(kLater + 6));
 }
 
 TEST_CASE("duplicates: where it is full only the longest silent source is forgotten") {
