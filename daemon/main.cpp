@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <optional>
@@ -89,6 +92,18 @@ tl::expected<Arguments, int> parse_arguments(int argc, char** argv) {
     return arguments;
 }
 
+/// The next descriptor opened would take the place of a closed standard stream, and the log would
+/// be written into a socket.
+void open_standard_streams() {
+    int fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO) {
+        fd = open("/dev/null", O_RDWR);
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
 int exit_with(ExitCode code) {
     return static_cast<int>(code);
 }
@@ -96,6 +111,7 @@ int exit_with(ExitCode code) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    open_standard_streams();
     const auto arguments = parse_arguments(argc, argv);
     if (!arguments) {
         return arguments.error();
