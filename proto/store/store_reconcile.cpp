@@ -23,12 +23,16 @@ class DeltaPacker {
 
     bool is_full() const { return is_full_; }
 
-    void add(StreamId stream, const NodeId& author, const Portion& portion) {
+    void add(StreamId stream, const NodeId& author, Portion portion) {
         Delta more;
-        std::size_t bytes = encoded_bytes_max({stream, author, portion.covers});
+        std::size_t bytes = 0;
         for (const HeldRecord* held : portion.records) {
             bytes += encoded_bytes_max(more.records.emplace_back(delta_record(*held, now_)));
         }
+        if (bytes + encoded_bytes_max({stream, author, portion.covers}) > kPortionBytesMax) {
+            cover_records_only(portion);
+        }
+        bytes += encoded_bytes_max({stream, author, portion.covers});
         if (deltas_.empty() || !has_room(stream, portion, bytes)) {
             if (deltas_.size() >= deltas_max_) {
                 is_full_ = true;
@@ -65,6 +69,20 @@ class DeltaPacker {
     }
 
   private:
+    /// A portion must fit a message alone, with the message's own members and one more node in each
+    /// path: who sends it adds itself.
+    static constexpr std::size_t kPortionBytesMax = limits::kMessageBytesMax - 256;
+
+    /// A long record leaves little room, and it is the asker who says how scattered its wish is.
+    /// Covering less is always right: what is dead is asked for again, and goes without records.
+    static void cover_records_only(Portion& portion) {
+        portion.covers.clear();
+        for (const HeldRecord* held : portion.records) {
+            const std::uint64_t counter = held->record.header.counter;
+            portion.covers.push_back({counter, counter});
+        }
+    }
+
     bool is_last(StreamId stream) const {
         const auto& covers = deltas_.back().covers;
         return !covers.empty() && covers.back().stream == stream;

@@ -150,6 +150,59 @@ TEST_CASE("delta: each covers its own records and the dead counters beside them"
     CHECK(other.hashes() == store.hashes());
 }
 
+TEST_CASE("delta: whatever is asked for, and however scattered, each fits a message") {
+    const std::string author(63, 'a');
+    const Provenance far{limits::kCounterMax, std::vector<std::uint32_t>(limits::kHopsMax - 1, ~0U),
+                         ~0U};
+    // Longest records, as only hostile ones are: the payload is of full size, and more beside it.
+    const auto longest = [&](std::string_view kind, std::uint64_t stream, std::string data) {
+        std::string json = R"({"kind":")" + std::string(kind) + R"(","node":")" + author +
+                           R"(","stream":")" + print_hex(stream) +
+                           R"(","counter":9007199254740001,"clock":"0000000000000001","data":{)" +
+                           data + R"(},"pad":")";
+        json += std::string(kRecordBytesMax - 3 - json.size() - 2, 'x') + R"("})";
+        return record_of(json);
+    };
+    Store store = store_of("b");
+    const std::uint64_t after = 9'000'000'000'000'000;
+    REQUIRE(store
+                .apply(at(0), longest("alert", 0x22, R"("priority":3,"timestamp":0,"alert":{})"),
+                       after, {0, far.path, ~0U})
+                .outcome == Applied::New);
+    REQUIRE(
+        store.apply(at(0), longest("state", 0x21, R"("activity":"IDLE","document":{})"), after, far)
+            .outcome == Applied::New);
+    std::vector<Interval> scattered;
+    for (std::uint64_t i = 1; i < limits::kMessageIntervalsMax; ++i) {
+        scattered.push_back({after + 3 * i, after + 3 * i + 1});
+    }
+    scattered.push_back({after + 10'000'000'000, limits::kCounterMax});
+    for (const std::uint64_t stream : {0x21, 0x22}) {
+        Pull pull{want(author, stream, scattered)};
+        std::vector<std::uint64_t> sent;
+        for (int round = 0; round < 3; ++round) {
+            for (Delta& delta : store.deltas(at(0), pull, 7)) {
+                for (DeltaRecord& record : delta.records) {
+                    record.provenance.path.push_back(~0U);
+                }
+                CHECK(encode_message(Message(delta)).bytes.size() <= limits::kMessageBytesMax);
+                for (const std::uint64_t counter : counters(delta)) {
+                    sent.push_back(counter);
+                }
+                for (const Interval& interval : delta.covers.at(0).intervals) {
+                    IntervalSet covered;
+                    covered.insert(interval);
+                    pull.wants[0].intervals = covered.missing_from(pull.wants[0].intervals);
+                }
+            }
+        }
+        CHECK(sent == std::vector<std::uint64_t>{9'007'199'254'740'001});
+        // What nobody has stays lacking.
+        CHECK(pull.wants[0].intervals ==
+              std::vector<Interval>{{9'007'199'254'740'002, limits::kCounterMax}});
+    }
+}
+
 TEST_CASE("delta: many small records are cut by their number") {
     Store store = store_of("b");
     for (std::uint64_t i = 1; i <= limits::kDeltaRecordsMax + 10; ++i) {
