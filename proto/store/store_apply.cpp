@@ -6,13 +6,6 @@
 #include "proto/store/store_impl.h"
 
 namespace meshd {
-namespace {
-
-/// Own records have later clocks than any seen of this node. What is claimed in our name beyond
-/// this is refused: it would drive our own next records over the limit. 2^40 writes stay.
-constexpr std::uint64_t kOwnClockMax = kHybridTimeMax.value - (std::uint64_t{1} << 40);
-
-}  // namespace
 
 bool is_newer(const RecordHeader& a, const RecordHeader& b) {
     return std::tie(a.clock, a.stream, a.counter) > std::tie(b.clock, b.stream, b.counter);
@@ -31,9 +24,7 @@ ApplyResult Store::Impl::apply(Arrival arrival) {
     const RecordHeader& header = arrival.record.header;
     const bool is_own = header.author == options.self;
     if (is_own) {
-        if (header.clock.value > kOwnClockMax) {
-            return refuse(&StoreCounts::malformed);
-        }
+        // As late as others take it: refused here, it would stand there for ever.
         clock = std::max(clock, header.clock);
     }
     if (is_own_current(header.stream)) {

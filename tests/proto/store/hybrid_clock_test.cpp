@@ -22,3 +22,8 @@ TEST_CASE("hybrid clock: a wall clock out of range stays within what a record ma
     CHECK(late <= kHybridTimeMax);
     CHECK(late.ms() == kHybridTimeMax.ms());
 }
+
+TEST_CASE("hybrid clock: at its end it stands") {
+    CHECK(next_hybrid_time(WallTime{1000}, HybridTime{kHybridTimeMax.value - 1}) == kHybridTimeMax);
+    CHECK(next_hybrid_time(WallTime{1000}, kHybridTimeMax) == kHybridTimeMax);
+}

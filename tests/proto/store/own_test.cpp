@@ -156,8 +156,41 @@ TEST_CASE("own records: a restarted node gets its former alerts back, and writes
     CHECK(fresh.write_alert(now(0, -9999), {}, 0).record.header.clock > clock);
 }
 
-TEST_CASE("own records: nobody can drive an own clock over the end of time") {
+TEST_CASE("own records: whatever clock others accept in an author's name, it writes past") {
     Store store = store_of("a");
-    CHECK(give(store, node_bytes("a", 0x91, 1, kHybridTimeMax.value)) == Applied::Refused);
-    CHECK(store.write_node(now(0), node_data()).record.header.clock.ms() == kWallStart);
+    store.write_node(now(0), node_data());
+    Store other = store_of("b", 0x21, 0x22);
+    pull_all(other, store, 0);
+    NodeData gone = node_data(0x91, 0x92);
+    gone.presence = Presence::Left;
+    const std::uint64_t wild = kHybridTimeMax.value - 1;
+    const Buffer forged = encode_node_record(header_of(RecordKind::Node, "a", 0x91, 1, wild), gone);
+    CHECK(give(other, forged) == Applied::New);
+    CHECK(give(store, forged) == Applied::Stale);
+    REQUIRE(store.own_records_outdated());
+    store.rewrite_own_records(now(10));
+    CHECK(pull_all(other, store, 10) == 1);
+    CHECK(other.node_record(id("a"))->record.node->presence == Presence::Here);
+    CHECK(other.hashes() == store.hashes());
+}
+
+TEST_CASE("own records: at the end of time they are still written, and read by all") {
+    Store store = store_of("a", 0x31, 0x32);
+    const Buffer forged = node_bytes("a", 0x21, 1, kHybridTimeMax.value);
+    Store other = store_of("b", 0x51, 0x52);
+    CHECK(give(other, forged) == Applied::New);
+    CHECK(give(store, forged) == Applied::Stale);
+    for (std::int64_t i = 0; i < 3; ++i) {
+        store.write_node(now(i), node_data());
+        store.write_state(now(i), {Activity::Idle, R"({"n":)" + std::to_string(i) + "}"});
+        store.write_alert(now(i), {}, 0);
+    }
+    CHECK(store.node_record(id("a"))->record.header.clock == kHybridTimeMax);
+    CHECK_FALSE(store.own_records_outdated());
+    pull_all(other, store, 5);
+    // Clocks are equal: the streams decide.
+    CHECK(other.node_record(id("a"))->record.header.stream == StreamId{0x31});
+    CHECK(other.state_record(id("a"))->record.state->document == R"({"n":2})");
+    CHECK(other.alerts().size() == 3);
+    CHECK(other.hashes() == store.hashes());
 }
