@@ -91,8 +91,10 @@ void Node::Impl::on_hello(TimePoint now, const Endpoint& from, const Hello& hell
             return;
         }
     }
-    discovery_.on_hello(now, from, hello.from.start, is_beacon, neighbours_.heard(),
-                        config_.max_peers);
+    if (!discovery_.on_hello(now, from, hello.from.start, is_beacon, neighbours_.heard(),
+                             config_.max_peers)) {
+        counters_.add(Counter::drop_offers);
+    }
     if (!is_beacon) {
         run_discovery(now);
     }
@@ -296,6 +298,7 @@ void Node::Impl::run_discovery(TimePoint now) {
     for (const Endpoint& to : due.hellos) {
         send_outside(to, handshake_.hello(), false);
     }
+    counters_.add(Counter::drop_offers, due.offers_dropped);
     for (const auto& [to, start] : due.offers) {
         Offer offer;
         offer.version_min = limits::kVersionMin;

@@ -28,9 +28,8 @@ Discovery::Discovery(TimePoint now, Options options, Prng& prng)
       beacon_at_(now),
       last_beacon_(now),
       probe_at_(now),
-      offers_(kOffersPerSecond, kOffersPerSecond),
-      hellos_(kHellosPerSecond, kHellosPerSecond),
-      per_source_(kHellosPerSourcePerSecond, 2 * kHellosPerSourcePerSecond) {
+      offers_({kOffersPerSecond, kOffersPerSecond}),
+      hellos_(kHellosPerSource, kHellosPerAddress, kHellosInAll) {
     start(now);
 }
 
@@ -67,7 +66,7 @@ Discovery::Admission Discovery::admit(TimePoint now, const Endpoint& from,
     if (std::find(seen_.begin(), seen_.end(), fingerprint) != seen_.end()) {
         return Admission::Duplicate;
     }
-    if (!hellos_.take(now) || !per_source_.take(now, from)) {
+    if (!hellos_.take(now, from)) {
         return Admission::Limited;
     }
     seen_[seen_next_] = fingerprint;
@@ -75,20 +74,22 @@ Discovery::Admission Discovery::admit(TimePoint now, const Endpoint& from,
     return Admission::Accept;
 }
 
-void Discovery::on_hello(TimePoint now, const Endpoint& from, StartId start, bool is_beacon,
+bool Discovery::on_hello(TimePoint now, const Endpoint& from, StartId start, bool is_beacon,
                          std::size_t heard, std::size_t max_peers) {
-    if (stopped_ || waiting_.size() >= kOffersWaitingMax) {
-        return;
+    if (stopped_) {
+        return true;
     }
-    if (!is_beacon) {
-        waiting_.push_back({now, from, start});
-        return;
-    }
-    // In a small mesh everybody answers; in a large one about three do.
+    // In a small mesh everybody answers a beacon; in a large one about three do.
     const double probability = heard <= max_peers ? 1.0 : 3.0 / (1.0 + static_cast<double>(heard));
-    if (prng_->unit() < probability) {
-        waiting_.push_back({now + prng_->between(Duration{}, milliseconds(50)), from, start});
+    if (is_beacon && prng_->unit() >= probability) {
+        return true;
     }
+    if (waiting_.size() >= kOffersWaitingMax) {
+        return false;
+    }
+    const Duration delay = is_beacon ? prng_->between(Duration{}, milliseconds(50)) : Duration{};
+    waiting_.push_back({now + delay, from, start});
+    return true;
 }
 
 Discovery::Due Discovery::on_timeout(TimePoint now, const Facts& facts) {
@@ -97,8 +98,13 @@ Discovery::Due Discovery::on_timeout(TimePoint now, const Facts& facts) {
         return due;
     }
     for (const Waiting& waiting : waiting_) {
-        if (waiting.at <= now && offers_.take(now)) {
+        if (waiting.at > now) {
+            continue;
+        }
+        if (offers_.take(now)) {
             due.offers.emplace_back(waiting.to, waiting.start);
+        } else {
+            due.offers_dropped += 1;
         }
     }
     std::erase_if(waiting_, [now](const Waiting& waiting) { return waiting.at <= now; });

@@ -37,13 +37,16 @@ class Discovery {
         bool beacon = false;
         std::vector<Endpoint> hellos;
         std::vector<std::pair<Endpoint, StartId>> offers;  ///< to whom, start id of their HELLO
+        std::size_t offers_dropped = 0;                    ///< due, but beyond kOffersPerSecond
     };
     enum class Admission { Accept, Duplicate, Limited };
 
     /// Offers in all and HELLOs per source and in all: discovery must never become a load.
     static constexpr double kOffersPerSecond = 20;
-    static constexpr double kHellosPerSourcePerSecond = 5;
-    static constexpr double kHellosPerSecond = 500;
+    static constexpr Rate kHellosPerSource{5, 10};
+    /// Eight nodes on one host, each at its full rate.
+    static constexpr Rate kHellosPerAddress{40, 40};
+    static constexpr Rate kHellosInAll{500, 500};
     static constexpr std::size_t kOffersWaitingMax = 64;
 
     Discovery(TimePoint now, Options options, Prng& prng);
@@ -51,8 +54,8 @@ class Discovery {
     /// Before anything else is done for a HELLO. The same datagram comes twice where broadcast and
     /// multicast both work; `fingerprint` (of its random bytes) tells.
     Admission admit(TimePoint now, const Endpoint& from, std::uint64_t fingerprint);
-    /// Plans an OFFER: to a beacon after 0–50 ms, by unicast at once.
-    void on_hello(TimePoint now, const Endpoint& from, StartId start, bool is_beacon,
+    /// Plans an OFFER: to a beacon after 0–50 ms, by unicast at once. False where too many wait.
+    bool on_hello(TimePoint now, const Endpoint& from, StartId start, bool is_beacon,
                   std::size_t heard, std::size_t max_peers);
     /// Something changed (a node came or went): beacon fast again.
     void on_change(TimePoint now);
@@ -88,8 +91,7 @@ class Discovery {
     std::vector<Bootstrap> bootstrap_;
     std::vector<Waiting> waiting_;
     TokenBucket offers_;
-    TokenBucket hellos_;
-    SourceLimiter per_source_;
+    ArrivalLimiter hellos_;
     std::array<std::uint64_t, 256> seen_{};  ///< fingerprints of the last HELLOs
     std::size_t seen_next_ = 0;
 };

@@ -4,23 +4,29 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <list>
 #include <map>
+#include <utility>
 
 #include "proto/base/endpoint.h"
 #include "proto/base/time.h"
 
 namespace meshd {
 
-/// Token bucket: `per_second` on average, `burst` at once.
+/// `per_second` on average, `burst` at once.
+struct Rate {
+    double per_second;
+    double burst;
+};
+
 class TokenBucket {
   public:
-    TokenBucket(double per_second, double burst)
-        : per_second_(per_second), burst_(burst), tokens_(burst) {}
+    explicit TokenBucket(Rate rate) : rate_(rate), tokens_(rate.burst) {}
 
     bool take(TimePoint now) {
         if (now > last_) {
             const double seconds = std::chrono::duration<double>(now - last_).count();
-            tokens_ = std::min(burst_, tokens_ + seconds * per_second_);
+            tokens_ = std::min(rate_.burst, tokens_ + seconds * rate_.per_second);
             last_ = now;
         }
         if (tokens_ < 1) {
@@ -29,43 +35,69 @@ class TokenBucket {
         tokens_ -= 1;
         return true;
     }
-    TimePoint last_used() const { return last_; }
 
   private:
-    double per_second_;
-    double burst_;
+    Rate rate_;
     double tokens_;
     TimePoint last_{};
 };
 
-/// A token bucket for each source address, in bounded memory: where the table is full the source
-/// that was silent longest makes room.
+/// A token bucket for each source, in bounded memory: where the table is full the source that was
+/// silent longest makes room. A flood of made-up sources meets a full table with each datagram, so
+/// that this must not cost a search through it.
 class SourceLimiter {
   public:
+    enum class By : std::uint8_t { Address, AddressAndPort };
     static constexpr std::size_t kSourcesMax = 1024;
 
-    SourceLimiter(double per_second, double burst) : per_second_(per_second), burst_(burst) {}
+    SourceLimiter(Rate rate, By by) : rate_(rate), by_(by) {}
 
     bool take(TimePoint now, const Endpoint& from) {
-        const Key key{from.address, from.port};
-        auto it = buckets_.find(key);
-        if (it == buckets_.end()) {
-            if (buckets_.size() >= kSourcesMax) {
-                buckets_.erase(std::min_element(
-                    buckets_.begin(), buckets_.end(), [](const auto& a, const auto& b) {
-                        return a.second.last_used() < b.second.last_used();
-                    }));
+        const Key key{from.address, by_ == By::Address ? std::uint16_t{0} : from.port};
+        auto it = index_.find(key);
+        if (it == index_.end()) {
+            if (index_.size() >= kSourcesMax) {
+                index_.erase(by_silence_.front().first);
+                by_silence_.pop_front();
             }
-            it = buckets_.emplace(key, TokenBucket(per_second_, burst_)).first;
+            by_silence_.emplace_back(key, TokenBucket(rate_));
+            it = index_.emplace(key, std::prev(by_silence_.end())).first;
+        } else {
+            by_silence_.splice(by_silence_.end(), by_silence_, it->second);
         }
-        return it->second.take(now);
+        return it->second->second.take(now);
     }
+
+    std::size_t size() const { return index_.size(); }
 
   private:
     using Key = std::pair<std::array<std::uint8_t, 16>, std::uint16_t>;
-    double per_second_;
-    double burst_;
-    std::map<Key, TokenBucket> buckets_;
+    using Buckets = std::list<std::pair<Key, TokenBucket>>;
+
+    Rate rate_;
+    By by_;
+    Buckets by_silence_;  ///< silent longest first
+    std::map<Key, Buckets::iterator> index_;
+};
+
+/// What may come in of messages that anyone can send: limited for each address and port, for each
+/// address (several nodes may share a host), and in all. In this order, so that whoever exceeds its
+/// own share takes nothing of what others share with it.
+class ArrivalLimiter {
+  public:
+    ArrivalLimiter(Rate per_source, Rate per_address, Rate in_all)
+        : per_source_(per_source, SourceLimiter::By::AddressAndPort),
+          per_address_(per_address, SourceLimiter::By::Address),
+          in_all_(in_all) {}
+
+    bool take(TimePoint now, const Endpoint& from) {
+        return per_source_.take(now, from) && per_address_.take(now, from) && in_all_.take(now);
+    }
+
+  private:
+    SourceLimiter per_source_;
+    SourceLimiter per_address_;
+    TokenBucket in_all_;
 };
 
 }  // namespace meshd

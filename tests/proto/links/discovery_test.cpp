@@ -22,6 +22,7 @@ struct Fixture {
     std::vector<Duration> beacons;  ///< since at(0)
     std::vector<std::pair<Duration, Endpoint>> hellos;
     std::vector<std::pair<Duration, Endpoint>> offers;
+    std::size_t dropped = 0;
 
     void start(std::vector<Endpoint> bootstrap = {}) {
         discovery.emplace(now, Discovery::Options{seconds(5), seconds(60), std::move(bootstrap)},
@@ -37,6 +38,7 @@ struct Fixture {
             for (const Endpoint& to : due.hellos) {
                 hellos.emplace_back(now - at(0), to);
             }
+            dropped += due.offers_dropped;
             for (const auto& [to, start] : due.offers) {
                 offers.emplace_back(now - at(0), to);
             }
@@ -238,18 +240,23 @@ TEST_CASE_FIXTURE(Fixture, "discovery: at most 20 offers a second, and a bounded
     run_until(at(10'000));
     std::size_t answered = 0;
     for (int ms = 0; ms < 10'000; ms += 10) {
-        discovery->on_hello(now, box(1), StartId{1}, false, 1, 10);
+        CHECK(discovery->on_hello(now, box(1), StartId{1}, false, 1, 10));
         run_until(now + milliseconds(10));
         answered += offers.size();
         offers.clear();
     }
     CHECK(answered >= 200);
     CHECK(answered <= 220);
+    CHECK(answered + dropped == 1000);
     run_until(now + seconds(2));
+    std::size_t refused = 0;
     for (std::size_t i = 0; i < 2 * Discovery::kOffersWaitingMax; ++i) {
-        discovery->on_hello(now, box(1), StartId{1}, false, 1, 10);
+        refused += discovery->on_hello(now, box(1), StartId{1}, false, 1, 10) ? 0 : 1;
     }
-    CHECK(discovery->on_timeout(now, facts).offers.size() == 20);
+    CHECK(refused == Discovery::kOffersWaitingMax);
+    const auto due = discovery->on_timeout(now, facts);
+    CHECK(due.offers.size() == 20);
+    CHECK(due.offers_dropped == Discovery::kOffersWaitingMax - 20);
 }
 
 TEST_CASE_FIXTURE(Fixture, "discovery: one beacon by broadcast and multicast counts once") {
@@ -284,11 +291,32 @@ TEST_CASE_FIXTURE(Fixture, "discovery: HELLOs of all sources together are limite
     start();
     std::uint64_t accepted = 0;
     for (std::uint64_t i = 0; i < 2000; ++i) {
-        const Endpoint from =
-            box(static_cast<std::uint8_t>(i % 250), static_cast<std::uint16_t>(1 + i / 250));
+        const Endpoint from = box(static_cast<std::uint8_t>(i % 250));
         accepted += discovery->admit(at(0), from, i + 1) == Discovery::Admission::Accept ? 1 : 0;
     }
-    CHECK(accepted == static_cast<std::uint64_t>(Discovery::kHellosPerSecond));
+    CHECK(accepted == static_cast<std::uint64_t>(Discovery::kHellosInAll.burst));
+}
+
+TEST_CASE_FIXTURE(Fixture, "discovery: a host that floods, from any ports, starves no other") {
+    start();
+    std::uint64_t fingerprint = 1;
+    const auto accepted = [&](TimePoint when, const Endpoint& from) {
+        return discovery->admit(when, from, fingerprint++) == Discovery::Admission::Accept;
+    };
+    std::size_t of_flood = 0;
+    std::size_t of_others = 0;
+    for (int ms = 0; ms < 10'000; ++ms) {
+        for (int i = 0; i < 10; ++i) {
+            const auto port = static_cast<std::uint16_t>(1 + (ms * 10 + i) % 60'000);
+            of_flood += accepted(at(ms), box(1, port)) ? 1 : 0;
+        }
+        if (ms % 500 == 0) {
+            of_others += accepted(at(ms), box(2)) ? 1 : 0;
+        }
+    }
+    CHECK(of_flood >= 400);
+    CHECK(of_flood <= 441);
+    CHECK(of_others == 20);
 }
 
 TEST_CASE_FIXTURE(Fixture, "discovery: stopped, it asks and answers no one until it starts again") {

@@ -9,7 +9,7 @@ using namespace meshd;
 using namespace meshd::test;
 
 TEST_CASE("rate limit: a burst at once, then the average") {
-    TokenBucket bucket(10, 5);
+    TokenBucket bucket({10, 5});
     int taken = 0;
     while (bucket.take(at(0))) {
         ++taken;
@@ -27,7 +27,7 @@ TEST_CASE("rate limit: a burst at once, then the average") {
 }
 
 TEST_CASE("rate limit: silence saves up no more than the burst") {
-    TokenBucket bucket(10, 5);
+    TokenBucket bucket({10, 5});
     while (bucket.take(at(0))) {
     }
     int taken = 0;
@@ -38,7 +38,7 @@ TEST_CASE("rate limit: silence saves up no more than the burst") {
 }
 
 TEST_CASE("rate limit: one noisy source takes nothing from others") {
-    SourceLimiter limiter(5, 10);
+    SourceLimiter limiter({5, 10}, SourceLimiter::By::AddressAndPort);
     int noisy = 0;
     for (int i = 0; i < 1000; ++i) {
         noisy += limiter.take(at(0), box(1)) ? 1 : 0;
@@ -50,7 +50,7 @@ TEST_CASE("rate limit: one noisy source takes nothing from others") {
 }
 
 TEST_CASE("rate limit: with a full table the source silent longest makes room") {
-    SourceLimiter limiter(5, 1);
+    SourceLimiter limiter({5, 1}, SourceLimiter::By::AddressAndPort);
     CHECK(limiter.take(at(0), box(1)));
     CHECK(limiter.take(at(1), box(2)));
     for (std::size_t i = 2; i < SourceLimiter::kSourcesMax; ++i) {
@@ -60,4 +60,51 @@ TEST_CASE("rate limit: with a full table the source silent longest makes room") 
     CHECK(limiter.take(at(4), box(4)));
     CHECK_FALSE(limiter.take(at(4), box(1)));
     CHECK(limiter.take(at(4), box(2)));  // was forgotten, so its bucket is full again
+}
+
+TEST_CASE("rate limit: by address, ports share one bucket") {
+    SourceLimiter limiter({5, 10}, SourceLimiter::By::Address);
+    int taken = 0;
+    for (std::uint16_t port = 1; port <= 100; ++port) {
+        taken += limiter.take(at(0), box(1, port)) ? 1 : 0;
+    }
+    CHECK(taken == 10);
+    CHECK(limiter.take(at(0), box(2)));
+}
+
+TEST_CASE("rate limit: a full table costs little for each of many made-up sources") {
+    SourceLimiter limiter({5, 10}, SourceLimiter::By::AddressAndPort);
+    std::size_t taken = 0;
+    constexpr std::size_t kSources = 300'000;
+    for (std::size_t i = 0; i < kSources; ++i) {
+        const Endpoint from =
+            box(static_cast<std::uint8_t>(i >> 16), static_cast<std::uint16_t>(i));
+        taken += limiter.take(at(0), from) ? 1 : 0;
+        REQUIRE(limiter.size() <= SourceLimiter::kSourcesMax);
+    }
+    CHECK(taken == kSources);
+}
+
+TEST_CASE("arrival limit: a flood of one source leaves the shared allowance to the others") {
+    ArrivalLimiter limiter({5, 10}, {40, 40}, {500, 500});
+    SUBCASE("from one port") {
+        for (int i = 0; i < 2000; ++i) {
+            limiter.take(at(0), box(1));
+        }
+        CHECK(limiter.take(at(0), box(1, 10'000)));
+    }
+    SUBCASE("from many ports") {
+        int taken = 0;
+        for (std::uint16_t port = 1; port <= 2000; ++port) {
+            taken += limiter.take(at(0), box(1, port)) ? 1 : 0;
+        }
+        CHECK(taken == 40);
+    }
+    int others = 0;
+    for (std::uint8_t number = 2; number <= 40; ++number) {
+        for (int i = 0; i < 10; ++i) {
+            others += limiter.take(at(0), box(number)) ? 1 : 0;
+        }
+    }
+    CHECK(others == 390);
 }
