@@ -27,6 +27,9 @@ void Node::Impl::send_outside(const Endpoint& to, const Message& message, bool i
     const std::size_t pad_to = std::holds_alternative<Hello>(message) ? limits::kHelloBytes : 0;
     transmits_.push_back({to, is_beacon, std::move(builder).finish(pad_to)});
     counters_.add(Counter::messages_sent);
+    if (std::holds_alternative<Hello>(message)) {
+        discovery_.on_asked(now_, is_beacon ? std::nullopt : std::optional(to));
+    }
 }
 
 void Node::Impl::on_conflict(TimePoint now) {
@@ -101,8 +104,12 @@ void Node::Impl::on_hello(TimePoint now, const Endpoint& from, const Hello& hell
 }
 
 void Node::Impl::on_offer(TimePoint now, const Endpoint& from, const Offer& offer) {
-    if (offer.to != self_.start) {
+    if (offer.to != self_.start || !discovery_.expects_offer(now, from)) {
         counters_.add(Counter::drop_not_for_us);
+        return;
+    }
+    if (!discovery_.admit_offer(now, from)) {
+        counters_.add(Counter::drop_rate);
         return;
     }
     if (!is_acceptable(offer.from, offer.version_min, offer.version_max)) {

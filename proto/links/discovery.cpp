@@ -29,7 +29,8 @@ Discovery::Discovery(TimePoint now, Options options, Prng& prng)
       last_beacon_(now),
       probe_at_(now),
       offers_({kOffersPerSecond, kOffersPerSecond}),
-      hellos_(kHellosPerSource, kHellosPerAddress, kHellosInAll) {
+      hellos_(kHellosPerSource, kHellosPerAddress, kHellosInAll),
+      offers_heard_(kHellosPerSource, kHellosPerAddress, kHellosInAll) {
     start(now);
 }
 
@@ -90,6 +91,25 @@ bool Discovery::on_hello(TimePoint now, const Endpoint& from, StartId start, boo
     const Duration delay = is_beacon ? prng_->between(Duration{}, milliseconds(50)) : Duration{};
     waiting_.push_back({now + delay, from, start});
     return true;
+}
+
+void Discovery::on_asked(TimePoint now, const std::optional<Endpoint>& to) {
+    if (!to) {
+        all_asked_at_ = now;
+        return;
+    }
+    while (!asked_.empty() &&
+           (asked_.size() >= kAskedMax || now - asked_.front().first > kOfferExpectedFor)) {
+        asked_.pop_front();
+    }
+    asked_.emplace_back(now, *to);
+}
+
+bool Discovery::expects_offer(TimePoint now, const Endpoint& from) const {
+    return (all_asked_at_ && now - *all_asked_at_ <= kOfferExpectedFor) ||
+           std::any_of(asked_.begin(), asked_.end(), [&](const auto& asked) {
+               return now - asked.first <= kOfferExpectedFor && asked.second.same_address(from);
+           });
 }
 
 Discovery::Due Discovery::on_timeout(TimePoint now, const Facts& facts) {

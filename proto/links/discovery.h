@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <deque>
 #include <map>
 #include <optional>
 #include <vector>
@@ -48,6 +49,10 @@ class Discovery {
     static constexpr Rate kHellosPerAddress{40, 40};
     static constexpr Rate kHellosInAll{500, 500};
     static constexpr std::size_t kOffersWaitingMax = 64;
+    /// An OFFER comes within 50 ms and a round trip of a bad uplink; later ones were not asked for.
+    static constexpr Duration kOfferExpectedFor = std::chrono::seconds(3);
+    /// HELLOs by unicast that may be unanswered at once; the oldest are forgotten beyond it.
+    static constexpr std::size_t kAskedMax = 256;
 
     Discovery(TimePoint now, Options options, Prng& prng);
 
@@ -57,6 +62,12 @@ class Discovery {
     /// Plans an OFFER: to a beacon after 0–50 ms, by unicast at once. False where too many wait.
     bool on_hello(TimePoint now, const Endpoint& from, StartId start, bool is_beacon,
                   std::size_t heard, std::size_t max_peers);
+    /// A HELLO was sent, by whatever part of the node: to one endpoint, or as a beacon.
+    void on_asked(TimePoint now, const std::optional<Endpoint>& to);
+    /// Whether an OFFER from there can be the answer to a HELLO of ours.
+    bool expects_offer(TimePoint now, const Endpoint& from) const;
+    /// Before anything else is done for an OFFER: limited like HELLOs, by a budget of its own.
+    bool admit_offer(TimePoint now, const Endpoint& from) { return offers_heard_.take(now, from); }
     /// Something changed (a node came or went): beacon fast again.
     void on_change(TimePoint now);
     /// Stops (leaving) and starts again.
@@ -92,7 +103,10 @@ class Discovery {
     std::vector<Waiting> waiting_;
     TokenBucket offers_;
     ArrivalLimiter hellos_;
-    std::array<std::uint64_t, 256> seen_{};  ///< fingerprints of the last HELLOs
+    ArrivalLimiter offers_heard_;
+    std::optional<TimePoint> all_asked_at_;
+    std::deque<std::pair<TimePoint, Endpoint>> asked_;  ///< oldest first
+    std::array<std::uint64_t, 256> seen_{};             ///< fingerprints of the last HELLOs
     std::size_t seen_next_ = 0;
 };
 

@@ -16,16 +16,31 @@ constexpr Duration kTickAgain = milliseconds(250);
 
 }  // namespace
 
+/// Links are few and handshakes bounded, so that this passes over few nodes that stay.
+bool Neighbours::make_room() {
+    for (auto oldest = by_last_heard_.begin(); oldest != by_last_heard_.end(); ++oldest) {
+        const auto it = heard_.find(oldest->second);
+        if (!it->second.is_linked_or_pending) {
+            heard_.erase(it);
+            by_last_heard_.erase(oldest);
+            return true;
+        }
+    }
+    return false;
+}
+
 bool Neighbours::on_heard(TimePoint now, const Identity& identity, const Endpoint& endpoint,
                           const std::optional<Cookie>& cookie) {
     auto it = heard_.find(identity.node);
     if (it == heard_.end()) {
-        if (heard_.size() >= kHeardMax) {
+        if (heard_.size() >= kHeardMax && !make_room()) {
             return false;
         }
         it = heard_.emplace(identity.node, HeardNode{}).first;
     }
     HeardNode& heard = it->second;
+    by_last_heard_.erase({heard.last_heard, identity.node});
+    by_last_heard_.emplace(now, identity.node);
     const bool is_new = heard.identity != identity;
     if (is_new) {
         heard = HeardNode{};
@@ -124,10 +139,15 @@ std::vector<Neighbours::Want> Neighbours::on_timeout(TimePoint now, const Facts&
         return {};
     }
     tick_at_.reset();
-    std::erase_if(heard_, [&](const auto& entry) {
-        return now - entry.second.last_heard > options_.heard_for &&
-               !facts.is_linked_or_pending(entry.first);
-    });
+    for (auto it = heard_.begin(); it != heard_.end();) {
+        const auto current = it++;
+        auto& [node, heard] = *current;
+        heard.is_linked_or_pending = facts.is_linked_or_pending(node);
+        if (now - heard.last_heard > options_.heard_for && !heard.is_linked_or_pending) {
+            by_last_heard_.erase({heard.last_heard, node});
+            heard_.erase(current);
+        }
+    }
     std::vector<Want> wants;
     const std::size_t target =
         is_full_mesh() ? heard_.size() : std::min(kTarget, options_.max_peers);

@@ -11,6 +11,8 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "proto/base/prng.h"
@@ -29,6 +31,7 @@ struct HeardNode {
     std::optional<Cookie> cookie;  ///< from its last offer
     TimePoint cookie_at;
     std::optional<TimePoint> unreachable_since;  ///< in the topology, as of the last tick
+    bool is_linked_or_pending = false;           ///< as of the last tick
 };
 
 class Neighbours {
@@ -62,8 +65,8 @@ class Neighbours {
 
     Neighbours(Options options, Prng& prng) : options_(options), prng_(&prng) {}
 
-    /// True where the node was not known here (new name, or a new start of it). False and nothing
-    /// kept where the table is full.
+    /// True where the node was not known here (new name, or a new start of it). In a full table the
+    /// one silent longest, of those without link or handshake, makes room.
     bool on_heard(TimePoint now, const Identity& identity, const Endpoint& endpoint,
                   const std::optional<Cookie>& cookie);
     void on_failed(TimePoint now, const NodeId& peer, bool refused);
@@ -79,6 +82,7 @@ class Neighbours {
     const HeardNode* find(const NodeId& node) const;
 
   private:
+    bool make_room();
     bool is_full_mesh() const { return heard_.size() <= options_.max_peers; }
     std::optional<Want> choose_fill(TimePoint now, const Facts& facts,
                                     const std::vector<Want>& chosen);
@@ -88,6 +92,7 @@ class Neighbours {
     Options options_;
     Prng* prng_;
     std::map<NodeId, HeardNode> heard_;
+    std::set<std::pair<TimePoint, NodeId>> by_last_heard_;  ///< all of heard_
     std::optional<TimePoint> tick_at_;
     std::optional<TimePoint> bridge_at_;
 };

@@ -254,15 +254,41 @@ TEST_CASE_FIXTURE(Fixture, "neighbours: not heard for the time is forgotten, unl
     CHECK(neighbours.find(node(1)) != nullptr);
 }
 
-TEST_CASE_FIXTURE(Fixture, "neighbours: the table of heard nodes is bounded") {
+TEST_CASE_FIXTURE(Fixture,
+                  "neighbours: in a full table the unlinked node silent longest makes room") {
     for (std::size_t i = 1; i <= Neighbours::kHeardMax; ++i) {
-        CHECK(neighbours.on_heard(at(0), identity(node(i).text(), i, i), box(1), std::nullopt));
+        const auto when = at(static_cast<std::int64_t>(i));
+        CHECK(neighbours.on_heard(when, identity(node(i).text(), i, i), box(1), std::nullopt));
     }
-    CHECK_FALSE(neighbours.on_heard(at(0), identity("late", 1, 1), box(1), std::nullopt));
+    linked = {node(1), node(2)};
+    tick_now(at(5000));
+    CHECK_FALSE(neighbours.on_heard(at(5000), identity("n3", 3, 3), box(9), std::nullopt));
+    CHECK(neighbours.find(node(3))->endpoint == box(9));
+    CHECK(neighbours.on_heard(at(5001), identity("late", 1, 1), box(1), std::nullopt));
+    CHECK(neighbours.heard() == Neighbours::kHeardMax);
+    CHECK(neighbours.find(id("late")) != nullptr);
+    CHECK(neighbours.find(node(4)) == nullptr);
+    CHECK(neighbours.on_heard(at(5002), identity("later", 1, 1), box(1), std::nullopt));
+    CHECK(neighbours.find(node(5)) == nullptr);
+    for (const std::size_t kept : {1U, 2U, 3U, 6U}) {
+        CHECK(neighbours.find(node(kept)) != nullptr);
+    }
+    linked = {node(2)};
+    tick_now(at(6000));
+    CHECK(neighbours.on_heard(at(6001), identity("last", 1, 1), box(1), std::nullopt));
+    CHECK(neighbours.find(node(1)) == nullptr);
+    CHECK(neighbours.heard() == Neighbours::kHeardMax);
+}
+
+TEST_CASE_FIXTURE(Fixture, "neighbours: where all that are heard are linked there is no room") {
+    for (std::size_t i = 1; i <= Neighbours::kHeardMax; ++i) {
+        neighbours.on_heard(at(0), identity(node(i).text(), i, i), box(1), std::nullopt);
+        linked.insert(node(i));
+    }
+    tick_now(at(0));
+    CHECK_FALSE(neighbours.on_heard(at(1), identity("late", 1, 1), box(1), std::nullopt));
     CHECK(neighbours.find(id("late")) == nullptr);
     CHECK(neighbours.heard() == Neighbours::kHeardMax);
-    CHECK_FALSE(neighbours.on_heard(at(1), identity("n1", 1, 1), box(9), std::nullopt));
-    CHECK(neighbours.find(node(1))->endpoint == box(9));
 }
 
 TEST_CASE_FIXTURE(Fixture, "neighbours: a REQ is accepted below the bound of its reason") {

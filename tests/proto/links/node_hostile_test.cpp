@@ -180,6 +180,31 @@ TEST_CASE_FIXTURE(Pair, "node: OFFER, REQ and ACC for another start, or with a m
     check_only_counts(box(9), outside(req), Counter::drop_other_mesh);
 }
 
+TEST_CASE_FIXTURE(Pair, "node: an OFFER that nobody asked for leaves no node behind") {
+    Offer offer{1, 1, kStranger, node(1).status(now()).start, {}};
+    // A lone pair backs off to beacons a minute apart.
+    run_for(seconds(300));
+    const auto beacons = count(1, Counter::beacons_sent);
+    REQUIRE(run_until(seconds(100), [&] { return count(1, Counter::beacons_sent) > beacons; }));
+    run_for(milliseconds(3100));
+    sent_by(1);
+    const auto discovered = count(1, Counter::peers_discovered);
+    check_only_counts(box(9), outside(offer), Counter::drop_not_for_us);
+    CHECK(count(1, Counter::peers_discovered) == discovered);
+}
+
+TEST_CASE_FIXTURE(Pair, "node: OFFERs beyond the rate of their source are dropped") {
+    const auto beacons = count(1, Counter::beacons_sent);
+    REQUIRE(run_until(seconds(100), [&] { return count(1, Counter::beacons_sent) > beacons; }));
+    const auto discovered = count(1, Counter::peers_discovered);
+    for (std::uint8_t i = 0; i < 30; ++i) {
+        const Identity stranger = identity("x" + std::to_string(i), i + 1U, i + 1U);
+        inject(1, box(9), outside(Offer{1, 1, stranger, node(1).status(now()).start, {}}, i));
+    }
+    CHECK(count(1, Counter::drop_rate) == 20);
+    CHECK(count(1, Counter::peers_discovered) == discovered + 10);
+}
+
 TEST_CASE_FIXTURE(Pair, "node: a cookie proves one address only") {
     inject(1, box(9), outside(hello_of(kStranger, std::nullopt), 11));
     const auto sent = sent_by(1);
