@@ -161,7 +161,9 @@ void Node::Impl::on_req(TimePoint now, const Endpoint& from, const Req& req) {
         }
     }
     neighbours_.on_heard(now, req.from, from, std::nullopt);
-    handshake_.on_req(now, from, req, refusal);
+    if (!handshake_.on_req(now, from, req, refusal)) {
+        counters_.add(Counter::drop_full);
+    }
 }
 
 void Node::Impl::on_acc(TimePoint now, const Endpoint& from, const Acc& acc) {

@@ -163,7 +163,14 @@ void Handshake::on_acc(TimePoint now, const Endpoint& from, const Acc& acc) {
     apply(now, it, acc.refused.empty() ? Input::Accepted : Input::Refused, nullptr, &acc);
 }
 
-void Handshake::on_req(TimePoint now, const Endpoint& from, const Req& req,
+bool Handshake::has_room_for(const Endpoint& from) const {
+    const auto of_address = std::count_if(slots_.begin(), slots_.end(), [&](const auto& entry) {
+        return entry.second.endpoint.address == from.address;
+    });
+    return slots_.size() < kSlotsMax && static_cast<std::size_t>(of_address) < kSlotsPerAddressMax;
+}
+
+bool Handshake::on_req(TimePoint now, const Endpoint& from, const Req& req,
                        const std::string& refusal) {
     Acc acc;
     acc.from = self_;
@@ -171,15 +178,16 @@ void Handshake::on_req(TimePoint now, const Endpoint& from, const Req& req,
     if (!refusal.empty()) {
         acc.refused = refusal;
         messages_.push_back({from, acc});
-        return;
+        return true;
     }
     const auto crossing = initiations_.find(req.from.node);
     if (crossing != initiations_.end()) {
-        const bool won = own_req_wins(self_, req.from);
+        // A REQ to a former start of the peer is never answered: it must not win.
+        const bool won = crossing->second.peer == req.from && own_req_wins(self_, req.from);
         const bool ignore = crossing->second.state == State::ReqSent && won;
         apply(now, crossing, won ? Input::CrossingWon : Input::CrossingLost, nullptr, nullptr);
         if (ignore) {
-            return;
+            return true;
         }
     }
     auto slot = std::find_if(slots_.begin(), slots_.end(), [&](const auto& entry) {
@@ -187,14 +195,15 @@ void Handshake::on_req(TimePoint now, const Endpoint& from, const Req& req,
                entry.second.endpoint == from;
     });
     if (slot == slots_.end()) {
-        if (slots_.size() >= kSlotsMax) {
-            return;
+        if (!has_room_for(from)) {
+            return false;
         }
         const SessionId id = draw_session();
         slot = slots_.emplace(id, Slot{req.from, from, id, req.session, now + kSlotLife}).first;
     }
     acc.session = slot->second.own_session;
     messages_.push_back({from, acc});
+    return true;
 }
 
 std::optional<Established> Handshake::on_confirmed(SessionId session, const Endpoint& from) {

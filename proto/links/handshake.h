@@ -65,6 +65,9 @@ class Handshake {
     static constexpr Duration kSlotLife = std::chrono::seconds(2);
     /// Half-open slots: more than a node may have links, less than would matter as memory.
     static constexpr std::size_t kSlotsMax = 64;
+    /// Of one address: a slot lives for a round trip, so that a host of several nodes gets by, and
+    /// who collects cookies cannot fill the table alone.
+    static constexpr std::size_t kSlotsPerAddressMax = 4;
     /// Repetitions after 100, 200, 400 and 800 ms; then it failed.
     static constexpr unsigned kAttemptsMax = 4;
 
@@ -76,8 +79,9 @@ class Handshake {
                   const std::optional<Cookie>& cookie);
     void on_offer(TimePoint now, const Endpoint& from, const Offer& offer);
     void on_acc(TimePoint now, const Endpoint& from, const Acc& acc);
-    /// A REQ with a valid cookie. `refusal` non-empty: answered with that; nothing is kept.
-    void on_req(TimePoint now, const Endpoint& from, const Req& req, const std::string& refusal);
+    /// A REQ with a valid cookie. `refusal` non-empty: answered with that; nothing is kept. False
+    /// where there is no room for a slot: it gets no answer.
+    bool on_req(TimePoint now, const Endpoint& from, const Req& req, const std::string& refusal);
     /// A valid session datagram for a slot: takes the slot and returns what it has become.
     std::optional<Established> on_confirmed(SessionId session, const Endpoint& from);
     void on_timeout(TimePoint now);
@@ -122,6 +126,7 @@ class Handshake {
     void apply(TimePoint now, std::map<NodeId, Initiation>::iterator it, Input input,
                const Offer* offer, const Acc* acc);
     SessionId draw_session();
+    bool has_room_for(const Endpoint& from) const;
 
     Identity self_;
     std::string mesh_;

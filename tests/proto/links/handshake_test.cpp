@@ -263,17 +263,49 @@ TEST_CASE_FIXTURE(Fixture, "handshake: who asked and was answered is not asked b
 }
 
 TEST_CASE_FIXTURE(Fixture, "handshake: slots are bounded and make room by expiring") {
-    for (std::uint32_t i = 1; i <= Handshake::kSlotsMax; ++i) {
-        handshake.on_req(at(0), kPeerAt, req_of(kPeer, i), "");
-        CHECK(sent<Acc>());
+    for (std::uint8_t i = 1; i <= Handshake::kSlotsMax; ++i) {
+        CHECK(handshake.on_req(at(0), box(i), req_of(kPeer, i), ""));
+        CHECK(sent<Acc>(box(i)));
     }
-    handshake.on_req(at(1), kPeerAt, req_of(kPeer, 1000), "");
+    CHECK_FALSE(handshake.on_req(at(1), box(200), req_of(kPeer, 1000), ""));
     CHECK(is_silent());
-    handshake.on_req(at(1), kPeerAt, req_of(kPeer, 1), "");
-    CHECK(sent<Acc>());
+    CHECK(handshake.on_req(at(1), box(1), req_of(kPeer, 1), ""));
+    CHECK(sent<Acc>(box(1)));
     handshake.on_timeout(at(0) + Handshake::kSlotLife);
-    handshake.on_req(at(2001), kPeerAt, req_of(kPeer, 1000), "");
-    CHECK(sent<Acc>());
+    CHECK(handshake.on_req(at(2001), box(200), req_of(kPeer, 1000), ""));
+    CHECK(sent<Acc>(box(200)));
+}
+
+TEST_CASE_FIXTURE(Fixture, "handshake: one address fills 4 slots, by whatever names and ports") {
+    for (std::uint16_t i = 1; i <= Handshake::kSlotsPerAddressMax; ++i) {
+        CHECK(handshake.on_req(at(0), box(2, i), req_of(identity("x" + std::to_string(i), i, i), i),
+                               ""));
+        CHECK(sent<Acc>(box(2, i)));
+    }
+    CHECK_FALSE(handshake.on_req(at(0), box(2, 99), req_of(identity("x99", 99, 99), 99), ""));
+    CHECK(is_silent());
+    CHECK(handshake.pending(NodeId()) == Handshake::kSlotsPerAddressMax);
+    CHECK(handshake.on_req(at(0), box(2, 1), req_of(identity("x1", 1, 1), 1), ""));
+    CHECK(sent<Acc>(box(2, 1)));
+    CHECK(handshake.on_req(at(0), box(3), req_of(kPeer, 77), ""));
+    CHECK(sent<Acc>(box(3)));
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "handshake: a REQ of a restarted peer ends what its former start was asked") {
+    const Identity small = identity("peer", 1, 10);
+    const Identity restarted = identity("peer", 1, 11);
+    handshake.initiate(at(0), small, kPeerAt, LinkReason::Fill, kCookie);
+    CHECK(sent<Req>());
+    CHECK(handshake.on_req(at(1), kPeerAt, req_of(restarted, 77), ""));
+    const auto acc = sent<Acc>();
+    REQUIRE(acc);
+    CHECK(acc->to == restarted.start);
+    CHECK(acc->session);
+    handshake.on_timeout(at(100));
+    CHECK(is_silent());
+    CHECK_FALSE(handshake.poll_failed());
+    CHECK(handshake.pending(NodeId()) == 1);
 }
 
 TEST_CASE_FIXTURE(Fixture, "handshake: clear forgets initiations and slots") {
@@ -288,8 +320,9 @@ TEST_CASE_FIXTURE(Fixture, "handshake: clear forgets initiations and slots") {
 TEST_CASE_FIXTURE(Fixture, "handshake: no session id is given twice at a time") {
     std::vector<SessionId> ids;
     for (std::uint32_t i = 1; i <= Handshake::kSlotsMax; ++i) {
-        handshake.on_req(at(0), kPeerAt, req_of(identity("peer", 100 + i, 90), i), "");
-        const auto acc = sent<Acc>();
+        const Endpoint from = box(static_cast<std::uint8_t>(i));
+        handshake.on_req(at(0), from, req_of(identity("peer", 100 + i, 90), i), "");
+        const auto acc = sent<Acc>(from);
         REQUIRE(acc);
         CHECK(acc->session);
         CHECK(handshake.is_session_used(acc->session));
