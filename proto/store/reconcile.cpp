@@ -98,7 +98,7 @@ void Reconciler::compare(TimePoint now, const NodeId& peer, PeerState& state, St
     if (lacked_nothing) {
         // It is the peer that lacks something: it will ask us.
         state.ask_interval = std::min(state.ask_interval * 2, kAskIntervalMax);
-    } else {
+    } else if (state.last_pull_brought) {
         state.ask_interval = kAskInterval;
     }
     if (!wants.empty() && !state.pull) {
@@ -117,6 +117,7 @@ void Reconciler::on_delta(TimePoint now, const NodeId& peer, Store& store) {
     pull.deadline = now + kPullTimeout;
     if (pull.wants.empty()) {
         it->second.pull.reset();
+        it->second.last_pull_brought = true;
         // More may lie beyond the bound of one pull: ask again as soon as hashes still differ.
         it->second.ask_at = now;
     } else if (pull.deltas >= kDeltasPerPull) {
@@ -129,11 +130,17 @@ void Reconciler::on_delta(TimePoint now, const NodeId& peer, Store& store) {
 void Reconciler::continue_pull(TimePoint now, const NodeId& peer, PeerState& state) {
     PullState last = std::move(*state.pull);
     state.pull.reset();
-    if (!last.wants.empty() && lacking(last.wants) < last.lacking_before) {
-        start_pull(now, peer, state, std::move(last.wants));
-    } else {
-        state.ask_interval = std::min(state.ask_interval * 2, kAskIntervalMax);
+    state.last_pull_brought = lacking(last.wants) < last.lacking_before;
+    if (state.last_pull_brought) {
+        state.ask_interval = kAskInterval;
+        if (!last.wants.empty()) {
+            start_pull(now, peer, state, std::move(last.wants));
+        }
+        return;
     }
+    // No answer at all may be a slow link's, and costs little to ask for again.
+    const Duration longest = last.deltas > 0 ? kAskIntervalBarrenMax : kAskIntervalMax;
+    state.ask_interval = std::min(state.ask_interval * 2, longest);
 }
 
 void Reconciler::on_timeout(TimePoint now, Store& store) {

@@ -5,8 +5,8 @@
 /// lost, doubled or reordered.
 ///
 /// Invariants: at most one digest asked for per second over all peers, but one at once on each new
-/// link; a peer whose digest lacked nothing we need is asked ever more rarely; of one stream at
-/// most one pull is under way, whichever peer it went to.
+/// link; a peer whose digest lacked nothing we need, or whose answers bring nothing, is asked ever
+/// more rarely; of one stream at most one pull is under way, whichever peer it went to.
 #pragma once
 
 #include <map>
@@ -26,6 +26,9 @@ class Reconciler {
     static constexpr Duration kHold = std::chrono::milliseconds(250);
     static constexpr Duration kAskInterval = std::chrono::seconds(1);
     static constexpr Duration kAskIntervalMax = std::chrono::seconds(5);
+    /// The same for a peer whose answers came and brought nothing: it has what is refused here, for
+    /// want of room or as malformed, and would be fetched again each time.
+    static constexpr Duration kAskIntervalBarrenMax = std::chrono::seconds(60);
     /// Without a delta for so long a pull counts as lost.
     static constexpr Duration kPullTimeout = std::chrono::milliseconds(500);
     /// Deltas sent in answer to one pull: what a link has in flight before the receiver asks on.
@@ -68,7 +71,8 @@ class Reconciler {
         bool differs = false;
         TimePoint ask_at;  ///< not before
         Duration ask_interval = kAskInterval;
-        bool fresh = true;  ///< new link: ask at once, compare without the hold
+        bool last_pull_brought = true;  ///< something, or there was none yet
+        bool fresh = true;              ///< new link: ask at once, compare without the hold
         std::optional<Held> held;
         std::optional<PullState> pull;
     };
