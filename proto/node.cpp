@@ -73,7 +73,7 @@ Node::Impl::Impl(Config config, NodeOptions options, Now start)
                  prng_),
       volatile_stream_{prng_.next() | 1},
       durable_stream_{prng_.next() | 1},
-      store_({self_.node, volatile_stream_, durable_stream_, config_.forget_after}),
+      store_({self_.node, volatile_stream_, durable_stream_}),
       topology_(self_.node),
       state_allowed_at_(start.monotonic),
       floors_published_at_(start.monotonic) {

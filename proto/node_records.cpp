@@ -183,9 +183,8 @@ void Node::Impl::on_delta(Now now, const NodeId& peer, const Delta& received) {
     }
     std::vector<RecordHeader> news;
     store_.apply_delta(
-        now.monotonic, delta, [&](const DeltaRecord& entry, const ApplyResult& result) {
-            const auto record = decode_record(entry.record);
-            count_applied(record ? record->header.kind : RecordKind::Node, result.outcome);
+        now.monotonic, delta, [&](const DeltaRecord&, const ApplyResult& result, RecordKind kind) {
+            count_applied(kind, result.outcome);
             if (result.outcome == Applied::New) {
                 counters_.add(Counter::records_repaired);
                 news.push_back(result.held->record.header);

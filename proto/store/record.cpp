@@ -167,6 +167,15 @@ bool read_header(json::Value root, RecordHeader& header) {
     return root["data"].is_object();
 }
 
+/// One node or state record stands for each node for ever: only what they need.
+bool fits_kind(RecordKind kind, std::size_t bytes, std::size_t bytes_before_body) {
+    const bool has_body = bytes > bytes_before_body;
+    if (kind == RecordKind::Node) {
+        return !has_body && bytes <= kNodeRecordBytesMax;
+    }
+    return kind != RecordKind::State || !has_body;
+}
+
 bool read_data(json::Value data, Record& record) {
     switch (record.header.kind) {
         case RecordKind::Node:
@@ -238,6 +247,8 @@ std::optional<Record> decode_record(Bytes bytes) {
         kRecordJson);
     Record record;
     if (!document || !read_header(document->root(), record.header) ||
+        !fits_kind(record.header.kind, bytes.size(),
+                   limits::kJsonLengthBytes + static_cast<std::size_t>(length)) ||
         !read_data(document->root()["data"], record)) {
         return std::nullopt;
     }

@@ -26,9 +26,12 @@ namespace meshd {
 /// deltas only, never by push.
 inline constexpr RecordKind kOtherKind{};
 
-/// One record: a payload of full size, and 6 KiB for a node record's links or the other members. It
-/// leaves 2 KiB of a message for the wrapper.
+/// One record: a payload of full size, and 6 KiB for the other members. It leaves 2 KiB of a
+/// message for the wrapper.
 inline constexpr std::size_t kRecordBytesMax = 70 * 1024;
+/// A node record: 64 links of 70 bytes (the longest name, class, brackets and commas), 8 addresses
+/// of 50, 700 for the other members at their longest, and 2.5 KiB for those of later versions.
+inline constexpr std::size_t kNodeRecordBytesMax = 8 * 1024;
 /// The payload stands in "data", which stands in the record: two levels more.
 inline constexpr json::Limits kRecordJson{kRecordBytesMax, limits::kPayloadDepthMax + 2,
                                           kRecordBytesMax / 2};
@@ -99,7 +102,8 @@ Buffer encode_alert_record(const RecordHeader& header, const AlertData& data);
 
 /// Fails on anything that breaks the layout or a limit. Records of a kind this build does not know
 /// (or has no data for yet) decode with no data set, so that they are stored and passed on as they
-/// are. Unknown members and a body are tolerated: a later version may write them.
+/// are. Unknown members are tolerated, and a body where the kind is none of node and state: a later
+/// version may write them.
 std::optional<Record> decode_record(Bytes bytes);
 
 /// True where `text` may stand in a record as state document or alert: a JSON object within

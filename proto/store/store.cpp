@@ -183,12 +183,6 @@ const HeldRecord* Store::state_record(const NodeId& node) const {
     return newest;
 }
 
-const HeldRecord* Store::alert(const NodeId& author, StreamId stream, std::uint64_t counter) const {
-    const HeldRecord* held = impl_->streams.find(stream, counter);
-    return held != nullptr && held->record.alert && held->record.header.author == author ? held
-                                                                                         : nullptr;
-}
-
 std::vector<NodeId> Store::nodes() const {
     std::vector<NodeId> nodes;
     for (const auto& [node, author] : impl_->authors) {

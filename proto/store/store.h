@@ -73,12 +73,14 @@ struct StoreCounts {
     std::uint64_t nodes_full = 0;  ///< limits::kNodesMax authors are held
     /// limits::kStreamsMax are held, or kVolatileStreamsMax of the author.
     std::uint64_t streams_full = 0;
+    std::uint64_t states_full = 0;     ///< Store::kStateBytesMax of state records are held
     std::uint64_t opaque_full = 0;     ///< no room for kinds that this build only passes on
     std::uint64_t foreign_stream = 0;  ///< the stream is another author's, or of the other use
     std::uint64_t own_stream = 0;      ///< others claim more of an own stream than was written
     std::uint64_t alerts_dropped = 0;  ///< over an author's quota, or over the bytes for all alerts
     std::uint64_t refused() const {
-        return malformed + nodes_full + streams_full + opaque_full + foreign_stream + own_stream;
+        return malformed + nodes_full + streams_full + states_full + opaque_full + foreign_stream +
+               own_stream;
     }
 };
 
@@ -86,6 +88,13 @@ class Store {
   public:
     /// Bytes of alert records in all; above it those that would expire first go.
     static constexpr std::size_t kAlertBytesMax = std::size_t{64} << 20;
+    /// Bytes of node and state records of others together: 32 KiB for each node, were there so
+    /// many.
+    static constexpr std::size_t kVolatileBytesMax = std::size_t{64} << 20;
+    /// Bytes of state records; what is over is refused. The rest is for node records, of which one
+    /// of each node is held: these always enter.
+    static constexpr std::size_t kStateBytesMax =
+        kVolatileBytesMax - limits::kNodesMax * kNodeRecordBytesMax;
     /// Records of kinds that this build only passes on. They cannot be dropped without losing other
     /// nodes' data, so that what is over is refused.
     static constexpr std::size_t kOpaqueRecordsMax = 4096;
@@ -100,8 +109,6 @@ class Store {
         NodeId self;
         StreamId volatile_stream;
         StreamId durable_stream;
-        /// For the owner, who decides when a node was missing for so long and calls forget().
-        Duration forget_after = std::chrono::hours(24);
     };
     explicit Store(Options options);
     Store(Store&&) noexcept;
@@ -109,8 +116,8 @@ class Store {
     ~Store();
 
     // Local writes. Each returns the record as held, with the counter before it in covers_after.
-    // Node and state replace the former one. The content must keep the limits of a record
-    // (is_payload for documents): asserted.
+    // Node and state replace the former one. The
+    // content must keep the limits of a record (is_payload for documents): asserted.
     /// Sets streams and floors of `data` itself, sorts the links, and leaves out a link to itself
     /// and addresses beyond limits::kAddressesMax.
     const HeldRecord& write_node(Now now, NodeData data);
@@ -129,8 +136,8 @@ class Store {
     /// The intervals of a delta, after all its records were applied and none refused. Intervals of
     /// streams that a newer start has retired, of own streams and of forgotten nodes are ignored.
     void cover(const StreamIntervals& stream);
-    /// Called after each record of a delta.
-    using Told = std::function<void(const DeltaRecord&, const ApplyResult&)>;
+    /// Called after each record of a delta, with its kind; kOtherKind where it is malformed.
+    using Told = std::function<void(const DeltaRecord&, const ApplyResult&, RecordKind)>;
     /// A delta from a peer: its records, then its intervals without the counters of those refused.
     void apply_delta(TimePoint now, const Delta& delta, const Told& told);
 
@@ -150,7 +157,6 @@ class Store {
     const HeldRecord* record(StreamId stream, std::uint64_t counter) const;
     const HeldRecord* node_record(const NodeId& node) const;
     const HeldRecord* state_record(const NodeId& node) const;
-    const HeldRecord* alert(const NodeId& author, StreamId stream, std::uint64_t counter) const;
     /// Nodes of which a node record is held, rising.
     std::vector<NodeId> nodes() const;
     /// All alerts held, oldest first by clock.

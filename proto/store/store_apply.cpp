@@ -152,6 +152,10 @@ ApplyResult Store::Impl::apply_state(Arrival arrival) {
     if (former != nullptr && !is_newer(header, former->record.header)) {
         return stale(arrival);
     }
+    const std::size_t former_bytes = former == nullptr ? 0 : former->record.bytes->size();
+    if (streams.state_bytes() - former_bytes + arrival.record.bytes->size() > kStateBytesMax) {
+        return refuse(&StoreCounts::states_full);
+    }
     const HeldRecord* held = admit(std::move(arrival));
     if (held == nullptr) {
         return {Applied::Refused, nullptr};

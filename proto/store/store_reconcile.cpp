@@ -194,16 +194,17 @@ void Store::apply_delta(TimePoint now, const Delta& delta, const Told& told) {
     for (Item& item : items) {
         if (!item.record) {
             is_malformed = true;
-            told(*item.given, impl_->refuse(&StoreCounts::malformed));
+            told(*item.given, impl_->refuse(&StoreCounts::malformed), kOtherKind);
             continue;
         }
+        const RecordKind kind = item.record->header.kind;
         const RecordPlace place{item.record->header.stream, item.record->header.counter};
         const ApplyResult result =
             impl_->apply({now, std::move(*item.record), place.counter - 1, item.given->provenance});
         if (result.outcome == Applied::Refused) {
             refused.insert(place);
         }
-        told(*item.given, result);
+        told(*item.given, result, kind);
     }
     // Which counters a malformed record stood for is unknown: nothing is covered then.
     if (is_malformed) {

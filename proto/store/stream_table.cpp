@@ -13,6 +13,10 @@ std::uint64_t live_hash(const Record& record) {
     return stream_use(record.header.kind) == StreamUse::Volatile ? record.hash : 0;
 }
 
+std::size_t state_size(const Record& record) {
+    return record.state ? record.bytes->size() : 0;
+}
+
 }  // namespace
 
 StreamUse stream_use(RecordKind kind) {
@@ -75,6 +79,7 @@ const HeldRecord& StreamTable::hold(HeldRecord record) {
     toggle(stream, held);
     ++records_;
     bytes_ += record.record.bytes->size();
+    state_bytes_ += state_size(record.record);
     hashes_.live ^= live_hash(record.record);
     const auto [added, is_new] = held.live.try_emplace(counter, std::move(record));
     MESHD_ASSERT(is_new);
@@ -89,6 +94,7 @@ void StreamTable::drop(StreamId stream, std::uint64_t counter) {
     toggle(stream, held);
     --records_;
     bytes_ -= found->second.record.bytes->size();
+    state_bytes_ -= state_size(found->second.record);
     hashes_.live ^= live_hash(found->second.record);
     held.live.erase(found);
     toggle(stream, held);

@@ -66,6 +66,8 @@ class StreamTable {
     const DigestHashes& hashes() const { return hashes_; }
     std::size_t records() const { return records_; }
     std::size_t bytes() const { return bytes_; }
+    /// Of state records alone.
+    std::size_t state_bytes() const { return state_bytes_; }
 
   private:
     Grave& dig(TimePoint now, StreamId stream, StreamUse use);
@@ -79,6 +81,7 @@ class StreamTable {
     DigestHashes hashes_;
     std::size_t records_ = 0;
     std::size_t bytes_ = 0;
+    std::size_t state_bytes_ = 0;
 };
 
 /// One stream's part in the coverage hash: first 8 bytes of BLAKE2b-256 over u64 stream, u8 length

@@ -33,8 +33,8 @@ TEST_CASE("alerts: of each author and class the newest are kept") {
               Applied::New);
     }
     CHECK(store.alerts().size() == kMax);
-    CHECK(store.alert(id("a"), StreamId{0x22}, 10) == nullptr);
-    CHECK(store.alert(id("a"), StreamId{0x22}, 12) != nullptr);
+    CHECK(store.record(StreamId{0x22}, 10) == nullptr);
+    CHECK(store.record(StreamId{0x22}, 12) != nullptr);
     CHECK(store.counts().alerts_dropped == 5);
     CHECK(give(store, alert_bytes("a", 0x24, 1, 11)) == Applied::Stale);
     CHECK(give(store, alert_bytes("a", 0x22, 10, 10)) == Applied::Duplicate);
@@ -50,7 +50,7 @@ TEST_CASE("alerts: own ones over the quota leave too, never the one just written
         give(store, alert_bytes("a", 0x92, i + 1, (std::uint64_t(kWallStart + 5000) << 16) + i));
     }
     const HeldRecord& own = store.write_alert(now(0), {}, 0);
-    CHECK(store.alert(id("a"), StreamId{0x12}, 1) == &own);
+    CHECK(store.record(StreamId{0x12}, 1) == &own);
     CHECK(store.alerts().size() == kMax);
 }
 
@@ -151,7 +151,7 @@ TEST_CASE("alerts: over the bytes for all, those next to expire leave") {
     }
     CHECK(counter > 1000);
     CHECK(store.bytes() <= Store::kAlertBytesMax);
-    CHECK(store.alert(id("n1"), StreamId{0x102}, 1) == nullptr);
-    CHECK(store.alert(id("n2"), StreamId{0x104}, 1) != nullptr);
+    CHECK(store.record(StreamId{0x102}, 1) == nullptr);
+    CHECK(store.record(StreamId{0x104}, 1) != nullptr);
     CHECK(give(store, alert_bytes("n1", 0x102, 1, 1, Priority::Low, big)) == Applied::Duplicate);
 }

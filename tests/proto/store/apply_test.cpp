@@ -213,3 +213,33 @@ TEST_CASE("store: what was held and lost its interval for want of room is not ne
     CHECK(store.alerts().size() == limits::kIntervalsMax + 1);
     CHECK(store.hashes() == hashes_from_scratch(store, {}));
 }
+
+TEST_CASE("store: state records are kept up to so many bytes, node records always") {
+    Store store = store_of("b");
+    const std::string big = R"({"a":")" + std::string(60'000, 'x') + R"("})";
+    std::uint64_t stream = 0x1000;
+    const auto state = [&](std::uint64_t of, std::uint64_t counter) {
+        return state_bytes("n" + std::to_string(of), of, counter, counter, big);
+    };
+    while (give(store, state(stream, 1)) == Applied::New) {
+        stream += 2;
+    }
+    CHECK(store.counts().states_full == 1);
+    CHECK(store.counts().refused() == 1);
+    CHECK(store.bytes() <= Store::kStateBytesMax);
+    CHECK(store.bytes() > Store::kStateBytesMax - 61'000);
+    CHECK(covered(store, stream).empty());
+    // A newer one takes the place of the former, and may also be longer where others are shorter.
+    CHECK(give(store, state(0x1000, 2)) == Applied::New);
+    CHECK(give(store, state_bytes("n4096", 0x1000, 3, 3)) == Applied::New);
+    CHECK(give(store, state(stream, 1)) == Applied::New);
+    CHECK(give(store, state(0x1000, 4)) == Applied::Refused);
+    CHECK(store.state_record(id("n4096"))->record.header.counter == 3);
+    CHECK(give(store, node_bytes("late", 0x21, 1, 1)) == Applied::New);
+    CHECK(give(store, node_bytes("n4098", 0x1002 + 0x100000, 1, 9)) == Applied::New);  // retires
+    CHECK(give(store, state(0x1000, 4)) == Applied::New);
+    // Own ones always have room.
+    store.write_node(now(0), node_data());
+    CHECK(store.write_state(now(0), {Activity::Active, big}).record.header.counter == 2);
+    CHECK(store.bytes() <= Store::kVolatileBytesMax);
+}

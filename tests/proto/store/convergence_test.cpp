@@ -226,7 +226,7 @@ class Swarm {
         } else {
             const auto delta = decode_message(MessageKind::Delta, message.bytes);
             box.store->apply_delta(at(ms_), std::get<Delta>(delta.value()),
-                                   [&](const DeltaRecord&, const ApplyResult& result) {
+                                   [&](const DeltaRecord&, const ApplyResult& result, RecordKind) {
                                        applied(message.to, result);
                                    });
         }

@@ -24,7 +24,7 @@ std::vector<std::uint64_t> counters(const Delta& delta) {
     return counters;
 }
 
-void ignore(const DeltaRecord&, const ApplyResult&) {}
+void ignore(const DeltaRecord&, const ApplyResult&, RecordKind) {}
 
 }  // namespace
 
@@ -264,10 +264,14 @@ TEST_CASE("delta: counters of refused and malformed records are not covered") {
     Delta delta{want("a", 0x22, {{2, 5}}), {{good, {}}, {mixed, {}}}};
     // Node records go first.
     std::vector<Applied> outcomes;
-    store.apply_delta(at(0), delta, [&](const DeltaRecord&, const ApplyResult& result) {
-        outcomes.push_back(result.outcome);
-    });
+    std::vector<RecordKind> kinds;
+    store.apply_delta(at(0), delta,
+                      [&](const DeltaRecord&, const ApplyResult& result, RecordKind kind) {
+                          outcomes.push_back(result.outcome);
+                          kinds.push_back(kind);
+                      });
     CHECK(outcomes == std::vector{Applied::Refused, Applied::New});
+    CHECK(kinds == std::vector{RecordKind::Node, RecordKind::Alert});
     CHECK(covered(store, 0x22) == std::vector<Interval>{{1, 2}, {4, 5}});
     const Buffer broken = {0, 0, 1, 'x'};
     delta = {want("a", 0x22, {{6, 9}}), {{broken, {}}}};

@@ -191,10 +191,20 @@ TEST_CASE("record: a node record lists at most so many links and addresses") {
         data.links.push_back({id("peer-" + std::to_string(1000 + i) + std::string(54, 'x')), 2});
     }
     for (std::size_t i = 0; i < limits::kAddressesMax; ++i) {
-        data.addresses.push_back(ipv4_endpoint({10, 7, 0, 1}, 9999));
+        data.addresses.push_back(
+            parse_endpoint("[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535").value());
     }
     const RecordHeader header = header_of(RecordKind::Node, "cam-1", 0x11, 1, 1);
     CHECK(decode_record(encode_node_record(header, data)).has_value());
+    // As long as it gets: control characters take six bytes each.
+    NodeData longest = data;
+    longest.version = std::string(limits::kVersionTextBytesMax, '\x01');
+    longest.alert_floor = longest.critical_floor = limits::kCounterMax;
+    longest.presence = Presence::Restarting;
+    CHECK(decode_record(encode_node_record(header_of(RecordKind::Node, std::string(63, 'c'), 0x11,
+                                                     limits::kCounterMax, 1),
+                                           longest))
+              .has_value());
     NodeData linked = data;
     linked.links.push_back({id("z"), 0});
     CHECK_FALSE(decode_record(encode_node_record(header, linked)).has_value());
@@ -246,9 +256,25 @@ TEST_CASE("record: a payload may be so long and so deep, and no more") {
 }
 
 TEST_CASE("record: longer than any honest one it is refused") {
-    CHECK(decode_record(record_of(kStateJson, std::string(100, 'x'))).has_value());
+    CHECK(decode_record(record_of(kAlertJson, std::string(100, 'x'))).has_value());
     CHECK_FALSE(
-        decode_record(record_of(kStateJson, std::string(kRecordBytesMax, 'x'))).has_value());
+        decode_record(record_of(kAlertJson, std::string(kRecordBytesMax, 'x'))).has_value());
+    const auto padded = [](std::string_view json, std::size_t bytes) {
+        const std::size_t rest = bytes - limits::kJsonLengthBytes - json.size();
+        const std::string pad = ",\"pad\":\"\"";
+        return std::string(json.substr(0, json.size() - 1)) + ",\"pad\":\"" +
+               std::string(rest - pad.size(), 'x') + "\"}";
+    };
+    CHECK(is_accepted(padded(kNodeJson, kNodeRecordBytesMax)));
+    CHECK_FALSE(is_accepted(padded(kNodeJson, kNodeRecordBytesMax + 1)));
+    CHECK(is_accepted(padded(kStateJson, kRecordBytesMax)));
+}
+
+TEST_CASE("record: node and state records have no body") {
+    for (const std::string_view json : {kNodeJson, kStateJson}) {
+        CHECK(decode_record(record_of(json)).has_value());
+        CHECK_FALSE(decode_record(record_of(json, "x")).has_value());
+    }
 }
 
 TEST_CASE("record: kinds of later versions and unknown members pass") {

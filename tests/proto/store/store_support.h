@@ -132,7 +132,7 @@ inline std::size_t pull_all(Store& to, const Store& from, std::int64_t ms) {
             const EncodedMessage message = encode_message(Message(delta));
             const auto decoded = decode_message(MessageKind::Delta, message.bytes);
             to.apply_delta(at(ms), std::get<Delta>(decoded.value()),
-                           [&](const DeltaRecord&, const ApplyResult& result) {
+                           [&](const DeltaRecord&, const ApplyResult& result, RecordKind) {
                                fresh += result.outcome == Applied::New ? 1 : 0;
                            });
         }
