@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstring>
 #include <fstream>
+#include <initializer_list>
 #include <map>
 #include <sstream>
 
@@ -140,6 +141,16 @@ ConfigValue config_value(const YAML::Node& node) {
     return value;
 }
 
+void apply_value(const ConfigKey& key, const ConfigValue& value, const std::string& where,
+                 Settings& settings, Errors& errors) {
+    if (const auto error = apply_config_value(key, value, settings)) {
+        errors.push_back(where + ": " + *error);
+        return;
+    }
+    const std::size_t order = ++settings.values_set;
+    settings.places.insert_or_assign(std::string(key.name), ConfigPlace{order, where});
+}
+
 void apply_node(const ConfigKey& key, const YAML::Node& node, const std::string& where,
                 Settings& settings, Errors& errors) {
     ConfigValue value = config_value(node);
@@ -151,9 +162,7 @@ void apply_node(const ConfigKey& key, const YAML::Node& node, const std::string&
             return;
         }
     }
-    if (const auto error = apply_config_value(key, value, settings)) {
-        errors.push_back(where + ": " + *error);
-    }
+    apply_value(key, value, where, settings, errors);
 }
 
 std::string unknown_key(const std::string& name) {
@@ -248,9 +257,7 @@ void apply_override(const ConfigOverride& override, Settings& settings, Errors& 
         key->type == ConfigType::List ? ConfigValue::Shape::List : ConfigValue::Shape::Scalar;
     value.items = override.texts;
     value.text = override.texts.empty() ? "" : override.texts.back();
-    if (const auto error = apply_config_value(*key, value, settings)) {
-        errors.push_back(override.origin + ": " + *error);
-    }
+    apply_value(*key, value, override.origin, settings, errors);
 }
 
 std::vector<fs::path> drop_ins(const fs::path& file) {
@@ -265,18 +272,34 @@ std::vector<fs::path> drop_ins(const fs::path& file) {
     return found;
 }
 
+/// "place: " of the key that was set last, as it is the one that made the contradiction.
+std::string latest_place(const Settings& settings, std::initializer_list<std::string_view> keys) {
+    const ConfigPlace* latest = nullptr;
+    for (const std::string_view key : keys) {
+        const auto found = settings.places.find(key);
+        if (found != settings.places.end() &&
+            (latest == nullptr || latest->order < found->second.order)) {
+            latest = &found->second;
+        }
+    }
+    return latest == nullptr ? std::string() : latest->text + ": ";
+}
+
 /// What one key says about another.
 void finish(Settings& settings, Errors& errors) {
     Config& core = settings.core;
     core.link_timeout = std::min(core.link_timeout, settings.heartbeat_timeout);
     if (core.broadcast_interval > core.broadcast_interval_max) {
         errors.push_back(
+            latest_place(settings, {"mesh.broadcast_interval", "mesh.broadcast_interval_max"}) +
             "mesh.broadcast_interval_max: expected at least mesh.broadcast_interval (" +
             print_duration(core.broadcast_interval) + "), got " +
             print_duration(core.broadcast_interval_max));
     }
     if (core.link_check_interval * 2 > core.link_timeout) {
-        errors.push_back("mesh.link_timeout: expected at least twice mesh.link_check_interval (" +
+        errors.push_back(latest_place(settings, {"mesh.link_check_interval", "mesh.link_timeout",
+                                                 "mesh.heartbeat_timeout"}) +
+                         "mesh.link_timeout: expected at least twice mesh.link_check_interval (" +
                          print_duration(core.link_check_interval) + "), got " +
                          print_duration(core.link_timeout) +
                          " (the smaller of link_timeout and heartbeat_timeout)");

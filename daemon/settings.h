@@ -2,7 +2,10 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -14,6 +17,13 @@ namespace meshd {
 enum class SecurityMode : std::uint8_t {
     Sealed,  ///< only nodes holding the mesh key take part
     Open,    ///< whoever reaches the port takes part
+};
+
+/// Where a key was set, and how far on in the reading: of two keys the one with the higher `order`
+/// came later.
+struct ConfigPlace {
+    std::size_t order = 0;
+    std::string text;  ///< "file:line:column", or the flag
 };
 
 /// Everything the configuration decides, after files, `--set` and flags.
@@ -34,6 +44,10 @@ struct Settings {
     /// Empty: the place that suits the user (state_dir.h).
     std::string state_dir;
     LogLevel log_level = LogLevel::Info;
+    /// The last place of every key that was set, by name; others are at their default.
+    std::map<std::string, ConfigPlace, std::less<>> places;
+    /// Values set so far: the `order` of the latest place.
+    std::size_t values_set = 0;
 };
 
 }  // namespace meshd

@@ -257,6 +257,30 @@ TEST_CASE("config: rules between keys are checked at the end") {
     CHECK(settings.error().size() == 2);
 }
 
+TEST_CASE("config: a contradiction points at the key that was set last") {
+    const TemporaryDir dir;
+    ConfigSources sources;
+    sources.file = dir.write("m.yaml",
+                             "mesh:\n  link_check_interval: 3s\n  link_timeout: 2s\n"
+                             "  broadcast_interval_max: 3s\n");
+    const std::string file = sources.file->string();
+    const auto in_file = load_settings(sources);
+    REQUIRE_FALSE(in_file);
+    REQUIRE(in_file.error().size() == 2);
+    // Where the other key is at its default, there is only one place to point at.
+    contains(in_file.error()[0], file + ":4:27: mesh.broadcast_interval_max: expected at least");
+    contains(in_file.error()[1], file + ":3:17: mesh.link_timeout: expected at least twice");
+
+    dir.write("m.yaml.d/10.yaml", "mesh: {broadcast_interval: 4s}\n");
+    sources.overrides = {
+        {"--set mesh.link_check_interval=2s", "mesh.link_check_interval", "2s", {}}};
+    const auto later = load_settings(sources);
+    REQUIRE_FALSE(later);
+    REQUIRE(later.error().size() == 2);
+    contains(later.error()[0], "m.yaml.d/10.yaml:1:28: mesh.broadcast_interval_max");
+    contains(later.error()[1], "--set mesh.link_check_interval=2s: mesh.link_timeout");
+}
+
 TEST_CASE("config: heartbeat_timeout bounds link_timeout") {
     ConfigSources sources = without_files();
     CHECK(load_settings(sources)->core.link_timeout == 2s);
