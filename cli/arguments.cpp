@@ -25,8 +25,12 @@ std::optional<std::string> wrong_value(const Option& option, const std::string& 
     const std::string begin = "--" + std::string(option.name) + ": '" + printable(value) + "' is ";
     switch (option.kind) {
         case ValueKind::Flag:
-        case ValueKind::Text:
             return std::nullopt;
+        case ValueKind::Text:
+            // Taken as not given, it would silently mean something else.
+            return value.empty()
+                       ? std::optional("--" + std::string(option.name) + ": the value is empty")
+                       : std::nullopt;
         case ValueKind::Number: {
             const auto number = parse_number(value);
             if (!number || *number < option.min || *number > option.max) {

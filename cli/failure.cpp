@@ -33,6 +33,9 @@ std::string_view words_of(int error) {
 }
 
 std::string permission_advice(const std::string& path) {
+    if (const auto directory = ipc::closed_directory(path)) {
+        return "the directory " + printable(*directory) + " is not open to this user";
+    }
     const auto access = ipc::access_of(path);
     if (access && access->group.empty()) {
         return "it is for user '" + access->user + "' and root alone";
@@ -47,10 +50,13 @@ Failure no_daemon(const ipc::ClientError& error) {
     out.code = ExitCode::NoDaemon;
     out.text = "no meshd answers";
     for (const ipc::SocketAttempt& attempt : error.tried) {
-        out.text += "\n  " + printable(attempt.path) + ": " + std::string(words_of(attempt.error));
+        const bool is_other = ipc::is_other_file(attempt.path);
+        out.text += "\n  " + printable(attempt.path) + ": " +
+                    std::string(is_other ? "is no socket" : words_of(attempt.error));
     }
-    const auto denied = std::find_if(error.tried.begin(), error.tried.end(),
-                                     [](const auto& tried) { return tried.error == EACCES; });
+    const auto denied = std::find_if(error.tried.begin(), error.tried.end(), [](const auto& tried) {
+        return tried.error == EACCES && !ipc::is_other_file(tried.path);
+    });
     if (denied != error.tried.end()) {
         out.code = ExitCode::NotPermitted;
         out.text += "\n" + permission_advice(denied->path);
@@ -58,6 +64,9 @@ Failure no_daemon(const ipc::ClientError& error) {
     }
     const auto& tried = error.tried;
     const bool is_named = tried.size() == 1 && tried[0].path != "/run/meshd/meshd.sock";
+    if (is_named && ipc::is_other_file(tried[0].path)) {
+        return out;  // meshd would refuse that path as well
+    }
     out.text += "\nstart one with\n  meshd --open";
     if (is_named) {
         out.text += " --socket " + printable(tried[0].path);

@@ -10,6 +10,9 @@ namespace meshd::cli {
 namespace {
 
 ExitCode run(Context& context, const Arguments& arguments) {
+    if (arguments.has("ascii") && arguments.has("dot")) {
+        return Context::fail(ExitCode::Usage, "topology: --ascii and --dot exclude each other");
+    }
     const auto topology = context.call("mesh.topology");
     if (!topology) {
         return topology.error();

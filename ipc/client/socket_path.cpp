@@ -5,7 +5,9 @@
 #include <pwd.h>
 #include <sys/stat.h>
 
+#include <cerrno>
 #include <cstdlib>
+#include <filesystem>
 
 namespace meshd::ipc {
 namespace {
@@ -48,6 +50,27 @@ std::optional<SocketAccess> access_of(const std::string& path) {
         access.group = entry != nullptr ? entry->gr_name : std::to_string(info.st_gid);
     }
     return access;
+}
+
+bool is_other_file(const std::string& path) {
+    struct stat info {};
+    return stat(path.c_str(), &info) == 0 && !S_ISSOCK(info.st_mode);
+}
+
+std::optional<std::string> closed_directory(const std::string& path) {
+    struct stat info {};
+    const auto is_hidden = [&info](const std::filesystem::path& file) {
+        return stat(file.c_str(), &info) != 0 && errno == EACCES;
+    };
+    std::filesystem::path file = path;
+    if (!is_hidden(file)) {
+        return std::nullopt;
+    }
+    // What cannot be looked at lies in a directory that cannot be entered.
+    do {
+        file = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
+    } while (file.has_relative_path() && file != "." && is_hidden(file));
+    return file.string();
 }
 
 }  // namespace meshd::ipc

@@ -30,4 +30,10 @@ struct SocketAccess {
 /// Nothing where the file cannot be looked at.
 std::optional<SocketAccess> access_of(const std::string& path);
 
+/// True where something is there that is no socket.
+bool is_other_file(const std::string& path);
+
+/// The directory on the way to `path` that this process may not enter; nothing where there is none.
+std::optional<std::string> closed_directory(const std::string& path);
+
 }  // namespace meshd::ipc

@@ -49,6 +49,10 @@ TEST_CASE("arguments: the row of a verb says what is missing or out of range") {
     timeout.add("timeout", "soon");
     CHECK(usage_error(kStatusVerb, timeout) ==
           "--timeout: 'soon' is no duration (as 3, 500ms, 3s, 10m or 2h)");
+
+    Arguments socket;
+    socket.add("socket", "");
+    CHECK(usage_error(kStatusVerb, socket) == "--socket: the value is empty");
 }
 
 TEST_CASE("arguments: the last of several values counts") {

@@ -2,6 +2,8 @@
 #include "cli/failure.h"
 
 #include <doctest/doctest.h>
+#include <sys/fsuid.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <filesystem>
@@ -58,11 +60,36 @@ TEST_CASE("failure: a socket that may not be opened is not permitted, and says w
 }
 
 TEST_CASE("failure: a socket for its owner alone is not a matter of groups") {
-    const TemporaryDirectory directory;
-    const std::string path = directory.path() + "/s";
-    std::ofstream(path).put('x');
+    const FakeDaemon daemon({});
+    const std::string path = daemon.path();
     std::filesystem::permissions(path, std::filesystem::perms::owner_all);
     CHECK(explain(no_daemon({{path, EACCES}})).text.find("and root alone") != std::string::npos);
+}
+
+TEST_CASE("failure: a directory that cannot be entered is named, and no group advised") {
+    const TemporaryDirectory directory;
+    const std::string inner = directory.path() + "/inner";
+    std::filesystem::create_directory(inner);
+    std::filesystem::permissions(directory.path(), std::filesystem::perms::none);
+    // Root enters everywhere; the user id for files alone is enough to be nobody for a while.
+    const int user = setfsuid(geteuid() == 0 ? 65534 : geteuid());
+    const Failure failure = explain(no_daemon({{inner + "/meshd.sock", EACCES}}));
+    setfsuid(static_cast<uid_t>(user));
+    std::filesystem::permissions(directory.path(), std::filesystem::perms::owner_all);
+    CHECK(failure.code == ExitCode::NotPermitted);
+    CHECK(failure.text == "no meshd answers\n  " + inner + "/meshd.sock: permission denied\n" +
+                              "the directory " + directory.path() + " is not open to this user");
+}
+
+TEST_CASE("failure: where another file was named, no daemon could be started") {
+    const TemporaryDirectory directory;
+    const std::string path = directory.path() + "/f";
+    std::ofstream(path).put('x');
+    for (const int error : {ECONNREFUSED, EACCES}) {
+        const Failure failure = explain(no_daemon({{path, error}}));
+        CHECK(failure.code == ExitCode::NoDaemon);
+        CHECK(failure.text == "no meshd answers\n  " + path + ": is no socket");
+    }
 }
 
 TEST_CASE("failure: each kind has its exit code") {
