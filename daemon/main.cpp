@@ -26,6 +26,9 @@ tl::expected<Arguments, int> parse_arguments(int argc, char** argv) {
     CLI::App app{
         "meshd: one mesh out of the boxes of a site. Stays in the foreground and logs to stderr.\n"
         "Every flag that sets something is a configuration key by another name; flags beat files."};
+    app.failure_message([](const CLI::App* failed, const CLI::Error& error) {
+        return "meshd: " + CLI::FailureMessage::simple(failed, error);
+    });
     std::string config;
     std::vector<std::string> sets;
     bool is_open = false;

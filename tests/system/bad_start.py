@@ -31,7 +31,7 @@ def run(lab):
         check(re.search(pattern, done.stderr, re.I), f"{arguments}: no '{pattern}' in {done.stderr!r}")
 
     own = ("--node-id", "z", "--socket", directory / "z.sock", "--state-dir", directory / "state")
-    expect(USAGE, "--no-such-flag", "--no-such-flag")
+    expect(USAGE, "^meshd: .*--no-such-flag", "--no-such-flag")
     expect(CONFIGURATION, "node-id.*not a name!", "--node-id", "not a name!", *own[2:])
     expect(CONFIGURATION, "--open", *own, open_mode=False)
 
