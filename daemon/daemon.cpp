@@ -25,6 +25,9 @@
 namespace meshd {
 namespace {
 
+/// `timeout` and a terminal signal the process and its group: one wish to end it arrives twice.
+constexpr std::uint64_t kSameSignalMs = 200;
+
 template <class T>
 T random_value() {
     T value{};
@@ -65,7 +68,8 @@ class Daemon {
     std::unique_ptr<Driver> driver_;
     std::unique_ptr<RpcService> service_;
     std::unique_ptr<IpcServer> server_;
-    bool is_leaving_ = false;
+    /// Loop time; empty until the first signal.
+    std::optional<std::uint64_t> leaving_since_ms_;
 };
 
 std::string Daemon::open_node(const Settings& settings) {
@@ -162,12 +166,16 @@ std::string Daemon::start(const Settings& settings) {
 }
 
 void Daemon::on_signal(int number) {
-    if (is_leaving_) {
+    const std::uint64_t now = uv_now(&loop_);
+    if (leaving_since_ms_) {
+        if (now - *leaving_since_ms_ < kSameSignalMs) {
+            return;
+        }
         log_warning("second signal: ending at once");
         uv_stop(&loop_);
         return;
     }
-    is_leaving_ = true;
+    leaving_since_ms_ = now;
     log_info(std::string(strsignal(number)) + ": leaving the mesh");
     sd_notify(0, "STOPPING=1");
     driver_->leave([this] { uv_stop(&loop_); });

@@ -212,10 +212,12 @@ void Driver::deliver_outputs() {
     for (const Output& output : ready) {
         log_output(output);
         const auto* left = std::get_if<HasLeft>(&output);
-        if (left != nullptr && leave_done_ && left->request == leave_request_) {
-            finish_leaving();
-        } else {
+        const bool is_own = left != nullptr && leave_done_ && left->request == leave_request_;
+        if (!is_own) {
             on_output_(output);
+        }
+        if (is_own || (left != nullptr && !leave_request_)) {
+            finish_leaving();
         }
     }
 }
@@ -226,12 +228,9 @@ void Driver::leave(std::function<void()> done) {
         leave_timer_,
         [](uv_timer_t* timer) { static_cast<Driver*>(timer->data)->finish_leaving(); },
         kLeaveTimeoutMs, 0);
-    const auto request = command(Leave{});
-    if (request) {
+    // Refused only while a Leave of mesh.leave is under way: its end is the one to wait for.
+    if (const auto request = command(Leave{})) {
         leave_request_ = *request;
-    } else {
-        // It left before, by mesh.leave: nobody is waiting to hear it.
-        uv_timer_start(leave_timer_, leave_timer_->timer_cb, 0, 0);
     }
 }
 

@@ -6,6 +6,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,7 +44,8 @@ class Driver final : public MeshAccess {
     std::vector<std::string> warnings() const override;
     std::vector<std::pair<std::string_view, std::uint64_t>> socket_counters() const override;
 
-    /// Says goodbye to the mesh; `done` follows once the peers have it, or after a second.
+    /// Says goodbye to the mesh, or waits for the goodbye that mesh.leave has begun; `done` follows
+    /// once the peers have it, or after a second.
     void leave(std::function<void()> done);
 
     /// Where it speaks: "eth0 10.7.0.1:9999".
@@ -66,7 +68,8 @@ class Driver final : public MeshAccess {
     Node node_;
     std::deque<Output> outputs_;
     bool has_no_interface_ = false;
-    RequestId leave_request_{};
+    /// Empty while leave() waits for the end of somebody else's Leave.
+    std::optional<RequestId> leave_request_;
     std::function<void()> leave_done_;
     std::uint64_t drops_logged_ = 0;
 
