@@ -124,8 +124,9 @@ void Node::Impl::handle_datagram(Now now, const Endpoint& from, Bytes datagram) 
     settle(now);
 }
 
-std::optional<Node::Impl::Decoded> Node::Impl::decode_items(const Datagram& datagram,
-                                                            bool& wants_ack) {
+/// What cannot be read is left out. The rest counts, and the datagram is acknowledged: refusing it
+/// whole would have the sender repeat it for ever, with whatever was packed beside it.
+Node::Impl::Decoded Node::Impl::decode_items(const Datagram& datagram, bool& wants_ack) {
     Decoded messages;
     for (const Item& item : datagram.items) {
         wants_ack = wants_ack || wants_acknowledgement(item.kind);
@@ -136,7 +137,6 @@ std::optional<Node::Impl::Decoded> Node::Impl::decode_items(const Datagram& data
             counters_.add(Counter::drop_unknown_kind);
         } else {
             counters_.add(Counter::drop_malformed);
-            return std::nullopt;
         }
     }
     counters_.add(Counter::messages_received, messages.size());
@@ -150,11 +150,11 @@ void Node::Impl::on_outside(Now now, const Endpoint& from, Bytes datagram) {
         return;
     }
     bool wants_ack = false;
-    const auto messages = decode_items(*opened, wants_ack);
-    if (!messages || has_left_ || leaving_) {
+    const Decoded messages = decode_items(*opened, wants_ack);
+    if (has_left_ || leaving_) {
         return;
     }
-    for (const Message& message : *messages) {
+    for (const Message& message : messages) {
         if (const auto* hello = std::get_if<Hello>(&message)) {
             // The random bytes behind the header are the datagram's fingerprint.
             on_hello(now.monotonic, from, *hello,
@@ -178,7 +178,7 @@ void Node::Impl::on_session(Now now, const Endpoint& from, SessionId session, By
         counters_.add(Counter::drop_unknown_session);
         return;
     }
-    if (!is_slot && find_link(known->second)->endpoint() != from) {
+    if (!is_slot && !find_link(known->second)->endpoint().same_address(from)) {
         counters_.add(Counter::drop_wrong_source);
         return;
     }
@@ -188,10 +188,7 @@ void Node::Impl::on_session(Now now, const Endpoint& from, SessionId session, By
         return;
     }
     bool wants_ack = false;
-    const auto messages = decode_items(*opened, wants_ack);
-    if (!messages) {
-        return;
-    }
+    const Decoded messages = decode_items(*opened, wants_ack);
     if (is_slot) {
         const auto established = handshake_.on_confirmed(session, from);
         if (!established) {
@@ -209,7 +206,7 @@ void Node::Impl::on_session(Now now, const Endpoint& from, SessionId session, By
         counters_.add(Counter::drop_replay);
         return;
     }
-    for (const Message& message : *messages) {
+    for (const Message& message : messages) {
         if (!on_link_message(now, peer, message)) {
             wants_ack = false;
         }

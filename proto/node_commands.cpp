@@ -10,7 +10,7 @@ namespace {
 
 /// A caller may wait this long for delivery reports.
 constexpr Duration kWaitMax = std::chrono::seconds(60);
-/// Messages waiting on one link beyond which new alerts are refused rather than queued.
+/// Messages waiting on every link beyond which new alerts are refused rather than queued.
 constexpr std::size_t kLinkBacklogMax = 4096;
 /// A node that leaves waits this long until its peers have acknowledged the goodbye.
 constexpr Duration kLeaveWait = std::chrono::milliseconds(500);
@@ -84,9 +84,11 @@ tl::expected<RequestId, CommandError> Node::Impl::raise_alert(Now now, const Rai
                                            "this node has left the mesh; mesh.discover rejoins",
                                            {}});
     }
-    const bool congested = std::any_of(links_.begin(), links_.end(), [](const auto& entry) {
-        return entry.second.egress.pending() > kLinkBacklogMax;
-    });
+    // One peer that does not keep up must not silence the others; repair catches it up.
+    const bool congested = command.priority != Priority::Critical && !links_.empty() &&
+                           std::all_of(links_.begin(), links_.end(), [](const auto& entry) {
+                               return entry.second.egress.pending() > kLinkBacklogMax;
+                           });
     if (congested || (command.wait > Duration{} && deliveries_.is_full())) {
         return tl::unexpected(CommandError{CommandError::Code::Overloaded,
                                            {},

@@ -53,7 +53,7 @@ class Node::Impl {
   private:
     // node.cpp
     using Decoded = std::vector<Message>;
-    std::optional<Decoded> decode_items(const Datagram& datagram, bool& wants_ack);
+    Decoded decode_items(const Datagram& datagram, bool& wants_ack);
     void on_outside(Now now, const Endpoint& from, Bytes datagram);
     void on_session(Now now, const Endpoint& from, SessionId session, Bytes datagram);
     bool on_link_message(Now now, const NodeId& peer, const Message& message);
@@ -72,7 +72,9 @@ class Node::Impl {
     RequestId next_request() { return RequestId{++last_request_}; }
 
     // node_links.cpp
-    bool is_acceptable(const Identity& from, std::uint8_t version_min, std::uint8_t version_max);
+    bool is_name_taken(const Identity& who) const;
+    bool is_acceptable(const Identity& from, std::uint8_t version_min, std::uint8_t version_max,
+                       bool is_asking);
     void on_conflict(TimePoint now);
     void on_hello(TimePoint now, const Endpoint& from, const Hello& hello,
                   std::uint64_t fingerprint);
@@ -117,6 +119,8 @@ class Node::Impl {
     // node_topology.cpp
     void refresh_topology(TimePoint now);
     void forget_old(TimePoint now);
+    TimePoint forget_time(TimePoint now, const NodeId& node,
+                          const Membership::Member& member) const;
 
     // node_views.cpp
     NodeView view_of(Now now, const NodeId& id) const;
@@ -170,7 +174,9 @@ class Node::Impl {
     };
     std::optional<Leaving> leaving_;
     bool has_left_ = false;
+    std::optional<TimePoint> conflict_told_;
     std::optional<TimePoint> conflict_seen_;
+    std::optional<TimePoint> defended_at_;  ///< own records against what others claim
 
     std::deque<Transmit> transmits_;
     std::deque<Output> outputs_;

@@ -13,10 +13,6 @@ constexpr Duration kLinkUpPublishDelay = milliseconds(20);
 /// A conflict of names is told at most this often.
 constexpr Duration kConflictInterval = std::chrono::minutes(1);
 
-SharedMessage share(const Message& message) {
-    return std::make_shared<const EncodedMessage>(encode_message(message));
-}
-
 }  // namespace
 
 void Node::Impl::send_outside(const Endpoint& to, const Message& message, bool is_beacon) {
@@ -34,20 +30,37 @@ void Node::Impl::send_outside(const Endpoint& to, const Message& message, bool i
 
 void Node::Impl::on_conflict(TimePoint now) {
     counters_.add(Counter::drop_name_conflict);
-    if (!conflict_seen_ || now - *conflict_seen_ >= kConflictInterval) {
+    conflict_seen_ = now;
+    if (!conflict_told_ || now - *conflict_told_ >= kConflictInterval) {
         outputs_.push_back(NodeEvent{NodeEventKind::Conflict, self_.node, {}});
-        conflict_seen_ = now;
+        conflict_told_ = now;
     }
 }
 
+/// Another installation of that name has confirmed links: here, or elsewhere in the mesh.
+bool Node::Impl::is_name_taken(const Identity& who) const {
+    const auto link = links_.find(who.node);
+    if (link != links_.end()) {
+        return link->second.peer().instance != who.instance;
+    }
+    const HeldRecord* held = store_.node_record(who.node);
+    return held != nullptr && held->record.node->instance != who.instance &&
+           topology_.is_reachable(who.node);
+}
+
 bool Node::Impl::is_acceptable(const Identity& from, std::uint8_t version_min,
-                               std::uint8_t version_max) {
+                               std::uint8_t version_max, bool is_asking) {
     if (version_min > limits::kVersionMax || version_max < limits::kVersionMin) {
         counters_.add(Counter::drop_version);
         return false;
     }
     if (from.node == self_.node) {
         on_conflict(now_);
+        return false;
+    }
+    // It is told so when it asks for a link; until then it is as good as not there.
+    if (is_name_taken(from) && !is_asking) {
+        counters_.add(Counter::drop_name_conflict);
         return false;
     }
     return true;
@@ -77,7 +90,7 @@ void Node::Impl::on_hello(TimePoint now, const Endpoint& from, const Hello& hell
         counters_.add(Counter::drop_beacon_address);
         return;
     }
-    if (!is_acceptable(hello.from, hello.version_min, hello.version_max)) {
+    if (!is_acceptable(hello.from, hello.version_min, hello.version_max, !hello.address)) {
         return;
     }
     const bool is_beacon = hello.address.has_value();
@@ -112,7 +125,7 @@ void Node::Impl::on_offer(TimePoint now, const Endpoint& from, const Offer& offe
         counters_.add(Counter::drop_rate);
         return;
     }
-    if (!is_acceptable(offer.from, offer.version_min, offer.version_max)) {
+    if (!is_acceptable(offer.from, offer.version_min, offer.version_max, false)) {
         return;
     }
     // Heard by unicast only: it may not hear our beacons, nor we its, but the way is open.
@@ -139,13 +152,13 @@ void Node::Impl::on_req(TimePoint now, const Endpoint& from, const Req& req) {
         counters_.add(Counter::drop_cookie);
         return;
     }
-    if (!is_acceptable(req.from, req.version, req.version)) {
+    if (!is_acceptable(req.from, req.version, req.version, true)) {
         return;
     }
     const NodeId& node = req.from.node;
     const Link* link = find_link(node);
     std::string refusal;
-    if (link != nullptr && link->peer().instance != req.from.instance) {
+    if (is_name_taken(req.from)) {
         refusal = "name";
         counters_.add(Counter::drop_name_conflict);
     } else if (link != nullptr && link->peer_session() == req.session) {
@@ -160,7 +173,9 @@ void Node::Impl::on_req(TimePoint now, const Endpoint& from, const Req& req) {
             counters_.add(Counter::drop_full);
         }
     }
-    neighbours_.on_heard(now, req.from, from, std::nullopt);
+    if (refusal != "name") {
+        neighbours_.on_heard(now, req.from, from, std::nullopt);
+    }
     if (!handshake_.on_req(now, from, req, refusal)) {
         counters_.add(Counter::drop_full);
     }
@@ -179,7 +194,8 @@ void Node::Impl::on_acc(TimePoint now, const Endpoint& from, const Acc& acc) {
 
 void Node::Impl::open_link(TimePoint now, const Established& established) {
     const NodeId& node = established.peer.node;
-    if (has_left_ || leaving_ || sessions_.count(established.own_session) != 0) {
+    if (has_left_ || leaving_ || sessions_.count(established.own_session) != 0 ||
+        is_name_taken(established.peer)) {
         return;
     }
     Link* old = find_link(node);
@@ -237,6 +253,7 @@ void Node::Impl::run_links(TimePoint now) {
                 send_heartbeat(link, false, link.liveness.seq(), std::nullopt);
                 break;
             case Link::Due::Down:
+                counters_.add(Counter::links_stalled, link.egress.is_stalled(now) ? 1 : 0);
                 down.push_back(peer);
                 break;
         }
@@ -254,7 +271,7 @@ void Node::Impl::send_heartbeat(Link& link, bool is_reply, std::uint32_t seq,
     if (!is_reply || theirs != store_.hashes()) {
         heartbeat.hashes = store_.hashes();
     }
-    link.egress.send(share(heartbeat), TrafficClass::Control, false);
+    link.egress.send(share_message(heartbeat), TrafficClass::Control, false);
     counters_.add(Counter::heartbeats_sent);
 }
 
@@ -273,6 +290,9 @@ void Node::Impl::on_heartbeat(TimePoint now, Link& link, const Heartbeat& heartb
 }
 
 void Node::Impl::run_discovery(TimePoint now) {
+    if (!discovery_.next_deadline() || now < *discovery_.next_deadline()) {
+        return;
+    }
     Discovery::Facts facts;
     facts.heard = neighbours_.heard();
     std::vector<NodeId> missing;
@@ -363,7 +383,7 @@ void Node::Impl::finish_leaving(TimePoint now) {
         presence_ == Presence::Restarting ? CloseReason::Restarting : CloseReason::Leaving;
     while (!links_.empty()) {
         Link& link = links_.begin()->second;
-        link.egress.send(share(Close{reason}), TrafficClass::Control, false);
+        link.egress.send(share_message(Close{reason}), TrafficClass::Control, false);
         while (auto bytes = link.poll_datagram(now)) {
             transmits_.push_back({link.endpoint(), false, std::move(*bytes)});
         }

@@ -11,16 +11,19 @@ using std::chrono::seconds;
 
 /// An alert that comes by repair and is older is no live alert any more.
 constexpr std::uint64_t kLiveAlertAgeMsMax = 10'000;
+/// Own records are written again against others' claims at most this often, and a second time
+/// within the longer of these means that another node uses our name.
+constexpr Duration kDefendInterval = seconds(1);
+constexpr Duration kDefendedRecently = seconds(10);
+/// Messages waiting on a link beyond which its peer's pulls and digest requests are not answered:
+/// it repeats them by itself, and an answer is up to 448 KiB long.
+constexpr std::size_t kAnswerBacklogMax = 512;
 /// State documents spread at most this often, and at most at this many bytes per second.
 constexpr Duration kStateInterval = milliseconds(200);
 constexpr std::size_t kStateBytesPerSecond = 64 * 1024;
 /// Floors of the own alerts move with every alert once the store is full; holders that learn of
 /// them late only keep a little more.
 constexpr Duration kFloorsInterval = seconds(30);
-
-SharedMessage share(const Message& message) {
-    return std::make_shared<const EncodedMessage>(encode_message(message));
-}
 
 /// Node records come first: they are what routes are made of.
 TrafficClass traffic_class_of(const Record& record) {
@@ -155,12 +158,15 @@ void Node::Impl::push(TimePoint now, const HeldRecord& held, std::uint32_t graph
     Push message;
     message.kind = held.record.header.kind;
     message.record = *held.record.bytes;
-    message.covers_after = store_.covers_after(held.record.header);
+    // Of an own record, what it said when it was written: another may have been written since.
+    message.covers_after = held.record.header.author == self_.node
+                               ? held.covers_after
+                               : store_.covers_after(held.record.header);
     message.graph = graph;
     message.provenance = held.provenance;
     message.provenance.age_ms = held.age_ms(now);
     message.provenance.path.push_back(self_.node.short_id());
-    const SharedMessage shared = share(message);
+    const SharedMessage shared = share_message(message);
     for (Link* link : targets) {
         link->egress.send(shared, traffic_class_of(held.record), true);
         counters_.add(Counter::pushes_sent);
@@ -182,14 +188,14 @@ void Node::Impl::on_delta(Now now, const NodeId& peer, const Delta& received) {
         entry.provenance = without_loop(std::move(entry.provenance), self_.node);
     }
     std::vector<RecordHeader> news;
-    store_.apply_delta(
-        now.monotonic, delta, [&](const DeltaRecord&, const ApplyResult& result, RecordKind kind) {
-            count_applied(kind, result.outcome);
-            if (result.outcome == Applied::New) {
-                counters_.add(Counter::records_repaired);
-                news.push_back(result.held->record.header);
-            }
-        });
+    store_.apply_delta(now.monotonic, delta,
+                       [&](const DeltaRecord&, const ApplyResult& result, RecordKind kind) {
+                           count_applied(kind, result.outcome);
+                           if (result.outcome == Applied::New) {
+                               counters_.add(Counter::records_repaired);
+                               news.push_back(result.held->record.header);
+                           }
+                       });
     // Told and passed on only now: what a record may say it covers is known once all are in.
     for (const RecordHeader& header : news) {
         if (const HeldRecord* held = store_.record(header.stream, header.counter)) {
@@ -262,6 +268,15 @@ void Node::Impl::push_own_records(Now now) {
 
 /// Sets right what others hold of this node and this node did not write in this start.
 void Node::Impl::defend_own_records(Now now) {
+    const bool attacked = store_.own_stream_overtaken() || store_.own_records_outdated();
+    if (!attacked || (defended_at_ && now.monotonic - *defended_at_ < kDefendInterval)) {
+        return;
+    }
+    // Once sets right what a former start left behind. Whoever does it again is somebody else.
+    if (defended_at_ && now.monotonic - *defended_at_ < kDefendedRecently) {
+        on_conflict(now.monotonic);
+    }
+    defended_at_ = now.monotonic;
     if (store_.own_stream_overtaken()) {
         reopen_streams(now);
     }
@@ -272,6 +287,10 @@ void Node::Impl::defend_own_records(Now now) {
 }
 
 void Node::Impl::on_pull(TimePoint now, Link& link, const Pull& pull) {
+    if (link.egress.pending() > kAnswerBacklogMax) {
+        counters_.add(Counter::drop_rate);
+        return;
+    }
     std::vector<Delta> deltas = store_.deltas(now, pull, Reconciler::kDeltasPerPull);
     for (Delta& delta : deltas) {
         for (DeltaRecord& record : delta.records) {
@@ -280,16 +299,20 @@ void Node::Impl::on_pull(TimePoint now, Link& link, const Pull& pull) {
                 path.push_back(self_.node.short_id());
             }
         }
-        link.egress.send(share(delta), TrafficClass::Bulk, true);
+        link.egress.send(share_message(delta), TrafficClass::Bulk, true);
         counters_.add(Counter::deltas_sent);
     }
 }
 
 void Node::Impl::send_digest(Link& link) {
+    if (link.egress.pending() > kAnswerBacklogMax) {
+        counters_.add(Counter::drop_rate);
+        return;
+    }
     for (auto& part : split_streams(store_.digest())) {
         Digest digest;
         digest.streams = std::move(part);
-        link.egress.send(share(digest), TrafficClass::Normal, true);
+        link.egress.send(share_message(digest), TrafficClass::Normal, true);
         counters_.add(Counter::digests_sent);
     }
 }
@@ -300,11 +323,11 @@ void Node::Impl::run_reconciler() {
             if (Link* link = find_link(ask->peer)) {
                 Digest digest;
                 digest.is_request = true;
-                link->egress.send(share(digest), TrafficClass::Normal, true);
+                link->egress.send(share_message(digest), TrafficClass::Normal, true);
             }
         } else if (const auto* pull = std::get_if<Reconciler::SendPull>(&*request)) {
             if (Link* link = find_link(pull->peer)) {
-                link->egress.send(share(pull->pull), TrafficClass::Normal, true);
+                link->egress.send(share_message(pull->pull), TrafficClass::Normal, true);
                 counters_.add(Counter::pulls_sent);
             }
         }
@@ -357,7 +380,7 @@ void Node::Impl::forward_routed(const Routed& routed, const NodeId& fallback) {
     }
     Routed next = routed;
     next.path.push_back(self_.node.short_id());
-    link->egress.send(share(next), TrafficClass::High, true);
+    link->egress.send(share_message(next), TrafficClass::High, true);
 }
 
 }  // namespace meshd

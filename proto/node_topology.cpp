@@ -78,8 +78,6 @@ void Node::Impl::refresh_topology(TimePoint now) {
             deliveries_.on_node_gone(event.node);
             lost = lost || event.change == MembershipChange::Offline ||
                    event.change == MembershipChange::Unreachable;
-            const TimePoint at = now + config_.forget_after;
-            forget_at_ = forget_at_ ? std::min(*forget_at_, at) : at;
         }
         if (!is_out) {
             outputs_.push_back(NodeEvent{node_event_kind(event.change), event.node, event.because});
@@ -88,22 +86,36 @@ void Node::Impl::refresh_topology(TimePoint now) {
     if (lost) {
         discovery_.on_change(now);
     }
-}
-
-void Node::Impl::forget_old(TimePoint now) {
     forget_at_.reset();
-    std::vector<NodeId> old;
     for (const auto& [node, member] : membership_.members()) {
-        if (member.status == NodeStatus::Alive) {
-            continue;
-        }
-        const TimePoint at = member.since + config_.forget_after;
-        if (at <= now) {
-            old.push_back(node);
-        } else {
+        if (member.status != NodeStatus::Alive) {
+            const TimePoint at = forget_time(now, node, member);
             forget_at_ = forget_at_ ? std::min(*forget_at_, at) : at;
         }
     }
+}
+
+/// A node seen alive is remembered from when it was lost. One never seen alive came by repair from
+/// others: its record's age, which travels with it, decides, so that it does not begin anew with
+/// each node that hears of it.
+TimePoint Node::Impl::forget_time(TimePoint now, const NodeId& node,
+                                  const Membership::Member& member) const {
+    if (member.ever_alive) {
+        return member.since + config_.forget_after;
+    }
+    const auto age = std::chrono::milliseconds(store_.node_record(node)->age_ms(now));
+    return now + std::max(Duration{},
+                          config_.forget_after - std::min<Duration>(age, config_.forget_after));
+}
+
+void Node::Impl::forget_old(TimePoint now) {
+    std::vector<NodeId> old;
+    for (const auto& [node, member] : membership_.members()) {
+        if (member.status != NodeStatus::Alive && forget_time(now, node, member) <= now) {
+            old.push_back(node);
+        }
+    }
+    forget_at_.reset();
     for (const NodeId& node : old) {
         store_.forget(now, node);
         counters_.add(Counter::nodes_forgotten);

@@ -5,6 +5,13 @@
 #include "proto/node_impl.h"
 
 namespace meshd {
+namespace {
+
+/// A conflict of names is shown while it was noticed within this: beacons are a minute apart at
+/// most.
+constexpr Duration kConflictShown = std::chrono::minutes(3);
+
+}  // namespace
 
 StatusView Node::Impl::status(Now now) const {
     StatusView view;
@@ -23,7 +30,7 @@ StatusView Node::Impl::status(Now now) const {
     }
     view.has_left = has_left_;
     view.store = {store_.records(), store_.bytes(), store_.hashes()};
-    if (conflict_seen_) {
+    if (conflict_seen_ && now.monotonic - *conflict_seen_ < kConflictShown) {
         view.warnings.push_back("another node uses the name " + self_.node.text() +
                                 ": give one of them another --node-id");
     }

@@ -143,7 +143,22 @@ std::optional<TimePoint> Egress::next_deadline() const {
 }
 
 bool Egress::may_send(TrafficClass traffic_class) const {
-    return traffic_class <= TrafficClass::Critical || in_flight_bytes_ < kInFlightBytesMax;
+    switch (traffic_class) {
+        case TrafficClass::Control:
+            return true;
+        case TrafficClass::Critical:
+            return in_flight_bytes_ < kCriticalInFlightBytesMax;
+        case TrafficClass::High:
+        case TrafficClass::Normal:
+        case TrafficClass::Low:
+        case TrafficClass::Bulk:
+            return in_flight_bytes_ < kInFlightBytesMax;
+    }
+    return false;
+}
+
+bool Egress::is_stalled(TimePoint now) const {
+    return !in_flight_.empty() && now - in_flight_.begin()->second.pending.first_sent >= kStallTime;
 }
 
 void Egress::track(TimePoint now, std::uint64_t counter, Pending pending, const RttEstimator& rtt) {
@@ -153,6 +168,7 @@ void Egress::track(TimePoint now, std::uint64_t counter, Pending pending, const 
             : std::min(2 * pending.retry_delay, std::max(kRetryMax, rtt.first_retry()));
     if (pending.number == 0) {
         pending.number = next_number_++;
+        pending.first_sent = now;
     }
     const std::uint64_t number = pending.number;
     const TimePoint retry_at = now + pending.retry_delay;

@@ -10,9 +10,9 @@
 /// datagram that carried a message counts for it, also while it waits to be repeated: else a link
 /// slower than the retry interval would repeat for ever.
 ///
-/// Invariants: bytes in flight ≤ kInFlightBytesMax, except for control and critical traffic; bytes
-/// queued and in flight together ≤ kQueueBytesMax; a reliable message is dropped only by overflow
-/// or with the link.
+/// Invariants: bytes in flight ≤ kInFlightBytesMax, control traffic excepted, and four times that
+/// for critical; bytes queued and in flight together ≤ kQueueBytesMax; a reliable message is
+/// dropped only by overflow or with the link.
 #pragma once
 
 #include <array>
@@ -38,10 +38,16 @@ enum class TrafficClass : std::uint8_t { Control, Critical, High, Normal, Low, B
 
 using SharedMessage = std::shared_ptr<const EncodedMessage>;
 
+inline SharedMessage share_message(const Message& message) {
+    return std::make_shared<const EncodedMessage>(encode_message(message));
+}
+
 class Egress {
   public:
     /// Bytes sent and not acknowledged: 32 full datagrams, a sixth of a default receive buffer.
     static constexpr std::size_t kInFlightBytesMax = 32 * limits::kDatagramBytesDefault;
+    /// The same for critical traffic, which overtakes the rest and must not wait for it.
+    static constexpr std::size_t kCriticalInFlightBytesMax = 4 * kInFlightBytesMax;
     /// Bytes waiting or in flight per link; what comes on top is dropped, and repaired by digest
     /// where it is a record.
     static constexpr std::size_t kQueueBytesMax = 4 * 1024 * 1024;
@@ -65,6 +71,11 @@ class Egress {
     /// Next datagram to send now, if any.
     std::optional<Buffer> poll(TimePoint now, const RttEstimator& rtt);
 
+    /// True where a message was first sent kStallTime ago and is still not acknowledged, though it
+    /// was repeated all the while: the other end does not do its part, and the link is of no use.
+    bool is_stalled(TimePoint now) const;
+    static constexpr Duration kStallTime = std::chrono::seconds(10);
+
     /// Messages waiting or not acknowledged.
     std::size_t pending() const { return queued_ + in_flight_.size(); }
 
@@ -73,6 +84,7 @@ class Egress {
         SharedMessage message;
         TrafficClass traffic_class;
         bool reliable;
+        TimePoint first_sent{};
         Duration retry_delay{};    ///< 0 until first sent
         std::uint64_t number = 0;  ///< given when first sent, the same in each repetition
     };

@@ -34,6 +34,9 @@ Link::Due Link::on_timeout(TimePoint now, Prng& prng) {
         conf_at_ = now + conf_delay_;
         conf_delay_ *= 2;
     }
+    if (egress.is_stalled(now)) {
+        return Due::Down;
+    }
     switch (liveness.on_timeout(now, prng)) {
         case Liveness::Verdict::Wait:
             return Due::Nothing;

@@ -51,6 +51,9 @@ bool Neighbours::on_heard(TimePoint now, const Identity& identity, const Endpoin
     if (cookie) {
         heard.cookie = cookie;
         heard.cookie_at = now;
+        if (heard.was_silent) {
+            heard.avoid_until = now;
+        }
     }
     return is_new;
 }
@@ -62,6 +65,7 @@ void Neighbours::on_failed(TimePoint now, const NodeId& peer, bool refused) {
             now + (refused ? prng_->between(milliseconds(1000), milliseconds(3000))
                            : prng_->between(milliseconds(2000), milliseconds(5000)));
         it->second.cookie.reset();
+        it->second.was_silent = !refused;
     }
     on_change(now, false);
 }

@@ -28,6 +28,7 @@ struct HeardNode {
     Endpoint endpoint;
     TimePoint last_heard;
     TimePoint avoid_until;         ///< after a refusal or silence
+    bool was_silent = false;       ///< it is avoided for silence, which an OFFER ends
     std::optional<Cookie> cookie;  ///< from its last offer
     TimePoint cookie_at;
     std::optional<TimePoint> unreachable_since;  ///< in the topology, as of the last tick

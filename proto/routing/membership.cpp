@@ -30,6 +30,11 @@ std::vector<Membership::Event> Membership::update(TimePoint now, std::map<NodeId
         bool changed = true;
         if (before != members_.end()) {
             const Member& old = before->second;
+            // This node itself was out, and has not heard of the other since.
+            if (old.status == NodeStatus::Unreachable && old.because.empty() &&
+                member.status == NodeStatus::Offline) {
+                member.status = NodeStatus::Unreachable;
+            }
             // It is on its way back: its record is here, the confirmation of its links not yet.
             if (old.status == NodeStatus::Left && member.status != NodeStatus::Left &&
                 member.status != NodeStatus::Alive) {

@@ -43,7 +43,8 @@ class Membership {
     /// Takes the present status of all known nodes but self; `now` stamps changes. A node not in
     /// `current` any more is forgotten. The first time a node is alive it has joined; a node that
     /// was never alive as seen from here makes no event; a new start of an alive node has returned;
-    /// a node that has left stays so until it is alive again.
+    /// a node that has left stays so until it is alive again, and so does one that is unreachable
+    /// because of nobody (this node itself was out).
     std::vector<Event> update(TimePoint now, std::map<NodeId, Member> current);
 
     const Member* find(const NodeId& node) const;
