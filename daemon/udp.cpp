@@ -106,8 +106,8 @@ void Udp::open_unicast(Speaker& speaker) {
             speaker.unicast_trouble.clear();
             if (port != port_) {
                 log_info("UDP " + print_address(interface.address, port_) + " on " +
-                         interface.name + " is taken: using port " +
-                         std::to_string(port) + " for links");
+                         interface.name + " is taken: using port " + std::to_string(port) +
+                         " for links");
             }
             return;
         }

@@ -186,7 +186,7 @@ void Node::Impl::on_acc(TimePoint now, const Endpoint& from, const Acc& acc) {
         counters_.add(Counter::drop_not_for_us);
         return;
     }
-    if (acc.refused == "name" && handshake_.is_pending(acc.from.node)) {
+    if (acc.refused == "name" && handshake_.is_pending(acc.from)) {
         on_conflict(now);
     }
     handshake_.on_acc(now, from, acc);
@@ -350,7 +350,7 @@ Neighbours::Facts Node::Impl::neighbour_facts() const {
         // A link to a former start of the node is no link to it any more.
         const bool linked =
             it != links_.end() && (heard == nullptr || it->second.peer() == heard->identity);
-        return linked || handshake_.is_pending(node);
+        return linked || (heard != nullptr && handshake_.is_pending(heard->identity));
     };
     facts.is_reachable = [this](const NodeId& node) { return topology_.is_reachable(node); };
     facts.degree = [this](const NodeId& node) -> std::size_t {

@@ -82,10 +82,10 @@ SessionId Handshake::draw_session() {
 
 void Handshake::initiate(TimePoint now, const Identity& peer, const Endpoint& endpoint,
                          LinkReason reason, const std::optional<Cookie>& cookie) {
-    if (is_pending(peer.node)) {
+    if (is_pending(peer)) {
         return;
     }
-    Initiation& initiation = initiations_[peer.node];
+    Initiation& initiation = initiations_[peer.node] = Initiation{};
     initiation.peer = peer;
     initiation.endpoint = endpoint;
     initiation.reason = reason;
@@ -148,9 +148,15 @@ void Handshake::apply(TimePoint now, std::map<NodeId, Initiation>::iterator it, 
 
 void Handshake::on_offer(TimePoint now, const Endpoint& from, const Offer& offer) {
     const auto it = initiations_.find(offer.from.node);
-    if (it != initiations_.end() && it->second.endpoint.same_address(from)) {
-        apply(now, it, Input::Offer, &offer, nullptr);
+    if (it == initiations_.end() || !it->second.endpoint.same_address(from)) {
+        return;
     }
+    if (it->second.state == State::ReqSent && it->second.peer != offer.from) {
+        // Our REQ is for a former start and will never be answered.
+        initiations_.erase(it);
+        return;
+    }
+    apply(now, it, Input::Offer, &offer, nullptr);
 }
 
 void Handshake::on_acc(TimePoint now, const Endpoint& from, const Acc& acc) {
@@ -232,10 +238,11 @@ void Handshake::clear() {
     slots_.clear();
 }
 
-bool Handshake::is_pending(const NodeId& node) const {
-    return initiations_.count(node) != 0 ||
+bool Handshake::is_pending(const Identity& peer) const {
+    const auto initiation = initiations_.find(peer.node);
+    return (initiation != initiations_.end() && initiation->second.peer == peer) ||
            std::any_of(slots_.begin(), slots_.end(),
-                       [&](const auto& entry) { return entry.second.peer.node == node; });
+                       [&](const auto& entry) { return entry.second.peer == peer; });
 }
 
 bool Handshake::is_bridge_pending() const {

@@ -89,7 +89,7 @@ class Handshake {
     void clear();
 
     /// In either role: to ask who has just been answered would make a second session.
-    bool is_pending(const NodeId& node) const;
+    bool is_pending(const Identity& peer) const;
     bool is_bridge_pending() const;
     bool is_slot(SessionId session) const { return slots_.count(session) != 0; }
     bool is_session_used(SessionId session) const;

@@ -102,7 +102,7 @@ TEST_CASE_FIXTURE(Fixture,
     REQUIRE(failed);
     CHECK(failed->peer == kPeer.node);
     CHECK_FALSE(failed->refused);
-    CHECK_FALSE(handshake.is_pending(kPeer.node));
+    CHECK_FALSE(handshake.is_pending(kPeer));
     CHECK_FALSE(handshake.next_deadline());
 }
 
@@ -151,7 +151,7 @@ TEST_CASE_FIXTURE(Fixture,
     CHECK(established->own_session == req->session);
     CHECK(established->peer_session == SessionId{77});
     CHECK(established->initiator);
-    CHECK_FALSE(handshake.is_pending(kPeer.node));
+    CHECK_FALSE(handshake.is_pending(kPeer));
 }
 
 TEST_CASE_FIXTURE(Fixture,
@@ -190,7 +190,7 @@ TEST_CASE_FIXTURE(Fixture, "handshake: a refusal ends the initiation at once") {
     const auto failed = handshake.poll_failed();
     REQUIRE(failed);
     CHECK(failed->refused);
-    CHECK_FALSE(handshake.is_pending(kPeer.node));
+    CHECK_FALSE(handshake.is_pending(kPeer));
     CHECK_FALSE(handshake.next_deadline());
 }
 
@@ -253,11 +253,11 @@ TEST_CASE_FIXTURE(Fixture, "handshake: a slot is taken once, from its own addres
 TEST_CASE_FIXTURE(Fixture, "handshake: who asked and was answered is not asked back") {
     handshake.on_req(at(0), kPeerAt, req_of(kPeer, 77), "");
     CHECK(sent<Acc>());
-    CHECK(handshake.is_pending(kPeer.node));
+    CHECK(handshake.is_pending(kPeer));
     handshake.initiate(at(1), kPeer, kPeerAt, LinkReason::Fill, kCookie);
     CHECK(is_silent());
     handshake.on_timeout(at(0) + Handshake::kSlotLife);
-    CHECK_FALSE(handshake.is_pending(kPeer.node));
+    CHECK_FALSE(handshake.is_pending(kPeer));
     handshake.initiate(at(2001), kPeer, kPeerAt, LinkReason::Fill, kCookie);
     CHECK(sent<Req>());
 }

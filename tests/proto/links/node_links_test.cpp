@@ -343,3 +343,19 @@ TEST_CASE("node: handshakes that meet on a slow wire end in one session") {
         }
     }
 }
+
+TEST_CASE("node: one that restarts while it is being asked is linked without delay") {
+    for (const std::uint64_t instance : {std::uint64_t{1}, UINT64_MAX}) {
+        for (int after_ms = 0; after_ms < 200; after_ms += 7) {
+            CAPTURE(instance);
+            CAPTURE(after_ms);
+            NodePipe pipe;
+            pipe.start(1, "a", 1, {}, 1000);
+            pipe.run_for(seconds(5));
+            pipe.start(2, "b", 2, {}, instance);
+            pipe.run_for(milliseconds(after_ms));
+            pipe.start(2, "b", 3, {}, instance);
+            CHECK(pipe.run_until(milliseconds(1000), [&] { return is_whole(pipe, {1, 2}); }));
+        }
+    }
+}
