@@ -101,7 +101,7 @@ tl::expected<RequestId, CommandError> Node::Impl::raise_alert(Now now, const Rai
     data.timestamp_ms = now.wall.ms;
     data.alert = document->root().print();
     const HeldRecord& held =
-        store_.write_alert(now, std::move(data), static_cast<std::uint32_t>(to_ms(command.wait)));
+        store_.write_alert(now, data, static_cast<std::uint32_t>(to_ms(command.wait)));
     counters_.add(Counter::alerts_sent);
     counters_.add(Counter::records_written);
     const RecordHeader header = held.record.header;

@@ -106,12 +106,12 @@ const HeldRecord& Store::write_node(Now now, NodeData data) {
                         encode_node_record(impl_->next_header(now, RecordKind::Node), data), 0);
 }
 
-const HeldRecord& Store::write_state(Now now, StateData data) {
+const HeldRecord& Store::write_state(Now now, const StateData& data) {
     return impl_->write(now, RecordKind::State,
                         encode_state_record(impl_->next_header(now, RecordKind::State), data), 0);
 }
 
-const HeldRecord& Store::write_alert(Now now, AlertData data, std::uint32_t report_ms) {
+const HeldRecord& Store::write_alert(Now now, const AlertData& data, std::uint32_t report_ms) {
     const HeldRecord& held = impl_->write(
         now, RecordKind::Alert,
         encode_alert_record(impl_->next_header(now, RecordKind::Alert), data), report_ms);

@@ -121,8 +121,8 @@ class Store {
     /// Sets streams and floors of `data` itself, sorts the links, and leaves out a link to itself
     /// and addresses beyond limits::kAddressesMax.
     const HeldRecord& write_node(Now now, NodeData data);
-    const HeldRecord& write_state(Now now, StateData data);
-    const HeldRecord& write_alert(Now now, AlertData data, std::uint32_t report_ms);
+    const HeldRecord& write_state(Now now, const StateData& data);
+    const HeldRecord& write_alert(Now now, const AlertData& data, std::uint32_t report_ms);
     /// Counters from after the result up to the record's own are all covered here, with no other
     /// live record among them: what a push of that record may say it covers.
     std::uint64_t covers_after(const RecordHeader& header) const;

@@ -71,7 +71,7 @@ void StreamTable::open(StreamId stream, const NodeId& author, StreamUse use) {
     }
 }
 
-const HeldRecord& StreamTable::hold(HeldRecord record) {
+const HeldRecord& StreamTable::hold(HeldRecord&& record) {
     const RecordHeader& header = record.record.header;
     const StreamId stream = header.stream;
     const std::uint64_t counter = header.counter;

@@ -48,7 +48,7 @@ class StreamTable {
     /// dead was dead only as long as another stream was the newer.
     void open(StreamId stream, const NodeId& author, StreamUse use);
     /// The stream must be held, and the counter free.
-    const HeldRecord& hold(HeldRecord record);
+    const HeldRecord& hold(HeldRecord&& record);
     void drop(StreamId stream, std::uint64_t counter);
     /// The stream must be held.
     void cover(StreamId stream, Interval interval);
