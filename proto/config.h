@@ -35,6 +35,17 @@ struct Config {
     Duration link_timeout = std::chrono::seconds(2);
     /// Offline nodes are remembered with their data for so long.
     Duration forget_after = std::chrono::hours(24);
+    /// Tombstones, and stubs of what expired, are kept for so long: whoever is away longer compares
+    /// all it holds on its return.
+    Duration tombstone_time = std::chrono::hours(24);
+    /// Registry entries of this node; beyond it, it deletes its oldest.
+    std::size_t own_entries_max = 200'000;
+    /// Records in memory; beyond it, streams of others are dropped, of the longest offline first.
+    std::size_t store_bytes_max = std::size_t{1} << 30;
+    /// Own registry and shared records are on disk after this time at the latest, and those of
+    /// others after the longer one: SD cards wear.
+    Duration persist_interval = std::chrono::seconds(1);
+    Duration persist_interval_others = std::chrono::seconds(5);
     std::size_t datagram_bytes = limits::kDatagramBytesDefault;
     /// Addresses asked by unicast for ever, where broadcast does not reach.
     std::vector<Endpoint> bootstrap;

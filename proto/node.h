@@ -4,7 +4,9 @@
 /// time and what arrived, and returns what to send, what to tell, and when to be called again.
 ///
 /// Contract with the driver. `now.monotonic` never goes back. After any handle_* call drain
-/// poll_transmit and poll_output until they are empty, then re-arm one timer to next_timeout().
+/// poll_transmit, poll_output and poll_persist until they are empty, then re-arm one timer to
+/// next_timeout(). Persisting never holds back a transmit: write beside the loop, and say how it
+/// ended by handle_persisted.
 /// Early or repeated handle_timeout calls do nothing. The same object runs in the daemon (one) and
 /// in the simulator (thousands).
 #pragma once
@@ -21,6 +23,7 @@
 #include "proto/base/time.h"
 #include "proto/config.h"
 #include "proto/counters.h"
+#include "proto/store/stored.h"
 #include "proto/view.h"
 
 namespace meshd {
@@ -33,6 +36,40 @@ struct RaiseAlert {
     Priority priority = Priority::Normal;
     /// How long the answer may wait for delivery reports; 0 = answer at once. At most 60 s.
     Duration wait{};
+    /// Where an alert of this node with the same key is still held, its id is the answer and
+    /// nothing is raised. Empty = none; at most limits::kDedupeKeyBytesMax.
+    std::string dedupe_key;
+    /// Age at which all holders drop it; 0 = limits::kAlertAgeMsMax, and no more than that.
+    std::uint64_t ttl_ms = 0;
+};
+
+/// One entry to put: this node's sighting of a hash. It replaces this node's former one.
+struct EntryPut {
+    std::string hash;
+    std::string type;
+    std::string metadata = "{}";  ///< JSON object
+    std::uint64_t ttl_ms = 0;     ///< 0 = lives until deleted
+    std::optional<std::int64_t> timestamp_ms;  ///< default: the wall clock
+    std::string space;                         ///< empty = without embedding
+    Buffer embedding;                          ///< fp16, little-endian, normalised
+};
+/// Puts entries into the registry: all, or where one is refused (`index` of the error) none.
+struct PutEntries {
+    std::vector<EntryPut> entries;  ///< at most limits::kEntriesPerPutMax
+    /// True: the answer waits until they are on disk.
+    bool is_durable = false;
+};
+
+/// Deletes sightings of a hash: of `node`, or where it is empty of all nodes.
+struct DeleteEntries {
+    std::string hash;
+    NodeId node;
+};
+
+/// Merge patch (RFC 7396) on the mesh's shared state: each member of the patch writes one shared
+/// record, null deletes it.
+struct UpdateShared {
+    std::string patch;
 };
 
 /// Merge patch (RFC 7396) on the own state document, and the own activity. Either may be absent.
@@ -49,7 +86,8 @@ struct Leave {
 /// Sends beacons now, and rejoins after Leave.
 struct Discover {};
 
-using Command = std::variant<RaiseAlert, UpdateState, Leave, Discover>;
+using Command = std::variant<RaiseAlert, UpdateState, Leave, Discover, PutEntries, DeleteEntries,
+                             UpdateShared>;
 
 /// Why a command was refused before any effect.
 struct CommandError {
@@ -63,6 +101,7 @@ struct CommandError {
     std::string field;
     std::string message;
     Duration retry_after{};
+    std::optional<std::size_t> index{};  ///< of the entry, in PutEntries
 };
 
 // ---- outputs: answers and events --------------------------------------------------------------
@@ -72,6 +111,21 @@ struct AlertRaised {
     std::string id;
     std::vector<NodeId> delivered;  ///< other nodes that hold it in memory
     std::vector<NodeId> pending;    ///< other nodes alive at the asking that have not said so
+    bool is_durable = false;        ///< on this node's disk
+    bool is_repeated = false;       ///< an alert of this dedupe key was there: its id
+};
+struct EntriesPut {
+    RequestId request;
+    std::size_t stored = 0;
+    bool is_durable = false;  ///< on this node's disk
+};
+struct EntriesDeleted {
+    RequestId request;
+    std::size_t deleted = 0;  ///< sightings
+};
+struct SharedUpdated {
+    RequestId request;
+    std::size_t changed = 0;  ///< members written or deleted
 };
 struct StateUpdated {
     RequestId request;
@@ -116,8 +170,22 @@ struct AlertEvent {
     bool replayed = false;
 };
 
+/// An entry was put or deleted, here or elsewhere.
+struct RegistryEvent {
+    std::string hash;
+    NodeId node;  ///< whose sighting
+    std::string type;
+    std::uint64_t age_ms = 0;
+    bool is_deleted = false;
+    NodeId by;  ///< who wrote it: another than `node` where somebody else deleted it
+};
+struct SharedEvent {
+    SharedView member;  ///< value empty where it was deleted
+};
+
 using Output = std::variant<AlertRaised, StateUpdated, HasLeft, Discovered, NodeEvent, LinkEvent,
-                            StateEvent, AlertEvent>;
+                            StateEvent, AlertEvent, EntriesPut, EntriesDeleted, SharedUpdated,
+                            RegistryEvent, SharedEvent>;
 
 // ---- datagrams --------------------------------------------------------------------------------
 
@@ -134,7 +202,7 @@ struct Transmit {
 
 class Node {
   public:
-    Node(Config config, NodeOptions options, Now start);
+    Node(Config config, NodeOptions options, Now start, Restored restored = {});
     Node(Node&&) noexcept;
     Node& operator=(Node&&) noexcept;
     ~Node();
@@ -146,11 +214,15 @@ class Node {
     /// the worst that happens is a counter.
     void handle_datagram(Now now, const Endpoint& from, Bytes datagram);
     void handle_timeout(Now now);
+    /// What polled Persist with that token came to.
+    void handle_persisted(Now now, PersistToken token, PersistResult result);
     /// The answer comes as an output with the returned id, possibly much later.
     tl::expected<RequestId, CommandError> handle_command(Now now, Command command);
 
     std::optional<Transmit> poll_transmit();
     std::optional<Output> poll_output();
+    /// The next changes to write; none while one is under way.
+    std::optional<Persist> poll_persist();
     std::optional<TimePoint> next_timeout() const;
 
     // Views. `now` makes ages and durations; nothing changes by asking.
@@ -165,6 +237,14 @@ class Node {
     std::optional<StateView> state(Now now, const NodeId& id) const;
     /// Newest first.
     std::vector<AlertView> alerts(Now now) const;
+    std::optional<AlertView> alert(Now now, std::string_view id) const;
+    /// All sightings of a hash, newest first.
+    std::vector<EntryView> entries(Now now, std::string_view hash) const;
+    /// By (hash, node).
+    EntryPage list_entries(Now now, const EntryFilter& filter) const;
+    std::optional<SharedView> shared(Now now, std::string_view key) const;
+    /// By key.
+    std::vector<SharedView> shared(Now now) const;
     const Counters& counters() const;
     const NodeId& id() const;
     const Config& config() const;

@@ -98,7 +98,7 @@ void Node::Impl::publish_state(Now now) {
     publish_state_at_.reset();
     const HeldRecord& held = store_.write_state(now, own_state_);
     counters_.add(Counter::records_written);
-    const auto bytes = held.record.bytes->size();
+    const auto bytes = held.record.bytes.size();
     state_allowed_at_ =
         now.monotonic +
         std::max<Duration>(kStateInterval,
@@ -157,7 +157,7 @@ void Node::Impl::push(TimePoint now, const HeldRecord& held, std::uint32_t graph
     }
     Push message;
     message.kind = held.record.header.kind;
-    message.record = *held.record.bytes;
+    message.record = held.record.bytes;
     // Of an own record, what it said when it was written: another may have been written since.
     message.covers_after = held.record.header.author == self_.node
                                ? held.covers_after

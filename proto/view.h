@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "proto/base/bytes.h"
 #include "proto/base/endpoint.h"
 #include "proto/base/ids.h"
 #include "proto/base/node_id.h"
@@ -23,6 +24,13 @@ struct StoreView {
     std::size_t records = 0;
     std::size_t bytes = 0;
     DigestHashes hashes;
+    std::size_t entries = 0;         ///< of the registry, tombstones and stubs left out
+    std::size_t tombstones = 0;      ///< and stubs
+    std::size_t alerts = 0;
+    std::size_t shared = 0;
+    std::size_t streams_unheld = 0;  ///< dropped or refused for want of room
+    bool has_disk = false;           ///< what is written survives a restart
+    std::size_t unwritten = 0;       ///< records and streams waiting for the disk
 };
 
 struct StatusView {
@@ -81,6 +89,45 @@ struct StateView {
     std::uint64_t age_ms = 0;
 };
 
+struct EntryView {
+    std::string hash;
+    NodeId node;
+    std::string type;
+    std::int64_t timestamp_ms = 0;
+    std::uint64_t age_ms = 0;
+    std::uint64_t ttl_ms = 0;  ///< 0 = none
+    std::string space;
+    std::uint32_t dimension = 0;
+    /// fp16, little-endian; empty where there is none, or it was not asked for.
+    Buffer embedding;
+    std::string metadata;  ///< compact JSON object
+};
+
+struct EntryFilter {
+    std::string hash_prefix;
+    std::string type;  ///< empty = any
+    NodeId node;       ///< empty = any
+    std::optional<std::uint64_t> age_ms_max;
+    /// (hash, node) of the last entry of the page before; empty = from the beginning.
+    std::string after_hash;
+    NodeId after_node;
+    std::size_t limit = 100;  ///< at least 1
+    bool with_embedding = false;
+};
+
+struct EntryPage {
+    std::vector<EntryView> entries;
+    bool is_last = true;
+};
+
+/// One member of the mesh's shared state.
+struct SharedView {
+    std::string key;
+    std::string value;  ///< compact JSON
+    NodeId by;          ///< who wrote it last
+    std::uint64_t age_ms = 0;
+};
+
 struct AlertView {
     std::string id;
     NodeId source;
@@ -89,6 +136,10 @@ struct AlertView {
     std::int64_t timestamp_ms = 0;
     std::uint64_t age_ms = 0;
     std::string alert;  ///< compact JSON object
+    std::uint64_t ttl_ms = 0;  ///< 0 = the longest age of alerts
+    std::string dedupe_key;
+    /// Place in the order in which alerts arrived here, over restarts: (run << 40) + number.
+    std::uint64_t arrival = 0;
     std::uint32_t hops = 0;
     std::vector<std::string> path;  ///< node ids, the author first, this node last
 };

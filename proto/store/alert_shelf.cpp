@@ -24,7 +24,7 @@ void AlertShelf::add(const HeldRecord& alert) {
     by_author_[{header.author, is_critical(*alert.record.alert)}].insert(
         {header.clock, place_of(alert)});
     by_expiry_.emplace(expiry_of(alert), place_of(alert));
-    bytes_ += alert.record.bytes->size();
+    bytes_ += alert.record.bytes.size();
 }
 
 void AlertShelf::remove(const HeldRecord& alert) {
@@ -35,7 +35,7 @@ void AlertShelf::remove(const HeldRecord& alert) {
         by_author_.erase(found);
     }
     by_expiry_.erase({expiry_of(alert), place_of(alert)});
-    bytes_ -= alert.record.bytes->size();
+    bytes_ -= alert.record.bytes.size();
 }
 
 std::optional<RecordPlace> AlertShelf::over_quota(const NodeId& author, bool is_critical) const {

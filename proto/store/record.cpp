@@ -176,14 +176,23 @@ bool fits_kind(RecordKind kind, std::size_t bytes, std::size_t bytes_before_body
     return kind != RecordKind::State || !has_body;
 }
 
+template <class Data, class Read>
+bool read_into(std::unique_ptr<const Data>& to, Read read) {
+    auto made = std::make_unique<Data>();
+    const bool is_read = read(*made);
+    to = std::move(made);
+    return is_read;
+}
+
 bool read_data(json::Value data, Record& record) {
     switch (record.header.kind) {
         case RecordKind::Node:
-            return read_node(data, record.header, record.node.emplace());
+            return read_into(record.node,
+                             [&](NodeData& node) { return read_node(data, record.header, node); });
         case RecordKind::State:
-            return read_state(data, record.state.emplace());
+            return read_into(record.state, [&](StateData& state) { return read_state(data, state); });
         case RecordKind::Alert:
-            return read_alert(data, record.alert.emplace());
+            return read_into(record.alert, [&](AlertData& alert) { return read_alert(data, alert); });
         case RecordKind::Registry:
         case RecordKind::Shared:
             break;
@@ -234,7 +243,9 @@ Buffer encode_alert_record(const RecordHeader& header, const AlertData& data) {
     });
 }
 
-std::optional<Record> decode_record(Bytes bytes) {
+namespace {
+
+std::optional<Record> decode(Bytes bytes) {
     if (bytes.size() < limits::kJsonLengthBytes || bytes.size() > kRecordBytesMax) {
         return std::nullopt;
     }
@@ -252,8 +263,25 @@ std::optional<Record> decode_record(Bytes bytes) {
         !read_data(document->root()["data"], record)) {
         return std::nullopt;
     }
-    record.bytes = std::make_shared<const Buffer>(bytes.begin(), bytes.end());
     record.hash = hash64(bytes);
+    return record;
+}
+
+}  // namespace
+
+std::optional<Record> decode_record(Bytes bytes) {
+    auto record = decode(bytes);
+    if (record) {
+        record->bytes = SharedBytes(bytes);
+    }
+    return record;
+}
+
+std::optional<Record> decode_record(SharedBytes bytes) {
+    auto record = decode(bytes);
+    if (record) {
+        record->bytes = std::move(bytes);
+    }
     return record;
 }
 

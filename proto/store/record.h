@@ -16,6 +16,7 @@
 #include "proto/base/endpoint.h"
 #include "proto/base/ids.h"
 #include "proto/base/node_id.h"
+#include "proto/base/shared_bytes.h"
 #include "proto/store/hybrid_clock.h"
 #include "proto/wire/limits.h"
 #include "proto/wire/message_kind.h"
@@ -83,28 +84,87 @@ struct AlertData {
     Priority priority = Priority::Normal;
     std::int64_t timestamp_ms = 0;  ///< author's wall clock
     std::string alert = "{}";       ///< compact JSON object, the application's own
+    std::uint64_t ttl_ms = 0;       ///< gone at this age; 0 = at limits::kAlertAgeMsMax
+    std::string dedupe_key;         ///< empty = none
+};
+
+/// Data of a registry record: one sighting of a hash by its owner, or a tombstone on it. The key is
+/// (hash, owner). Only the owner writes the sighting, anyone its tombstone.
+struct RegistryData {
+    std::string hash;  ///< 1 to limits::kHashBytesMax bytes of UTF-8 without control characters
+    NodeId owner;      ///< the author, except in a tombstone
+    bool is_deleted = false;
+    // All below is empty in a tombstone.
+    std::string type;               ///< 1 to limits::kTypeBytesMax bytes, as for the hash
+    std::int64_t timestamp_ms = 0;  ///< owner's wall clock, or what the application said
+    std::uint64_t ttl_ms = 0;       ///< gone at this age; 0 = lives until deleted
+    std::string metadata = "{}";    ///< compact JSON object, at most limits::kMetadataBytesMax
+    std::string space;              ///< model of the embedding; empty exactly where there is none
+    /// Values of the embedding; the record's body holds them as fp16, little-endian, normalised.
+    std::uint32_t dimension = 0;
+};
+
+/// Data of a shared record: one member of the mesh's shared state, or a tombstone on it.
+struct SharedData {
+    std::string key;    ///< 1 to limits::kSharedKeyBytesMax bytes of UTF-8 without control characters
+    std::string value;  ///< compact JSON, not null; empty in a tombstone
+    bool is_deleted = false;
+};
+
+/// What the store keeps decoded of a registry record: what it is found by. The rest is decoded again
+/// when it is shown (decode_registry), since there may be 100 000 of them.
+struct RegistryKey {
+    std::string hash;
+    std::string type;
+    std::string space;
+    NodeId owner;
+    std::uint64_t ttl_ms = 0;
+    std::uint32_t dimension = 0;
+    bool is_deleted = false;
 };
 
 /// A decoded record: header, data by kind (exactly one set), and the bytes themselves.
 struct Record {
     RecordHeader header;
-    std::shared_ptr<const Buffer> bytes;
+    SharedBytes bytes;
     std::uint64_t hash = 0;  ///< first 8 bytes of BLAKE2b of the bytes
-    std::optional<NodeData> node;
-    std::optional<StateData> state;
-    std::optional<AlertData> alert;
+    // On the heap, so that a record of one kind has no room for the others.
+    std::unique_ptr<const NodeData> node;
+    std::unique_ptr<const StateData> state;
+    std::unique_ptr<const AlertData> alert;
+    std::unique_ptr<const RegistryKey> registry;
+    std::unique_ptr<const SharedData> shared;
 };
 
 /// The content must keep the limits that decode_record checks; it is ours.
 Buffer encode_node_record(const RecordHeader& header, const NodeData& data);
 Buffer encode_state_record(const RecordHeader& header, const StateData& data);
 Buffer encode_alert_record(const RecordHeader& header, const AlertData& data);
+/// `embedding`: data.dimension fp16 values; empty where there is none.
+Buffer encode_registry_record(const RecordHeader& header, const RegistryData& data,
+                              Bytes embedding);
+Buffer encode_shared_record(const RecordHeader& header, const SharedData& data);
 
 /// Fails on anything that breaks the layout or a limit. Records of a kind this build does not know
 /// (or has no data for yet) decode with no data set, so that they are stored and passed on as they
 /// are. Unknown members are tolerated, and a body where the kind is none of node and state: a later
 /// version may write them.
+///
+/// A registry record with a ttl may come without the body that its dimension promises: that is its
+/// stub, left by a holder at which it expired (see without_body).
 std::optional<Record> decode_record(Bytes bytes);
+/// The same for bytes that are shared already: they are not copied.
+std::optional<Record> decode_record(SharedBytes bytes);
+
+/// All data of a registry record that decode_record accepted.
+RegistryData decode_registry(const Record& record);
+/// The bytes behind the JSON: a registry record's embedding; empty where there is none.
+Bytes record_body(Bytes record);
+/// The record's bytes without what is behind the JSON: the stub of an expired registry entry.
+Bytes without_body(Bytes record);
+/// True where `text` may be a hash, type, space, shared key or dedupe key: UTF-8 of 1 to
+/// `bytes_max` bytes without control characters.
+bool is_name(std::string_view text, std::size_t bytes_max);
 
 /// True where `text` may stand in a record as state document or alert: a JSON object within
 /// kPayloadBytesMax and kPayloadDepthMax.

@@ -152,8 +152,8 @@ ApplyResult Store::Impl::apply_state(Arrival arrival) {
     if (former != nullptr && !is_newer(header, former->record.header)) {
         return stale(arrival);
     }
-    const std::size_t former_bytes = former == nullptr ? 0 : former->record.bytes->size();
-    if (streams.state_bytes() - former_bytes + arrival.record.bytes->size() > kStateBytesMax) {
+    const std::size_t former_bytes = former == nullptr ? 0 : former->record.bytes.size();
+    if (streams.state_bytes() - former_bytes + arrival.record.bytes.size() > kStateBytesMax) {
         return refuse(&StoreCounts::states_full);
     }
     const HeldRecord* held = admit(std::move(arrival));
@@ -189,7 +189,7 @@ ApplyResult Store::Impl::apply_alert(Arrival arrival) {
 }
 
 ApplyResult Store::Impl::apply_opaque(Arrival arrival) {
-    const std::size_t size = arrival.record.bytes->size();
+    const std::size_t size = arrival.record.bytes.size();
     if (opaque_records >= kOpaqueRecordsMax || opaque_bytes + size > kOpaqueBytesMax) {
         return refuse(&StoreCounts::opaque_full);
     }

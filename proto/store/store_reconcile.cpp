@@ -65,7 +65,7 @@ class DeltaPacker {
     std::vector<Delta> take() { return std::move(deltas_); }
 
     static DeltaRecord delta_record(const HeldRecord& held, TimePoint now) {
-        return {*held.record.bytes, {held.age_ms(now), held.provenance.path, held.report_ms(now)}};
+        return {held.record.bytes, {held.age_ms(now), held.provenance.path, held.report_ms(now)}};
     }
 
   private:

@@ -14,7 +14,7 @@ std::uint64_t live_hash(const Record& record) {
 }
 
 std::size_t state_size(const Record& record) {
-    return record.state ? record.bytes->size() : 0;
+    return record.state ? record.bytes.size() : 0;
 }
 
 }  // namespace
@@ -78,7 +78,7 @@ const HeldRecord& StreamTable::hold(HeldRecord&& record) {
     HeldStream& held = streams_.at(stream);
     toggle(stream, held);
     ++records_;
-    bytes_ += record.record.bytes->size();
+    bytes_ += record.record.bytes.size();
     state_bytes_ += state_size(record.record);
     hashes_.live ^= live_hash(record.record);
     const auto [added, is_new] = held.live.try_emplace(counter, std::move(record));
@@ -93,7 +93,7 @@ void StreamTable::drop(StreamId stream, std::uint64_t counter) {
     MESHD_ASSERT(found != held.live.end());
     toggle(stream, held);
     --records_;
-    bytes_ -= found->second.record.bytes->size();
+    bytes_ -= found->second.record.bytes.size();
     state_bytes_ -= state_size(found->second.record);
     hashes_.live ^= live_hash(found->second.record);
     held.live.erase(found);

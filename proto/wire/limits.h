@@ -79,6 +79,21 @@ inline constexpr std::size_t kReassemblyBytesMax = 8 * 1024 * 1024;
 /// Fragments of one message: 72 KiB in datagrams of the smallest size.
 inline constexpr std::size_t kFragmentsMax = 160;
 
+/// Registry entry: a SHA-512 in hex is 128 long; type and space are names; metadata is for a person
+/// to read. The embedding of the largest models in use has 4096 values.
+inline constexpr std::size_t kHashBytesMax = 128;
+inline constexpr std::size_t kTypeBytesMax = 64;
+inline constexpr std::size_t kSpaceBytesMax = 64;
+inline constexpr std::size_t kMetadataBytesMax = 8 * 1024;
+inline constexpr std::size_t kDimensionMax = 4096;
+/// Entries in one call: more than a request line of 1 MiB holds with embeddings.
+inline constexpr std::size_t kEntriesPerPutMax = 1000;
+/// Shared state: a member's name. Its value is a payload.
+inline constexpr std::size_t kSharedKeyBytesMax = 128;
+/// A ttl beyond ten years is a mistake of units.
+inline constexpr std::uint64_t kTtlMsMax = std::uint64_t{10} * 366 * 24 * 3600 * 1000;
+inline constexpr std::size_t kDedupeKeyBytesMax = 128;
+
 /// Alert records kept per author and class (critical, other), and their longest age.
 inline constexpr std::size_t kAlertsPerAuthorMax = 1000;
 inline constexpr std::int64_t kAlertAgeMsMax = 24 * 3600 * 1000;

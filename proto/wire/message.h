@@ -130,11 +130,47 @@ struct StreamIntervals {
     StreamId stream;
     NodeId author;
     std::vector<Interval> intervals;  ///< rising, disjoint, not adjacent
+    /// Set for a keyed stream, one that carries or carried registry or shared records: its highest
+    /// counter whose tombstone or stub was purged; 0 = none. Never set in a Pull.
+    std::optional<std::uint64_t> floor{};
 };
+
+/// Buckets of a digest: a stream is in the one that the highest bits of its id say.
+inline constexpr std::size_t kDigestBuckets = 32;
+constexpr std::size_t digest_bucket(StreamId stream) {
+    return static_cast<std::size_t>(stream.value >> 59);
+}
+using BucketHashes = std::array<std::uint64_t, kDigestBuckets>;
 
 /// What a node holds; as a request, the wish to be told it.
 struct Digest {
     bool is_request = false;
+    /// Of a request: the asker's coverage hash of each bucket. The answer then leaves out the
+    /// buckets that are equal. Absent: all are wanted.
+    std::optional<BucketHashes> hashes;
+    /// Of an answer: bit b is set where `streams` (over all parts of the answer) lists all that the
+    /// sender holds in bucket b.
+    std::uint32_t buckets = 0xffffffff;
+    std::vector<StreamIntervals> streams;
+};
+
+/// One keyed stream in a census: what is covered in a range of counters, and which of that is live.
+struct CensusStream {
+    StreamIntervals covered;     ///< with its floor
+    std::vector<Interval> live;  ///< rising, disjoint, not adjacent; within `covered`
+};
+
+/// All keyed streams of a node with their live counters, in numbered parts; as a request, the wish
+/// to be told them.
+struct Census {
+    bool is_request = false;
+    std::uint32_t part = 0;   ///< from 0
+    std::uint32_t parts = 1;  ///< of this answer
+    std::vector<CensusStream> streams;
+};
+
+/// "I hold these new records": from a neighbour off the tree, for whom its parent failed.
+struct Announce {
     std::vector<StreamIntervals> streams;
 };
 
@@ -182,6 +218,6 @@ struct Routed {
 };
 
 using Message = std::variant<Hello, Offer, Req, Acc, Conf, Close, Heartbeat, Push, Ack, Digest,
-                             Pull, Delta, Fragment, Routed>;
+                             Pull, Delta, Fragment, Routed, Census, Announce>;
 
 }  // namespace meshd

@@ -28,6 +28,8 @@ enum class MessageKind : std::uint8_t {
     Delta = 23,
     Fragment = 24,
     Notice = 25,
+    Census = 26,
+    Announce = 27,
 };
 
 /// What a record is about. The number is its place in orderings; on the wire it goes by name.

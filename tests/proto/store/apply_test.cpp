@@ -13,7 +13,7 @@ TEST_CASE("store: a record is new once, then a duplicate") {
     const ApplyResult result = store.apply(at(5), node, 0, provenance);
     CHECK(result.outcome == Applied::New);
     REQUIRE(result.held != nullptr);
-    CHECK(*result.held->record.bytes == node);
+    CHECK(result.held->record.bytes == node);
     CHECK(result.held->age_ms(at(15)) == 50);
     CHECK(result.held->report_ms(at(15)) == 990);
     CHECK(result.held->report_ms(at(2000)) == 0);

@@ -153,7 +153,7 @@ class Swarm {
 
   private:
     static Buffer bytes_of(const HeldRecord* held) {
-        return held == nullptr ? Buffer{} : *held->record.bytes;
+        return held == nullptr ? Buffer{} : held->record.bytes;
     }
 
     Now now_of(const Box& box) const { return now(ms_, box.skew_ms); }
@@ -181,7 +181,7 @@ class Swarm {
         }
         for (std::size_t to = 0; to < boxes_.size(); ++to) {
             if (to != from && prng_.below(10) < 7) {
-                in_flight_.push_back({to, held.covers_after, *held.record.bytes});
+                in_flight_.push_back({to, held.covers_after, held.record.bytes});
             }
         }
     }

@@ -44,7 +44,7 @@ TEST_CASE("own records: a push covers what it supersedes, back to the live one b
     const HeldRecord node = store.write_node(now(4), node_data());
     CHECK(store.covers_after(node.record.header) == 4);
     Store other = store_of("b", 0x21, 0x22);
-    CHECK(other.apply(at(5), *state.record.bytes, 1, {}).outcome == Applied::New);
+    CHECK(other.apply(at(5), state.record.bytes, 1, {}).outcome == Applied::New);
     CHECK(covered(other, 0x11) == std::vector<Interval>{{2, 4}});
 }
 
@@ -93,7 +93,7 @@ TEST_CASE("own records: what others claim beyond an own counter opens new stream
     pull_all(other, store, 10);
     pull_all(store, other, 10);
     CHECK(other.hashes() == store.hashes());
-    CHECK(*other.node_record(id("a"))->record.bytes == *node->record.bytes);
+    CHECK(*other.node_record(id("a"))->record.bytes == node->record.bytes);
     CHECK(store.hashes() == hashes_from_scratch(store, {id("a")}));
 }
 

@@ -68,7 +68,7 @@ TEST_CASE("record: a node record has exactly these bytes, and reads back") {
     CHECK(record.header.counter == 5);
     CHECK(record.header.clock.value == 0x18bcfe568000001);
     CHECK(record.hash == hash64(bytes));
-    CHECK(*record.bytes == bytes);
+    CHECK(record.bytes == bytes);
     REQUIRE(record.node.has_value());
     CHECK(record.node->durable_stream.value == 0x12);
     CHECK(record.node->alert_floor == 3);
