@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
@@ -11,6 +12,13 @@
 #include "proto/node.h"
 
 namespace meshd {
+
+/// A copy of the store that was written.
+struct BackupDone {
+    std::string path;
+    std::uint64_t bytes = 0;
+    std::uint64_t records = 0;
+};
 
 /// The one way by which the local API reaches the mesh node: implemented by the driver, replaced by
 /// a stand-in in tests.
@@ -28,6 +36,14 @@ class MeshAccess {
     /// What the sockets counted, by name: belongs into mesh.stats' counters.
     virtual std::vector<std::pair<std::string_view, std::uint64_t>> socket_counters() const {
         return {};
+    }
+    /// Writes a consistent copy of the store's database to `path`, or where it is empty to a place
+    /// of the driver's choice, while all else goes on. `done` is called once with what was written
+    /// or why not: later from the loop, or before this returns. It may outlive the caller.
+    virtual void backup(std::string path,
+                        std::function<void(tl::expected<BackupDone, std::string>)> done) {
+        static_cast<void>(path);
+        done(tl::unexpected(std::string("this node keeps nothing on disk")));
     }
 };
 
