@@ -57,12 +57,34 @@ MessageKind kind_of(const Fragment&) {
 MessageKind kind_of(const Routed&) {
     return MessageKind::Broadcast;
 }
+MessageKind kind_of(const Census&) {
+    return MessageKind::Census;
+}
+MessageKind kind_of(const Announce&) {
+    return MessageKind::Announce;
+}
 
 void append_body(Buffer& bytes, const Heartbeat& heartbeat) {
     if (heartbeat.hashes) {
         append_big_endian<8>(bytes, heartbeat.hashes->coverage);
         append_big_endian<8>(bytes, heartbeat.hashes->live);
     }
+}
+
+std::size_t body_bytes(const Heartbeat& heartbeat) {
+    return heartbeat.hashes ? sizeof(DigestHashes) : 0;
+}
+
+void append_body(Buffer& bytes, const Digest& digest) {
+    if (digest.is_request && digest.hashes) {
+        for (const std::uint64_t hash : *digest.hashes) {
+            append_big_endian<8>(bytes, hash);
+        }
+    }
+}
+
+std::size_t body_bytes(const Digest& digest) {
+    return digest.is_request && digest.hashes ? sizeof(BucketHashes) : 0;
 }
 
 void append_body(Buffer& bytes, const Delta& delta) {
@@ -79,6 +101,11 @@ std::size_t body_bytes(const Delta& delta) {
     return sum;
 }
 
+/// A body that is written, not passed on.
+template <class T>
+constexpr bool kHasWrittenBody = std::is_same_v<T, Heartbeat> || std::is_same_v<T, Digest> ||
+                                 std::is_same_v<T, Delta> || std::is_same_v<T, Census>;
+
 template <class T>
 EncodedMessage encode(const T& message) {
     std::string text;
@@ -93,10 +120,8 @@ EncodedMessage encode(const T& message) {
         write_fields(writer, message);
     }
     writer.end_object();
-    if constexpr (std::is_same_v<T, Delta>) {
+    if constexpr (kHasWrittenBody<T>) {
         extra = body_bytes(message);
-    } else if constexpr (std::is_same_v<T, Heartbeat>) {
-        extra = sizeof(DigestHashes);
     }
 
     EncodedMessage encoded;
@@ -105,7 +130,7 @@ EncodedMessage encode(const T& message) {
     append_big_endian<limits::kJsonLengthBytes>(encoded.bytes, text.size());
     append(encoded.bytes, text);
     append(encoded.bytes, body);
-    if constexpr (std::is_same_v<T, Delta> || std::is_same_v<T, Heartbeat>) {
+    if constexpr (kHasWrittenBody<T>) {
         append_body(encoded.bytes, message);
     }
     MESHD_ASSERT(encoded.bytes.size() <= limits::kMessageBytesMax);
@@ -142,6 +167,10 @@ std::optional<Message> read_message(MessageKind kind, Fields& fields, Bytes body
             return read_delta(fields, body);
         case MessageKind::Fragment:
             return read_fragment(fields, body);
+        case MessageKind::Census:
+            return read_census(fields, body);
+        case MessageKind::Announce:
+            return read_announce(fields, body);
         case MessageKind::Search:
         case MessageKind::Prune:
         case MessageKind::Notice:
@@ -168,6 +197,8 @@ bool is_known(MessageKind kind) {
         case MessageKind::Pull:
         case MessageKind::Delta:
         case MessageKind::Fragment:
+        case MessageKind::Census:
+        case MessageKind::Announce:
             return true;
         case MessageKind::Search:
         case MessageKind::Prune:

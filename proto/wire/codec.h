@@ -27,14 +27,20 @@ EncodedMessage encode_message(const Message& message);
 std::size_t encoded_bytes_max(const DeltaRecord& record);
 std::size_t encoded_bytes_max(const StreamIntervals& stream);
 
-/// Cuts the streams of a digest or a pull, in order, into parts that fit one message each: any
-/// subset of either is safe by itself. At least one part, which may be empty.
+/// Cuts the streams of a digest, pull or announcement, in order, into parts that fit one message
+/// each: any subset is safe by itself. At least one part, which may be empty.
 std::vector<std::vector<StreamIntervals>> split_streams(std::vector<StreamIntervals> streams);
 
 enum class DecodeError {
     UnknownKind,  ///< ignore this item, keep the others
     Malformed,    ///< reject the datagram
 };
+
+/// Cuts a census, in order, into parts that fit one message each, and numbers them. A long stream
+/// is cut by ranges, what is covered and what is live at the same counters, so that each part is
+/// true by itself. At least one part, which may be empty; what goes beyond limits::kCensusPartsMax
+/// is left out, so that nothing is concluded about it.
+std::vector<Census> split_census(std::vector<CensusStream> streams);
 
 /// Decodes the content of one item. Spans in the result point into `bytes`.
 tl::expected<Message, DecodeError> decode_message(MessageKind kind, Bytes bytes);

@@ -12,8 +12,9 @@ namespace {
 /// Longest name of a record kind, and of those to come.
 constexpr std::size_t kKindNameBytesMax = 16;
 /// 2^53 - 1 has 16 digits, 2^32 - 1 has 10; each with a comma.
-constexpr std::size_t kCounterTextMax = 17;
+constexpr std::size_t kCounterTextMax = kIntervalTextBytesMax / 2;
 constexpr std::size_t kShortIdTextMax = 11;
+constexpr std::uint32_t kAllBuckets = 0xffffffff;
 /// JSON of a message that is not streams or records: u24, keys and brackets.
 constexpr std::size_t kWrapperBytesMax = 64;
 
@@ -43,18 +44,25 @@ Bytes write_fields(json::Writer& writer, const Push& push) {
 void write_fields(json::Writer& writer, const Digest& digest) {
     if (digest.is_request) {
         writer.member("request", true);
-    } else {
-        write_streams(writer, "streams", digest.streams);
+        return;
     }
+    if (digest.buckets != kAllBuckets) {
+        writer.member("buckets", digest.buckets);
+    }
+    write_streams(writer, "streams", digest.streams, FloorRule::Optional);
 }
 
 void write_fields(json::Writer& writer, const Pull& pull) {
-    write_streams(writer, "wants", pull.wants);
+    write_streams(writer, "wants", pull.wants, FloorRule::Refused);
+}
+
+void write_fields(json::Writer& writer, const Announce& announce) {
+    write_streams(writer, "streams", announce.streams, FloorRule::Refused);
 }
 
 void write_fields(json::Writer& writer, const Delta& delta) {
     MESHD_ASSERT(delta.records.size() <= limits::kDeltaRecordsMax);
-    write_streams(writer, "covers", delta.covers);
+    write_streams(writer, "covers", delta.covers, FloorRule::Optional);
     writer.key("records").begin_array();
     for (const DeltaRecord& record : delta.records) {
         MESHD_ASSERT(!record.record.empty());
@@ -102,25 +110,41 @@ std::optional<Message> read_push(Fields& fields, Bytes body, MessageKind kind) {
 }
 
 std::optional<Message> read_digest(Fields& fields, Bytes body) {
-    fields.require(body.empty());
     Digest digest;
-    if (fields.has("request")) {
-        digest.is_request = true;
-        fields.require(fields["request"].as_bool() == true);
+    if (!fields.has("request")) {
+        fields.require(body.empty());
+        if (fields.has("buckets")) {
+            digest.buckets = static_cast<std::uint32_t>(fields.number("buckets", 0, UINT32_MAX));
+        }
+        digest.streams = fields.streams("streams", FloorRule::Optional);
+        return digest;
+    }
+    digest.is_request = true;
+    fields.require(fields["request"].as_bool() == true);
+    if (body.size() == sizeof(BucketHashes)) {
+        BucketHashes& hashes = digest.hashes.emplace();
+        for (std::size_t i = 0; i < hashes.size(); ++i) {
+            hashes[i] = load_big_endian<8>(body.data() + 8 * i);
+        }
     } else {
-        digest.streams = fields.streams("streams");
+        fields.require(body.empty());
     }
     return digest;
 }
 
 std::optional<Message> read_pull(Fields& fields, Bytes body) {
     fields.require(body.empty());
-    return Pull{fields.streams("wants")};
+    return Pull{fields.streams("wants", FloorRule::Refused)};
+}
+
+std::optional<Message> read_announce(Fields& fields, Bytes body) {
+    fields.require(body.empty());
+    return Announce{fields.streams("streams", FloorRule::Refused)};
 }
 
 std::optional<Message> read_delta(Fields& fields, Bytes body) {
     Delta delta;
-    delta.covers = fields.streams("covers");
+    delta.covers = fields.streams("covers", FloorRule::Optional);
     const json::Value records = fields["records"];
     fields.require(records.is_array() && records.size() <= limits::kDeltaRecordsMax);
     if (!fields.ok()) {
@@ -183,8 +207,9 @@ std::size_t encoded_bytes_max(const DeltaRecord& record) {
 }
 
 std::size_t encoded_bytes_max(const StreamIntervals& stream) {
-    // ["0123456789abcdef","author",[lo,hi]],
-    return 28 + stream.author.text().size() + stream.intervals.size() * 2 * kCounterTextMax;
+    // ["0123456789abcdef","author",[lo,hi],floor],
+    return 28 + stream.author.text().size() + stream.intervals.size() * kIntervalTextBytesMax +
+           (stream.floor ? kCounterTextMax : 0);
 }
 
 std::vector<std::vector<StreamIntervals>> split_streams(std::vector<StreamIntervals> streams) {

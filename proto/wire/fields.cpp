@@ -129,7 +129,7 @@ std::vector<std::uint32_t> Fields::path(std::string_view key) {
     return value.exists() ? path_of(value) : std::vector<std::uint32_t>();
 }
 
-std::vector<StreamIntervals> Fields::streams(std::string_view key) {
+std::vector<StreamIntervals> Fields::streams(std::string_view key, FloorRule floor) {
     std::vector<StreamIntervals> streams;
     const json::Value list = object_[key];
     if (!list.is_array() || list.size() > limits::kStreamsMax) {
@@ -137,8 +137,10 @@ std::vector<StreamIntervals> Fields::streams(std::string_view key) {
         return streams;
     }
     streams.reserve(list.size());
+    const std::size_t elements_min = floor == FloorRule::Required ? 4 : 3;
+    const std::size_t elements_max = floor == FloorRule::Refused ? 3 : 4;
     for (const json::Value entry : list) {
-        if (!entry.is_array() || entry.size() != 3) {
+        if (!entry.is_array() || entry.size() < elements_min || entry.size() > elements_max) {
             fail();
             return streams;
         }
@@ -149,6 +151,9 @@ std::vector<StreamIntervals> Fields::streams(std::string_view key) {
         stream.author = node_of(*it);
         ++it;
         stream.intervals = intervals_of(*it, limits::kMessageIntervalsMax);
+        if (++it != entry.end()) {
+            stream.floor = number_of(*it, 0, limits::kCounterMax);
+        }
         if (!ok_) {
             return streams;
         }
@@ -184,16 +189,25 @@ void write_intervals(json::Writer& writer, const std::vector<Interval>& interval
     writer.end_array();
 }
 
+void write_stream(json::Writer& writer, const StreamIntervals& stream) {
+    MESHD_ASSERT(stream.stream && !stream.author.empty() &&
+                 stream.intervals.size() <= limits::kMessageIntervalsMax &&
+                 stream.floor.value_or(0) <= limits::kCounterMax);
+    writer.begin_array().string(print_hex(stream.stream.value)).string(stream.author.text());
+    write_intervals(writer, stream.intervals);
+    if (stream.floor) {
+        writer.unsigned_integer(*stream.floor);
+    }
+    writer.end_array();
+}
+
 void write_streams(json::Writer& writer, std::string_view key,
-                   const std::vector<StreamIntervals>& streams) {
+                   const std::vector<StreamIntervals>& streams, FloorRule floor) {
     MESHD_ASSERT(streams.size() <= limits::kStreamsMax);
     writer.key(key).begin_array();
     for (const StreamIntervals& stream : streams) {
-        MESHD_ASSERT(stream.stream && !stream.author.empty() &&
-                     stream.intervals.size() <= limits::kMessageIntervalsMax);
-        writer.begin_array().string(print_hex(stream.stream.value)).string(stream.author.text());
-        write_intervals(writer, stream.intervals);
-        writer.end_array();
+        MESHD_ASSERT(floor != FloorRule::Refused || !stream.floor);
+        write_stream(writer, stream);
     }
     writer.end_array();
 }

@@ -14,6 +14,12 @@
 
 namespace meshd {
 
+/// An interval as JSON: two numbers of 16 digits, each with a comma.
+inline constexpr std::size_t kIntervalTextBytesMax = 34;
+
+/// Whether a stream's element "floor" may or must be there.
+enum class FloorRule { Refused, Optional, Required };
+
 /// Reads members by name. A member that is missing, of another type or out of range turns ok()
 /// false for good and reads as an empty value, so that a decoder checks once at its end.
 class Fields {
@@ -44,7 +50,8 @@ class Fields {
     std::pair<std::uint8_t, std::uint8_t> version_range(std::string_view key);
     /// Short ids of nodes, at most kHopsMax; empty where absent.
     std::vector<std::uint32_t> path(std::string_view key);
-    std::vector<StreamIntervals> streams(std::string_view key);
+    /// [[stream, author, intervals, floor], …], at most kStreamsMax.
+    std::vector<StreamIntervals> streams(std::string_view key, FloorRule floor);
 
     // The same for values that are elements of an array.
     std::uint64_t number_of(json::Value value, std::uint64_t min, std::uint64_t max);
@@ -64,8 +71,9 @@ class Fields {
 void write_identity(json::Writer& writer, const Identity& identity);
 void write_path(json::Writer& writer, const std::vector<std::uint32_t>& path);
 void write_intervals(json::Writer& writer, const std::vector<Interval>& intervals);
+void write_stream(json::Writer& writer, const StreamIntervals& stream);
 void write_streams(json::Writer& writer, std::string_view key,
-                   const std::vector<StreamIntervals>& streams);
+                   const std::vector<StreamIntervals>& streams, FloorRule floor);
 
 /// Writes JSON members of `message` into an open object; returns the body.
 Bytes write_fields(json::Writer& writer, const Push& message);
@@ -81,6 +89,10 @@ void write_fields(json::Writer& writer, const Digest& message);
 void write_fields(json::Writer& writer, const Pull& message);
 void write_fields(json::Writer& writer, const Delta& message);
 void write_fields(json::Writer& writer, const Routed& message);
+void write_fields(json::Writer& writer, const Census& message);
+void write_fields(json::Writer& writer, const Announce& message);
+void append_body(Buffer& bytes, const Census& message);
+std::size_t body_bytes(const Census& message);
 
 /// Readers: nothing where the message is of a kind that this build does not know; broken ones turn
 /// `fields.ok()` false. A message without a body in its table must come with an empty one.
@@ -97,5 +109,7 @@ std::optional<Message> read_digest(Fields& fields, Bytes body);
 std::optional<Message> read_pull(Fields& fields, Bytes body);
 std::optional<Message> read_delta(Fields& fields, Bytes body);
 std::optional<Message> read_routed(Fields& fields, Bytes body);
+std::optional<Message> read_census(Fields& fields, Bytes body);
+std::optional<Message> read_announce(Fields& fields, Bytes body);
 
 }  // namespace meshd

@@ -58,11 +58,17 @@ inline constexpr std::uint64_t kCounterMax = (std::uint64_t{1} << 53) - 1;
 inline constexpr std::size_t kNodesMax = 2048;
 /// Streams a digest may list: two per node, and durable ones of earlier starts.
 inline constexpr std::size_t kStreamsMax = 8192;
+/// Of these, keyed ones without live records, kept for what they cover: one for each start of a
+/// node that wrote entries, so that ten boxes that restart daily fill them in a year.
+inline constexpr std::size_t kClosedStreamsMax = 4096;
 /// Intervals kept per stream: 32 gaps. Beyond it the lowest are forgotten (and fetched again).
 inline constexpr std::size_t kIntervalsMax = 33;
 /// Intervals of one stream in one message: what two nodes hold, cut by the gaps of both, and again
 /// by what was asked for.
 inline constexpr std::size_t kMessageIntervalsMax = 4 * kIntervalsMax;
+/// Parts of one census: 8192 streams of 33 intervals take 150, two million live counters with gaps
+/// between them 100 more.
+inline constexpr std::size_t kCensusPartsMax = 512;
 /// Records in one delta: with paths of usual length their JSON takes at most a quarter of it.
 inline constexpr std::size_t kDeltaRecordsMax = 256;
 /// Sum of encoded_bytes_max() over the records and covers of one delta. A record that is longer
