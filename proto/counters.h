@@ -20,6 +20,7 @@ namespace meshd {
     X(peers_discovered) X(links_up) X(links_down) X(links_stalled) X(alerts_sent) X(alerts_received) \
     X(alert_copies_received) X(records_written) X(records_received) X(record_copies_received) \
     X(pushes_sent) X(pushes_flooded) X(digests_sent) X(pulls_sent) X(deltas_sent) \
+    X(announcements_sent) X(announcements_received) X(announcements_pulled) X(datagrams_lost) \
     X(records_repaired) X(streams_reopened) X(nodes_forgotten) \
     /* datagrams dropped whole */ \
     X(drop_too_short) X(drop_too_long) X(drop_version) X(drop_kind) X(drop_tag) X(drop_items) \
@@ -30,7 +31,7 @@ namespace meshd {
     X(drop_cookie) X(drop_rate) X(drop_not_for_us) X(drop_name_conflict) X(drop_full) \
     X(drop_record) X(drop_record_stale) X(drop_hops) X(drop_duplicate) X(drop_no_route) \
     X(drop_reassembly) X(drop_reassembly_timeout) X(drop_queue_full) X(drop_nodes_full) \
-    X(drop_offers)
+    X(drop_announcements_full) X(drop_offers)
 // clang-format on
 
 enum class Counter : std::uint8_t {

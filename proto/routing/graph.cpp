@@ -72,6 +72,21 @@ std::vector<std::vector<Graph::Edge>> confirmed_edges(const std::vector<Claimed>
     return edges;
 }
 
+std::uint64_t mix_hashes(std::uint64_t first, std::uint64_t second) {
+    std::uint64_t mix = first * 0x9e3779b97f4a7c15U + second;
+    mix = (mix ^ (mix >> 30)) * 0xbf58476d1ce4e5b9U;
+    mix = (mix ^ (mix >> 27)) * 0x94d049bb133111ebU;
+    return mix ^ (mix >> 31);
+}
+
+/// True also for `above` itself.
+bool is_below(const PathTree& tree, std::uint32_t vertex, std::uint32_t above) {
+    while (vertex != above && tree.parent[vertex] != vertex) {
+        vertex = tree.parent[vertex];
+    }
+    return vertex == above;
+}
+
 }  // namespace
 
 std::uint32_t link_cost(std::uint8_t cost_class) {
@@ -129,10 +144,11 @@ bool Graph::has_edge(const NodeId& a, const NodeId& b) const {
 }
 
 std::uint64_t tie_hash(const NodeId& parent, const NodeId& child) {
-    std::uint64_t mix = parent.hash() * 0x9e3779b97f4a7c15U + child.hash();
-    mix = (mix ^ (mix >> 30)) * 0xbf58476d1ce4e5b9U;
-    mix = (mix ^ (mix >> 27)) * 0x94d049bb133111ebU;
-    return mix ^ (mix >> 31);
+    return mix_hashes(parent.hash(), child.hash());
+}
+
+std::uint64_t announcer_hash(const NodeId& origin, const NodeId& vertex, const NodeId& neighbour) {
+    return mix_hashes(mix_hashes(origin.hash(), vertex.hash()), neighbour.hash());
 }
 
 PathTree shortest_paths(const Graph& graph, std::uint32_t root) {
@@ -183,6 +199,35 @@ std::vector<std::uint32_t> children(const PathTree& tree, std::uint32_t vertex) 
     for (std::uint32_t v = 0; v < tree.parent.size(); ++v) {
         if (tree.parent[v] == vertex && v != vertex) {
             found.push_back(v);
+        }
+    }
+    return found;
+}
+
+std::vector<std::uint32_t> answers_for(const Graph& graph, const PathTree& tree,
+                                       std::uint32_t vertex) {
+    std::vector<std::uint32_t> found;
+    for (const Graph::Edge& edge : graph.edges(vertex)) {
+        const std::uint32_t peer = edge.to;
+        // Who gets the record only through the peer is no help to it.
+        const auto may_answer = [&](std::uint32_t v) {
+            return v != tree.parent[peer] && !is_below(tree, v, peer);
+        };
+        if (peer == tree.root || !may_answer(vertex)) {
+            continue;
+        }
+        const auto rank = [&](std::uint32_t v) {
+            return std::pair(
+                announcer_hash(graph.nodes()[tree.root], graph.nodes()[peer], graph.nodes()[v]), v);
+        };
+        std::size_t before = 0;
+        for (const Graph::Edge& other : graph.edges(peer)) {
+            if (may_answer(other.to) && rank(other.to) < rank(vertex)) {
+                before += 1;
+            }
+        }
+        if (before < kAnnouncersPerNode) {
+            found.push_back(peer);
         }
     }
     return found;

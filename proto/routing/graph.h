@@ -81,4 +81,15 @@ std::uint64_t tie_hash(const NodeId& parent, const NodeId& child);
 /// Children of `vertex` in `tree`, rising.
 std::vector<std::uint32_t> children(const PathTree& tree, std::uint32_t vertex);
 
+/// Neighbours that may have what `vertex` misses when its parent fails, counted per vertex.
+inline constexpr std::size_t kAnnouncersPerNode = 2;
+/// Mix of the hashes of the origin of a tree, a vertex and its neighbour: of a vertex's neighbours
+/// that are neither its parent nor below it in the tree, the kAnnouncersPerNode lowest answer for
+/// it (PROTOCOL.md, "Announcements").
+std::uint64_t announcer_hash(const NodeId& origin, const NodeId& vertex, const NodeId& neighbour);
+/// Neighbours for which `vertex` answers in `tree`, rising. Never its parent, its children or the
+/// root.
+std::vector<std::uint32_t> answers_for(const Graph& graph, const PathTree& tree,
+                                       std::uint32_t vertex);
+
 }  // namespace meshd

@@ -37,16 +37,22 @@ std::string_view node_status_name(NodeStatus status) {
     MESHD_ASSERT(false);
 }
 
-/// A graph with what was asked of it. Of an origin's tree only self's children are cached, a
-/// handful of numbers: whole trees of every origin would be 12 MB per graph at 1 000 nodes.
+/// Self in the tree of one origin: all that is asked of that tree.
+struct Topology::Place {
+    std::vector<NodeId> children;
+    std::vector<NodeId> repairs;
+};
+
+/// A graph with what was asked of it. Of an origin's tree only self's place is cached, a handful of
+/// names: whole trees of every origin would be 12 MB per graph at 1 000 nodes.
 struct Topology::Kept {
     Graph graph;
     std::optional<std::uint32_t> self;
     /// By origin, at most one entry per vertex; nothing where the origin has no path to self.
-    std::map<std::uint32_t, std::optional<std::vector<std::uint32_t>>> children;
-    std::optional<PathTree> own_tree;
+    mutable std::map<std::uint32_t, std::optional<Place>> places;
+    mutable std::optional<PathTree> own_tree;
 
-    const PathTree* tree_from_self() {
+    const PathTree* tree_from_self() const {
         if (!self) {
             return nullptr;
         }
@@ -56,15 +62,25 @@ struct Topology::Kept {
         return &*own_tree;
     }
 
-    const std::optional<std::vector<std::uint32_t>>& children_below(std::uint32_t origin) {
-        const auto [it, is_new] = children.try_emplace(origin);
+    const std::optional<Place>& place(std::uint32_t origin) const {
+        const auto [it, is_new] = places.try_emplace(origin);
         if (is_new) {
             const PathTree tree = shortest_paths(graph, origin);
             if (tree.cost[*self] != Graph::kUnreachable) {
-                it->second = meshd::children(tree, *self);
+                it->second = Place{names(meshd::children(tree, *self)),
+                                   names(answers_for(graph, tree, *self))};
             }
         }
         return it->second;
+    }
+
+    std::vector<NodeId> names(const std::vector<std::uint32_t>& vertices) const {
+        std::vector<NodeId> found;
+        found.reserve(vertices.size());
+        for (const std::uint32_t v : vertices) {
+            found.push_back(graph.nodes()[v]);
+        }
+        return found;
     }
 };
 
@@ -98,39 +114,41 @@ const Graph& Topology::graph() const {
     return graphs_.front()->graph;
 }
 
+const Topology::Kept* Topology::kept(std::uint32_t hash) const {
+    const auto it = std::find_if(graphs_.begin(), graphs_.end(),
+                                 [&](const auto& one) { return one->graph.hash() == hash; });
+    return it == graphs_.end() ? nullptr : it->get();
+}
+
+const Topology::Place* Topology::place_in_tree(const NodeId& origin, std::uint32_t hash) const {
+    const Kept* known = kept(hash);
+    const auto root = known != nullptr ? known->graph.find(origin) : std::nullopt;
+    if (!root || !known->self) {
+        return nullptr;
+    }
+    const auto& place = known->place(*root);
+    return place ? &*place : nullptr;
+}
+
 std::optional<std::vector<NodeId>> Topology::children_of(const NodeId& origin,
                                                          std::uint32_t hash) const {
-    const auto it = std::find_if(graphs_.begin(), graphs_.end(),
-                                 [&](const auto& kept) { return kept->graph.hash() == hash; });
-    if (it == graphs_.end()) {
-        return std::nullopt;
-    }
-    Kept& kept = **it;
-    const auto root = kept.graph.find(origin);
-    if (!root || !kept.self) {
-        return std::nullopt;
-    }
-    const auto& vertices = kept.children_below(*root);
-    if (!vertices) {
-        return std::nullopt;
-    }
-    std::vector<NodeId> peers;
-    peers.reserve(vertices->size());
-    for (const std::uint32_t v : *vertices) {
-        peers.push_back(kept.graph.nodes()[v]);
-    }
-    return peers;
+    const Place* place = place_in_tree(origin, hash);
+    return place != nullptr ? std::optional(place->children) : std::nullopt;
+}
+
+std::vector<NodeId> Topology::repairs_of(const NodeId& origin, std::uint32_t hash) const {
+    const Place* place = place_in_tree(origin, hash);
+    return place != nullptr ? place->repairs : std::vector<NodeId>();
 }
 
 bool Topology::spans(std::uint32_t hash, const NodeId& node) const {
-    const auto it = std::find_if(graphs_.begin(), graphs_.end(),
-                                 [&](const auto& kept) { return kept->graph.hash() == hash; });
-    if (it == graphs_.end()) {
+    const Kept* known = kept(hash);
+    const PathTree* tree = known != nullptr ? known->tree_from_self() : nullptr;
+    if (tree == nullptr) {
         return false;
     }
-    const PathTree* tree = (*it)->tree_from_self();
-    const auto vertex = (*it)->graph.find(node);
-    return tree && vertex && tree->cost[*vertex] != Graph::kUnreachable;
+    const auto vertex = known->graph.find(node);
+    return vertex && tree->cost[*vertex] != Graph::kUnreachable;
 }
 
 std::optional<Route> Topology::route(const NodeId& destination) const {

@@ -56,6 +56,9 @@ class Topology {
     /// or where that graph has no path from origin to self (either may be missing): then flood.
     /// Cached per origin: the first call for an origin costs a shortest_paths().
     std::optional<std::vector<NodeId>> children_of(const NodeId& origin, std::uint32_t hash) const;
+    /// Peers for whom self answers in the tree of `origin`: to them it announces what it takes in
+    /// along that tree. Rising; empty where there is no such tree. Cached like children_of.
+    std::vector<NodeId> repairs_of(const NodeId& origin, std::uint32_t hash) const;
     /// Whether that graph's trees reach `node` from here (and with it from every origin that
     /// reaches here). False where the hash is not among the kept graphs.
     bool spans(std::uint32_t hash, const NodeId& node) const;
@@ -74,6 +77,10 @@ class Topology {
 
   private:
     struct Kept;
+    struct Place;
+    const Kept* kept(std::uint32_t hash) const;
+    const Place* place_in_tree(const NodeId& origin, std::uint32_t hash) const;
+
     NodeId self_;
     std::vector<NodeLinks> claims_;
     std::deque<std::shared_ptr<Kept>> graphs_;  ///< newest first
