@@ -131,7 +131,29 @@ TEST_CASE("codec: each field is accepted at its limit and refused one past it") 
         {"digest", "2,2,4,7", intervals(132), intervals(133)},
         {"digest", "2,2,4,7", "", "2,2,4"},
         {"digest", ",[1,9]]", ",[]]", "]"},
-        {"digest", "[1,9]]", "[1,1]]", "[1,9],0]"},
+        {"digest", "[1,9]]", "[1,9],0]", "[1,9],0,0]"},
+        {"digest_buckets", "\"buckets\":5", "\"buckets\":4294967295", "\"buckets\":4294967296"},
+        {"digest_buckets", "\"buckets\":5", "\"buckets\":0", "\"buckets\":-1"},
+        {"digest_buckets", ",7]", "," + kCounterMax + "]", "," + kCounterBeyond + "]"},
+        {"digest_buckets", ",7]", "]", ",null]"},
+        {"delta_floor", ",7]", "," + kCounterMax + "]", "," + kCounterBeyond + "]"},
+        {"delta_floor", ",7]", "]", ",7,7]"},
+        {"pull", "[3,5]]", "[3,5]]", "[3,5],0]"},
+        {"announce", "[3,5]]", "[3,4]]", "[3,5],0]"},
+        {"announce", "3,5", intervals(132), intervals(133)},
+        {"announce", "[3,5]", "[3," + kCounterMax + "]", "[3," + kCounterBeyond + "]"},
+        {"census_request", "true", "true", "false"},
+        {"census", "\"part\":1,\"parts\":3", "\"part\":2,\"parts\":3", "\"part\":3,\"parts\":3"},
+        {"census", "\"parts\":3", "\"parts\":512", "\"parts\":513"},
+        {"census", "\"part\":1", "\"part\":0", "\"part\":-1"},
+        {"census_empty", "\"parts\":1", "\"parts\":2", "\"parts\":0"},
+        {"census", ",7]", "," + kCounterMax + "]", "," + kCounterBeyond + "]"},
+        {"census", ",7]", ",0]", "]"},
+        {"census", ",[],", ",[" + intervals(132) + "],", ",[" + intervals(133) + "],"},
+        {"census", "[1,9,20,400]", "[2,2,4,9,20,300]", "[2,2,4,9,20,299]"},
+        {"census", "[1,9,20,400]", "[2,9,20,300]", "[3,9,20,400]"},
+        {"census", "[1,9,20,400]", "[1,300]", "[1,9,21,400]"},
+        {"census", "[1,9,20,400]", "[2,2,4,400]", "[2,2,4,8,10,400]"},
         {"pull", "[3,5]", "[3," + kCounterMax + "]", "[3," + kCounterBeyond + "]"},
         {"pull", "box-a", longest_name, longest_name + "x"},
         {"delta", "[11,", "[11,", "[12,"},
@@ -203,17 +225,25 @@ TEST_CASE("codec: a message whose required member is missing or null is refused"
     CHECK_FALSE(accepts("delta_without_records", ",\"records\":[]", ""));
     CHECK_FALSE(accepts("fragment", "\"m\":2,", ""));
     CHECK_FALSE(accepts("routed_delivery_report", "\"path\":[5,6],", ""));
+    CHECK_FALSE(accepts("census", "\"part\":1,", ""));
+    CHECK_FALSE(accepts("census", "\"parts\":3,", ""));
+    CHECK_FALSE(accepts("census_empty", ",\"streams\":[]", ""));
+    CHECK_FALSE(accepts("announce", "\"streams\"", "\"wants\""));
 }
 
 TEST_CASE("codec: a body where none belongs, or of another length, is refused") {
     for (const char* name : {"hello", "offer", "req", "acc", "conf", "close", "ack", "digest",
-                             "pull", "heartbeat_reply", "routed_delivery_report"}) {
+                             "digest_buckets", "pull", "heartbeat_reply", "routed_delivery_report",
+                             "census_request", "census_empty", "announce"}) {
         CHECK_MESSAGE(!accepts_body(name, "x"), name);
         CHECK_MESSAGE(accepts_body(name, ""), name);
     }
     CHECK(accepts_body("heartbeat_request", std::string(16, 'h')));
     CHECK_FALSE(accepts_body("heartbeat_request", std::string(15, 'h')));
     CHECK_FALSE(accepts_body("heartbeat_request", std::string(17, 'h')));
+    CHECK(accepts_body("digest_request", std::string(256, 'h')));
+    CHECK_FALSE(accepts_body("digest_request", std::string(255, 'h')));
+    CHECK_FALSE(accepts_body("digest_request", std::string(257, 'h')));
     CHECK_FALSE(accepts_body("push_alert", ""));
     CHECK_FALSE(accepts_body("fragment", ""));
     CHECK(accepts_body("delta", std::string(15, 'r')));

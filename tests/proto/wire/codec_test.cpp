@@ -70,6 +70,20 @@ TEST_CASE("codec: decoded fields are those that were sent") {
     CHECK(as_text(delta.records[1].record) == "next");
     CHECK(delta.records[1].provenance.report_ms == 60000);
 
+    const EncodedMessage& digest_bytes = test::message_vector("digest_buckets");
+    const Digest digest = std::get<Digest>(*decode_message(digest_bytes.kind, digest_bytes.bytes));
+    CHECK(digest.buckets == 5);
+    REQUIRE(digest.streams.size() == 3);
+    CHECK(digest.streams[0].floor == 7);
+    CHECK_FALSE(digest.streams[1].floor.has_value());
+    CHECK(digest.streams[2].floor == 0);
+
+    const EncodedMessage& request_bytes = test::message_vector("digest_request_buckets");
+    const Digest request =
+        std::get<Digest>(*decode_message(request_bytes.kind, request_bytes.bytes));
+    CHECK(request.is_request);
+    CHECK(request.hashes.value()[31] == 0x1f1f1f1f1f1f1f1f);
+
     const EncodedMessage& hello_bytes = test::message_vector("hello");
     const Hello hello = std::get<Hello>(*decode_message(hello_bytes.kind, hello_bytes.bytes));
     CHECK(hello.from.node.text() == "box-a");
@@ -87,8 +101,8 @@ TEST_CASE("codec: kinds that this build does not know are told from broken messa
     for (int kind = 0; kind < 256; ++kind) {
         const auto result = decode(static_cast<MessageKind>(kind), "!");
         REQUIRE_FALSE(result.has_value());
-        const bool known =
-            (kind >= 1 && kind <= 8 && kind != 4) || (kind >= 16 && kind <= 24 && kind != 20);
+        const bool known = (kind >= 1 && kind <= 8 && kind != 4) ||
+                           (kind >= 16 && kind <= 27 && kind != 20 && kind != 25);
         CHECK_MESSAGE(result.error() == (known ? DecodeError::Malformed : DecodeError::UnknownKind),
                       kind);
     }
@@ -125,21 +139,25 @@ TEST_CASE("codec: streams that outgrow one message are cut into parts that each 
             stream.intervals.push_back(
                 {limits::kCounterMax - 1000 + 3 * k, limits::kCounterMax - 999 + 3 * k});
         }
+        if (i % 3 == 0) {
+            stream.floor = limits::kCounterMax;
+        }
         streams.push_back(std::move(stream));
     }
     std::vector<StreamIntervals> joined;
     for (const auto& part : split_streams(streams)) {
-        const EncodedMessage digest = encode_message(Digest{false, part});
+        const EncodedMessage digest = encode_message(test::digest(0, part));
         CHECK(digest.bytes.size() <= limits::kMessageBytesMax);
         const auto decoded = decode_message(digest.kind, digest.bytes);
         REQUIRE(decoded.has_value());
         const auto& back = std::get<Digest>(*decoded).streams;
         joined.insert(joined.end(), back.begin(), back.end());
-        CHECK(encode_message(Pull{part}).bytes.size() <= limits::kMessageBytesMax);
     }
     REQUIRE(joined.size() == streams.size());
     CHECK(joined.back().stream == streams.back().stream);
-    CHECK(joined[39].intervals == streams[39].intervals);
+    CHECK(joined[38].intervals == streams[38].intervals);
+    CHECK(joined[38].floor == streams[38].floor);
+    CHECK_FALSE(joined[39].floor.has_value());
     CHECK(split_streams({}).size() == 1);
 }
 
@@ -153,6 +171,7 @@ TEST_CASE("codec: the bound on encoded bytes holds for the longest values") {
         stream.intervals.push_back(
             {limits::kCounterMax - 1000 + 3 * i, limits::kCounterMax - 1000 + 3 * i});
     }
+    stream.floor = limits::kCounterMax;
     const std::size_t empty = encode_message(Delta{}).bytes.size();
     const std::size_t with_record = encode_message(Delta{{}, {record, record}}).bytes.size();
     CHECK(with_record - empty <= 2 * encoded_bytes_max(record));

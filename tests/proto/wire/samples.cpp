@@ -36,8 +36,24 @@ Push push(RecordKind kind, std::uint64_t covers_after, std::uint32_t graph, Prov
     return {kind, as_bytes(kRecord), covers_after, graph, std::move(provenance)};
 }
 
+BucketHashes bucket_hashes() {
+    BucketHashes hashes;
+    for (std::size_t i = 0; i < hashes.size(); ++i) {
+        hashes[i] = 0x0101010101010101 * i;
+    }
+    return hashes;
+}
+
+Digest digest_request(std::optional<BucketHashes> hashes) {
+    Digest digest;
+    digest.is_request = true;
+    digest.hashes = hashes;
+    return digest;
+}
+
 std::vector<Sample> make_samples() {
     constexpr std::uint64_t kCounterMax = 9007199254740991;
+    constexpr std::uint32_t kAllBuckets = 0xffffffff;
     const StreamIntervals wanted{StreamId{0xc1}, node("box-a"), {{3, 5}}};
     return {
         {"hello", Hello{1, 1, 0, "default", box_a(), parse_endpoint("10.0.0.1:9999")}},
@@ -57,16 +73,20 @@ std::vector<Sample> make_samples() {
         {"push_state_flooded", push(RecordKind::State, 0, 0, {})},
         {"push_alert", push(RecordKind::Alert, 41, 9, {0, {77}, 0})},
         {"push_registry", push(RecordKind::Registry, 1, 0, {})},
-        {"digest_request", Digest{true, {}}},
-        {"digest", Digest{false,
-                          {{StreamId{0xc1}, node("box-a"), {{1, 9}}},
-                           {StreamId{0xc2}, node("box-b"), {{2, 2}, {4, 7}}}}}},
-        {"digest_empty", Digest{false, {}}},
+        {"digest_request", digest_request(std::nullopt)},
+        {"digest_request_buckets", digest_request(bucket_hashes())},
+        {"digest", digest(kAllBuckets, {{StreamId{0xc1}, node("box-a"), {{1, 9}}},
+                                        {StreamId{0xc2}, node("box-b"), {{2, 2}, {4, 7}}}})},
+        {"digest_empty", digest(kAllBuckets, {})},
+        {"digest_buckets", digest(5, {{StreamId{0xc1}, node("box-a"), {{1, 9}}, 7},
+                                      {StreamId{0xc2}, node("box-b"), {{2, 2}}},
+                                      {StreamId{0xc3}, node("box-b"), {{4, 4}}, 0}})},
         {"pull", Pull{{wanted}}},
         {"delta",
          Delta{{wanted},
                {{as_bytes(kRecord), {250, {1, 2}, 0}}, {as_bytes("next"), {0, {}, 60000}}}}},
         {"delta_without_records", Delta{{wanted}, {}}},
+        {"delta_floor", Delta{{{StreamId{0xc1}, node("box-a"), {{1, 9}}, 7}}, {}}},
         {"fragment", Fragment{2, 1, 3, MessageKind::Delta, as_bytes(kFragmentBytes)}},
         {"routed_delivery_report", Routed{node("box-b"),
                                           StartId{0xb2},
@@ -75,6 +95,15 @@ std::vector<Sample> make_samples() {
                                           node("box-a"),
                                           {5, 6},
                                           DeliveryReport{StreamId{0xc1}, 9}}},
+        {"census_request", Census{true, 0, 1, {}}},
+        {"census", Census{false,
+                          1,
+                          3,
+                          {{{StreamId{0xc1}, node("box-a"), {{1, 9}, {20, 400}}, 7},
+                            {{2, 2}, {4, 9}, {20, 300}}},
+                           {{StreamId{0xc2}, node("box-b"), {}, 0}, {}}}}},
+        {"census_empty", Census{}},
+        {"announce", Announce{{wanted}}},
     };
 }
 
@@ -103,6 +132,13 @@ Buffer from_hex(const std::string& text) {
 }
 
 }  // namespace
+
+Digest digest(std::uint32_t buckets, std::vector<StreamIntervals> streams) {
+    Digest digest;
+    digest.buckets = buckets;
+    digest.streams = std::move(streams);
+    return digest;
+}
 
 Buffer content(std::string_view json, std::string_view body) {
     Buffer bytes;

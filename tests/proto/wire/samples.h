@@ -33,6 +33,9 @@ struct DatagramVector {
 };
 const std::vector<DatagramVector>& datagram_vectors();
 
+/// An answer that lists all of those buckets.
+Digest digest(std::uint32_t buckets, std::vector<StreamIntervals> streams);
+
 /// The content of an item: u24 length of `json`, `json`, `body`.
 Buffer content(std::string_view json, std::string_view body = {});
 
