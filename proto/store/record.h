@@ -85,7 +85,7 @@ struct AlertData {
     std::int64_t timestamp_ms = 0;  ///< author's wall clock
     std::string alert = "{}";       ///< compact JSON object, the application's own
     std::uint64_t ttl_ms = 0;       ///< gone at this age; 0 = at limits::kAlertAgeMsMax
-    std::string dedupe_key;         ///< empty = none
+    std::string dedupe_key{};       ///< empty = none
 };
 
 /// Data of a registry record: one sighting of a hash by its owner, or a tombstone on it. The key is
