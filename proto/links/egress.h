@@ -4,29 +4,30 @@
 /// (PROTOCOL.md, "Acknowledgement").
 ///
 /// Datagrams are acknowledged, not messages (as QUIC does, RFC 9002): an ack lists datagram
-/// counters, and the sender remembers which reliable messages each datagram carried. A message not
-/// acknowledged in time goes out again in a new datagram; the receiver drops what it has twice by
-/// the message's own identity (stream and counter, source and seq, fragment number). The ack of any
-/// datagram that carried a message counts for it, also while it waits to be repeated: else a link
-/// slower than the retry interval would repeat for ever.
+/// counters, and the sender remembers which reliable messages each datagram carried. A message goes
+/// out again, in a new datagram, when a datagram sent a few places after its own is
+/// acknowledged, or when its timer runs out; the receiver drops what it has twice by the message's
+/// own identity (stream and counter, source and seq, fragment number). The ack of any datagram that
+/// carried a message counts for it, also while it waits to be repeated: else a link slower than the
+/// retry interval would repeat for ever.
 ///
-/// Invariants: bytes in flight ≤ kInFlightBytesMax, control traffic excepted, and four times that
-/// for critical; bytes queued and in flight together ≤ kQueueBytesMax; a reliable message is
+/// Invariants: bytes in flight ≤ kInFlightBytesMax, control traffic and bulk excepted, and four
+/// times that for critical; datagrams with bulk in flight ≤ the bulk window, and none leaves while
+/// another class waits; bytes queued and in flight together ≤ kQueueBytesMax; a reliable message is
 /// dropped only by overflow or with the link.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <deque>
-#include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <vector>
 
 #include "proto/base/ids.h"
 #include "proto/base/time.h"
 #include "proto/counters.h"
+#include "proto/links/bulk_window.h"
 #include "proto/links/rtt.h"
 #include "proto/wire/codec.h"
 #include "proto/wire/frame.h"
@@ -44,24 +45,37 @@ inline SharedMessage share_message(const Message& message) {
 
 class Egress {
   public:
-    /// Bytes sent and not acknowledged: 32 full datagrams, a sixth of a default receive buffer.
+    /// Bytes sent and not acknowledged: 32 full datagrams, a third of a default receive buffer.
     static constexpr std::size_t kInFlightBytesMax = 32 * limits::kDatagramBytesDefault;
     /// The same for critical traffic, which overtakes the rest and must not wait for it.
     static constexpr std::size_t kCriticalInFlightBytesMax = 4 * kInFlightBytesMax;
     /// Bytes waiting or in flight per link; what comes on top is dropped, and repaired by digest
     /// where it is a record.
     static constexpr std::size_t kQueueBytesMax = 4 * 1024 * 1024;
-    /// Acks of this long a time travel in one datagram.
+    /// Acks of this long a time, or of this many datagrams, travel in one datagram.
     static constexpr Duration kAckDelay = std::chrono::milliseconds(2);
+    static constexpr std::size_t kAckEvery = 8;
+    /// A datagram is lost when one sent this much later is acknowledged (kPacketThreshold of RFC
+    /// 9002, section 6.1.1); more, up to the limit, where the network has been seen to change the
+    /// order by more.
+    static constexpr std::uint64_t kReorderMax = 3;
+    static constexpr std::uint64_t kReorderLimit = 32;
+    /// Repetitions of one message found by gaps in acks; any further one waits for the timer, so
+    /// that a receiver without room for it is not offered it again at each ack.
+    static constexpr unsigned kEarlyRepeatsMax = 3;
     /// Repetitions are no further apart than this, or than a round trip takes.
     static constexpr Duration kRetryMax = std::chrono::milliseconds(250);
 
-    Egress(SessionId peer_session, std::size_t datagram_bytes, Counters& counters);
+    /// `bulk_window_max`: in datagrams; half of what the peer's receive buffer holds.
+    Egress(SessionId peer_session, std::size_t datagram_bytes, Counters& counters,
+           std::size_t bulk_window_max = BulkWindow::kMaxDefault);
 
     /// Queues a message. Larger than a datagram: as fragments (then it must be reliable). False
     /// where the queue is full; nothing is queued then.
     bool send(SharedMessage message, TrafficClass traffic_class, bool reliable);
 
+    /// The instant from which the next calls of on_ack are.
+    void on_time(TimePoint now) { now_ = now; }
     /// A datagram with this counter came in; `wants_ack` where it carried reliable messages.
     void on_received(TimePoint now, std::uint64_t counter, bool wants_ack);
     void on_ack(const Ack& ack);
@@ -77,46 +91,103 @@ class Egress {
     static constexpr Duration kStallTime = std::chrono::seconds(10);
 
     /// Messages waiting or not acknowledged.
-    std::size_t pending() const { return queued_ + in_flight_.size(); }
+    std::size_t pending() const { return queued_ + in_flight_; }
+    const BulkWindow& bulk_window() const { return bulk_; }
 
   private:
-    struct Pending {
+    static constexpr std::uint32_t kNone = UINT32_MAX;
+    static constexpr std::size_t kClasses = 6;
+
+    /// Not sent yet.
+    struct Fresh {
         SharedMessage message;
-        TrafficClass traffic_class;
         bool reliable;
-        TimePoint first_sent{};
-        Duration retry_delay{};    ///< 0 until first sent
-        std::uint64_t number = 0;  ///< given when first sent, the same in each repetition
     };
-    struct InFlight {
-        Pending pending;
+    /// A reliable message from its first sending to its ack, in a slot that is used again.
+    struct Sent {
+        SharedMessage message;  ///< none: the slot is free
+        TrafficClass traffic_class{};
+        bool is_waiting = false;  ///< to be repeated; else in flight
+        unsigned early_repeats = 0;
+        std::uint64_t number = 0;    ///< unique; tells a slot's message from those before
+        std::uint64_t datagram = 0;  ///< counter of the last one that carried it
+        TimePoint first_sent;
         TimePoint retry_at;
+        Duration retry_delay{};
+        std::uint32_t older = kNone;  ///< slots by first sending
+        std::uint32_t newer = kNone;
+    };
+    struct Ref {
+        std::uint32_t slot = kNone;
+        std::uint64_t number = 0;
+    };
+    struct Retry {
+        TimePoint at;
+        Ref message;
+    };
+    enum class Fate : std::uint8_t { Open, Acked, Lost };
+    struct SentDatagram {
+        TimePoint sent;
+        Fate fate = Fate::Acked;
+        bool has_bulk = false;
+        bool was_overtaken = false;  ///< taken for lost because later ones were acknowledged
+        Ref first;                   ///< most carry one
+        std::vector<Ref> more;
     };
 
-    void enqueue(Pending pending, bool at_front);
-    Pending dequeue(std::deque<Pending>& queue, const std::deque<Pending>::iterator& at);
-    void on_message_acked(std::uint64_t number);
     bool may_send(TrafficClass traffic_class) const;
-    void track(TimePoint now, std::uint64_t counter, Pending pending, const RttEstimator& rtt);
+    bool may_send_bulk(TimePoint now);
+    bool add_next(std::size_t traffic_class, DatagramBuilder& builder, SentDatagram& datagram,
+                  TimePoint now, const RttEstimator& rtt);
+    Ref take_slot(SharedMessage message, TrafficClass traffic_class, TimePoint now);
+    void put_in_flight(const Ref& ref, TimePoint now, const RttEstimator& rtt);
+    std::size_t& bytes_in_flight(TrafficClass traffic_class);
+
+    Sent* find(const Ref& ref);
+    SentDatagram* find_datagram(std::uint64_t counter);
+    void settle(const Ref& ref);
+    void settle_all(const SentDatagram& datagram);
+    void repeat(const Ref& ref);
+    void lose(SentDatagram& datagram);
+    void lose_before(std::uint64_t counter);
+    void repeat_early(std::uint64_t counter, const Ref& ref);
+    void forget_datagrams();
+    void forget_retries();
+    bool is_current(const Retry& retry) const;
 
     DatagramHeader header_;
     std::size_t datagram_bytes_;
+    std::size_t message_bytes_max_;  ///< that fit a datagram
     Counters* counters_;
+    TimePoint now_;
 
-    std::array<std::deque<Pending>, 6> queues_;
+    std::array<std::deque<Fresh>, kClasses> fresh_;
+    std::array<std::deque<Ref>, kClasses> repeats_;  ///< with those that were acked meanwhile
+    std::array<std::size_t, kClasses> waiting_{};    ///< in both
     std::size_t queued_ = 0;
     std::size_t queued_bytes_ = 0;
 
-    std::map<std::uint64_t, InFlight> in_flight_;               ///< by message number
-    std::set<std::pair<TimePoint, std::uint64_t>> retries_;     ///< (retry_at, message number)
-    std::map<std::uint64_t, TrafficClass> repeating_;           ///< queued again, by message number
-    std::map<std::uint64_t, std::vector<std::uint64_t>> sent_;  ///< datagram to message numbers
-    std::size_t in_flight_bytes_ = 0;
+    std::vector<Sent> slots_;
+    std::vector<std::uint32_t> free_slots_;
+    std::uint32_t oldest_ = kNone;
+    std::uint32_t newest_ = kNone;
+    std::size_t in_flight_ = 0;
+    std::size_t in_flight_bytes_ = 0;  ///< without bulk
+    std::size_t bulk_bytes_ = 0;       ///< in flight
+    BulkWindow bulk_;
+    RttEstimator ack_rtt_;        ///< of full datagrams, the receiver's ack delay included
+    std::vector<Retry> retries_;  ///< a heap, earliest on top, with some that are void
     std::uint64_t next_number_ = 1;
+
+    std::deque<SentDatagram> sent_;  ///< by counter, rising by one
     std::uint64_t next_counter_ = 1;
+    std::uint64_t largest_acked_ = 0;
+    std::uint64_t reorder_max_ = kReorderMax;
+    std::uint64_t judged_ = 1;  ///< below it, each datagram was acknowledged or taken for lost
     std::uint32_t next_fragmented_ = 0;
 
     std::vector<std::pair<std::uint64_t, std::uint64_t>> received_;  ///< ranges to acknowledge
+    std::size_t received_count_ = 0;                                 ///< since the last ack
     std::optional<TimePoint> ack_at_;
 };
 

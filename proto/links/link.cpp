@@ -23,6 +23,7 @@ bool Link::on_datagram(TimePoint now, std::uint64_t counter) {
     }
     conf_at_.reset();
     liveness.on_heard(now);
+    egress.on_time(now);
     return true;
 }
 

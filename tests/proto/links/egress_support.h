@@ -66,7 +66,7 @@ struct EgressFixture {
         if (!bytes) {
             return std::nullopt;
         }
-        CHECK(bytes.size() <= kDatagramBytes);
+        CHECK(bytes->size() <= kDatagramBytes);
         return receive(*bytes);
     }
     std::vector<Received> poll_all(TimePoint now) {
