@@ -59,6 +59,7 @@ TEST_CASE("protocol page: the limits table has the values of the code") {
     MESHD_CHECK_LIMIT(kStreamsMax);
     MESHD_CHECK_LIMIT(kIntervalsMax);
     MESHD_CHECK_LIMIT(kMessageIntervalsMax);
+    MESHD_CHECK_LIMIT(kCensusPartsMax);
     MESHD_CHECK_LIMIT(kDeltaRecordsMax);
     MESHD_CHECK_LIMIT(kDeltaBytesMax);
     MESHD_CHECK_LIMIT(kAckRangesMax);
@@ -66,6 +67,14 @@ TEST_CASE("protocol page: the limits table has the values of the code") {
     MESHD_CHECK_LIMIT(kReassembliesPerLinkMax);
     MESHD_CHECK_LIMIT(kReassemblyBytesPerLinkMax);
     MESHD_CHECK_LIMIT(kReassemblyBytesMax);
+    MESHD_CHECK_LIMIT(kHashBytesMax);
+    MESHD_CHECK_LIMIT(kTypeBytesMax);
+    MESHD_CHECK_LIMIT(kSpaceBytesMax);
+    MESHD_CHECK_LIMIT(kMetadataBytesMax);
+    MESHD_CHECK_LIMIT(kDimensionMax);
+    MESHD_CHECK_LIMIT(kTtlMsMax);
+    MESHD_CHECK_LIMIT(kSharedKeyBytesMax);
+    MESHD_CHECK_LIMIT(kDedupeKeyBytesMax);
     MESHD_CHECK_LIMIT(kAlertsPerAuthorMax);
     MESHD_CHECK_LIMIT(kAlertAgeMsMax);
 #undef MESHD_CHECK_LIMIT
