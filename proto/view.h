@@ -37,6 +37,7 @@ struct StatusView {
     NodeId node_id;
     InstanceId instance;
     StartId start;
+    std::uint32_t run = 1;  ///< Restored::run: alerts that arrive now have it in AlertView::arrival
     std::string version;
     std::string mesh_name;
     Activity activity = Activity::Active;
