@@ -34,7 +34,10 @@ std::string print_alert(const AlertView& alert) {
 std::set<std::string> print_alerts(const std::vector<AlertView>& alerts) {
     std::set<std::string> lines;
     for (const AlertView& alert : alerts) {
-        lines.insert(print_alert(alert));
+        // Each holder drops it at its own time.
+        if (alert.ttl_ms == 0) {
+            lines.insert(print_alert(alert));
+        }
     }
     return lines;
 }
@@ -60,19 +63,21 @@ std::string Checkers::describe(Host host, const NodeView& view) const {
     return out.str();
 }
 
-std::string Checkers::missing_alert(Host host) const {
+std::string Checkers::missing_alert(Host host, const std::vector<Host>& members) const {
+    std::set<std::string> held;
+    for (const AlertView& alert : world_.node(host).alerts(world_.now(host))) {
+        held.insert(alert.alert);
+    }
     for (const auto& [document, raised] : raised_) {
-        const bool has_heard = told_[host].documents.contains(document);
-        if (raised.host == host || has_heard) {
+        if (raised.host == host || raised.ttl_ms != 0 || held.contains(document) ||
+            told_[host].documents.contains(document)) {
             continue;
         }
         // An author that died at once may have taken its alert along.
-        bool is_held = false;
-        for (Host other = 0; other < world_.hosts() && !is_held; ++other) {
-            is_held = world_.is_running(other) &&
-                      (told_[other].documents.contains(document) ||
-                       (other == raised.host && world_.starts(other) == raised.start));
-        }
+        const bool is_held = std::any_of(members.begin(), members.end(), [&](Host other) {
+            return told_[other].documents.contains(document) ||
+                   (other == raised.host && world_.starts(other) == raised.start);
+        });
         if (is_held) {
             return world_.id(host).text() + " lacks alert " + shorten(document) + " of " +
                    world_.id(raised.host).text();
@@ -132,7 +137,7 @@ std::string Checkers::difference() const {
         if (own_links != links) {
             return name + " sees links " + own_links + " where another sees " + links;
         }
-        if (std::string missing = missing_alert(host); !missing.empty()) {
+        if (std::string missing = missing_alert(host, members); !missing.empty()) {
             return missing;
         }
         if (own_alerts != alerts) {
@@ -145,7 +150,7 @@ std::string Checkers::difference() const {
                    (own_store.hashes.live == store.hashes.live ? " (coverage)" : " (live)");
         }
     }
-    return {};
+    return store_.difference(members);
 }
 
 }  // namespace meshd::sim

@@ -15,7 +15,10 @@ std::string print_time(Duration elapsed) {
 }  // namespace
 
 Checkers::Checkers(World& world)
-    : world_(world), told_(world.hosts()), said_goodbye_(world.hosts()) {
+    : world_(world),
+      store_(world, [this](std::string what) { on_violation(std::move(what)); }),
+      told_(world.hosts()),
+      said_goodbye_(world.hosts()) {
     world_.observe(this);
     look();
 }
@@ -31,6 +34,12 @@ void Checkers::look() {
             check_views(host);
             check_copies(host);
         }
+    }
+    // One box a second, in turn: it shows all it holds, which takes its time.
+    const Host host =
+        static_cast<Host>(world_.elapsed() / std::chrono::seconds(1)) % world_.hosts();
+    if (world_.is_running(host)) {
+        store_.look(host);
     }
     world_.after(std::chrono::seconds(1), [this] { look(); });
 }
@@ -54,9 +63,24 @@ void Checkers::on_start(Host host) {
     told_[host] = {};
     told_[host].state = world_.config(host).initial_state;
     said_goodbye_[host] = false;
+    store_.on_start(host);
 }
 
-void Checkers::on_stop(Host) {}
+void Checkers::on_stop(Host host) {
+    store_.on_stop(host);
+}
+
+void Checkers::on_persist(Host host, const Persist& persist) {
+    store_.on_persist(host, persist);
+}
+
+void Checkers::on_stored(Host host, const Persist& persist) {
+    store_.on_stored(host, persist);
+}
+
+void Checkers::on_disk_changed(Host host, const DiskImage& image) {
+    store_.on_disk_changed(host, image);
+}
 
 void Checkers::on_transmit(Host host, const Transmit& transmit) {
     if (transmit.bytes.empty() || transmit.bytes.size() > world_.config(host).datagram_bytes) {
@@ -65,16 +89,32 @@ void Checkers::on_transmit(Host host, const Transmit& transmit) {
     }
 }
 
-void Checkers::on_raise(Host host, const std::string& document) {
-    raised_.insert_or_assign(document, Raised{host, world_.starts(host), world_.time()});
-    last_raised_ = document;
+void Checkers::on_command(Host host, RequestId request, const Command& command) {
+    store_.on_command(host, request, command);
+    const auto* raise = std::get_if<RaiseAlert>(&command);
+    if (raise == nullptr) {
+        return;
+    }
+    raised_.insert_or_assign(raise->alert,
+                             Raised{host, world_.starts(host), world_.time(), raise->ttl_ms});
+    unanswered_[{host, world_.starts(host), request}] = raise->alert;
+    last_raised_ = raise->alert;
     told_of_last_.clear();
 }
 
 void Checkers::on_output(Host host, const Output& output) {
+    store_.on_output(host, output);
     Told& told = told_[host];
     if (const auto* alert = std::get_if<AlertEvent>(&output)) {
         check_alert(host, alert->alert);
+    } else if (const auto* raised = std::get_if<AlertRaised>(&output)) {
+        const auto asked = unanswered_.find({host, world_.starts(host), raised->request});
+        if (asked != unanswered_.end()) {
+            if (raised->is_repeated) {
+                raised_.erase(asked->second);
+            }
+            unanswered_.erase(asked);
+        }
     } else if (const auto* node = std::get_if<NodeEvent>(&output)) {
         ++told.nodes[{node->kind, node->node}];
     } else if (const auto* updated = std::get_if<StateUpdated>(&output)) {

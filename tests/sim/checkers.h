@@ -2,8 +2,9 @@
 /// \file
 /// What must hold in every run. Safety is watched all the time: an alert is told once per process,
 /// unchanged and along a path without repeats; datagrams keep their length; nobody appears who
-/// never started; nobody else changes a node's own state; copies are bounded. Agreement is asked
-/// for after quiet: difference() is empty once every running node sees the same.
+/// never started; nobody else changes a node's own state; copies are bounded; and what StoreChecks
+/// watches. Agreement is asked for after quiet: difference() is empty once every running node sees
+/// the same.
 #pragma once
 
 #include <map>
@@ -11,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/sim/store_checks.h"
 #include "tests/sim/world.h"
 
 namespace meshd::sim {
@@ -31,7 +33,10 @@ class Checkers final : public Observer {
     void on_stop(Host host) override;
     void on_transmit(Host host, const Transmit& transmit) override;
     void on_output(Host host, const Output& output) override;
-    void on_raise(Host host, const std::string& document) override;
+    void on_command(Host host, RequestId request, const Command& command) override;
+    void on_persist(Host host, const Persist& persist) override;
+    void on_stored(Host host, const Persist& persist) override;
+    void on_disk_changed(Host host, const DiskImage& image) override;
     void on_violation(std::string what) override;
 
     /// First difference between what the running nodes see, or between that and what happened;
@@ -49,6 +54,8 @@ class Checkers final : public Observer {
     /// Alert events told by `host`'s present process.
     std::size_t alerts_told(Host host) const;
     std::size_t alerts_raised() const { return raised_.size(); }
+    StoreChecks& store() { return store_; }
+    const StoreChecks& store() const { return store_; }
     /// Instants at which each running node was told of the alert raised last.
     const std::map<Host, TimePoint>& told_of_last() const { return told_of_last_; }
 
@@ -57,6 +64,7 @@ class Checkers final : public Observer {
         Host host = 0;
         unsigned start = 0;
         TimePoint when;
+        std::uint64_t ttl_ms = 0;
     };
     /// What one process has told.
     struct Told {
@@ -71,11 +79,13 @@ class Checkers final : public Observer {
     void check_views(Host host);
     void check_copies(Host host);
     std::string describe(Host host, const NodeView& view) const;
-    std::string missing_alert(Host host) const;
+    std::string missing_alert(Host host, const std::vector<Host>& members) const;
 
     World& world_;
+    StoreChecks store_;
     std::vector<Told> told_;
-    std::map<std::string, Raised> raised_;  ///< by document
+    std::map<std::string, Raised> raised_;                                     ///< by document
+    std::map<std::tuple<Host, unsigned, RequestId>, std::string> unanswered_;  ///< documents
     std::string last_raised_;
     std::map<Host, TimePoint> told_of_last_;
     std::set<NodeId> ever_started_;

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/sim/faults.h"
 
+#include <algorithm>
 #include <utility>
+
+#include "proto/store/embedding.h"
 
 namespace meshd::sim {
 
@@ -11,6 +14,17 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr std::size_t kLargeBytes = 60'000;
+/// So few that boxes often write the same ones.
+constexpr std::uint64_t kHashes = 24;
+constexpr std::uint64_t kMembers = 12;
+
+Buffer some_embedding(Prng& prng, std::size_t dimension) {
+    std::vector<double> values;
+    for (std::size_t i = 0; i < dimension; ++i) {
+        values.push_back(prng.unit() + 0.01);
+    }
+    return *make_embedding(values);
+}
 
 }  // namespace
 
@@ -30,6 +44,13 @@ void Faults::begin() {
     every(plan_.one_way_every, [this] { cut_one_way(); });
     every(plan_.burst_every, [this] { radio_burst(); });
     every(plan_.clock_jump_every, [this] { jump_clock(); });
+    every(plan_.put_every, [this] { put(); });
+    every(plan_.delete_every, [this] { remove(); });
+    every(plan_.shared_every, [this] { share(); });
+    every(plan_.disk_fault_every, [this] { harm_disk(); });
+    every(plan_.disk_loss_every, [this] { lose_disk(); });
+    every(plan_.backup_every, [this] { restore_backup(); });
+    every(plan_.away_every, [this] { go_away(); });
 }
 
 void Faults::every(Duration mean, std::function<void()> action) {
@@ -53,12 +74,13 @@ std::optional<Host> Faults::pick() {
     return is_fit ? std::optional(host) : std::nullopt;
 }
 
-void Faults::come_back(Host host) {
-    world_.after(prng_.between(milliseconds(50), seconds(20)), [this, host] {
-        if (!is_over_ && !world_.is_running(host)) {
-            world_.start(host);
-        }
-    });
+void Faults::come_back(Host host, Duration earliest, Duration latest) {
+    world_.after(prng_.between(std::max<Duration>(earliest, milliseconds(50)), latest),
+                 [this, host] {
+                     if (!is_over_ && !world_.is_running(host)) {
+                         world_.start(host);
+                     }
+                 });
 }
 
 void Faults::raise() {
@@ -72,8 +94,11 @@ void Faults::raise() {
         const bool is_large = prng_.below(20) == 0;
         const std::size_t bytes = prng_.below(is_large ? kLargeBytes : 400);
         const Duration wait = prng_.below(4) == 0 ? seconds(2) : seconds(0);
+        const std::string dedupe_key =
+            prng_.below(8) == 0 ? "key" + std::to_string(prng_.below(5)) : "";
+        const std::uint64_t ttl_ms = prng_.below(8) == 0 ? 1000 + prng_.below(60'000) : 0;
         // Refusal by a full queue is an answer; whoever got one is not counted as raised.
-        static_cast<void>(world_.raise(*host, priority, bytes, wait));
+        static_cast<void>(world_.raise(*host, priority, bytes, wait, dedupe_key, ttl_ms));
     }
 }
 
@@ -90,6 +115,84 @@ void Faults::update() {
         update.activity = static_cast<Activity>(1 + prng_.below(3));
     }
     static_cast<void>(world_.command(*host, update));
+}
+
+std::string Faults::some_hash() {
+    return "hash" + std::to_string(prng_.below(kHashes));
+}
+
+void Faults::put() {
+    const auto host = pick();
+    if (!host) {
+        return;
+    }
+    PutEntries put;
+    put.is_durable = prng_.below(5) == 0;
+    for (std::uint64_t i = 1 + prng_.below(5); i > 0; --i) {
+        EntryPut entry;
+        entry.hash = some_hash();
+        entry.type = prng_.below(2) == 0 ? "person" : "car";
+        entry.metadata = "{\"mark\":\"" + world_.mark() + "\"}";
+        entry.ttl_ms = prng_.below(4) == 0 ? 1000 + prng_.below(60'000) : 0;
+        if (prng_.below(2) == 0) {
+            const std::size_t dimension = prng_.below(20) == 0 ? 512 : 4 << prng_.below(3);
+            entry.space = "model" + std::to_string(dimension);
+            entry.embedding = some_embedding(prng_, dimension);
+        }
+        put.entries.push_back(std::move(entry));
+    }
+    static_cast<void>(world_.command(*host, put));
+}
+
+void Faults::remove() {
+    if (const auto host = pick()) {
+        DeleteEntries remove{some_hash(), {}};
+        if (prng_.below(3) == 0) {
+            remove.node = world_.id(prng_.below(world_.hosts()));
+        }
+        static_cast<void>(world_.command(*host, remove));
+    }
+}
+
+void Faults::share() {
+    if (const auto host = pick()) {
+        const std::string value = prng_.below(3) == 0 ? "null" : "\"" + world_.mark() + "\"";
+        const std::string key = "member" + std::to_string(prng_.below(kMembers));
+        static_cast<void>(world_.command(*host, UpdateShared{"{\"" + key + "\":" + value + "}"}));
+    }
+}
+
+void Faults::harm_disk() {
+    const Host host = prng_.below(world_.hosts());
+    world_.set_disk_fault(host, prng_.below(2) == 0 ? DiskFault::Failing : DiskFault::Slow);
+    world_.after(prng_.between(milliseconds(100), seconds(30)),
+                 [this, host] { world_.set_disk_fault(host, DiskFault::None); });
+}
+
+void Faults::lose_disk() {
+    world_.set_disk_fault(prng_.below(world_.hosts()), DiskFault::Lost);
+}
+
+void Faults::restore_backup() {
+    if (const auto host = pick()) {
+        const auto backup = backups_.find(*host);
+        if (backup != backups_.end()) {
+            world_.crash(*host);
+            world_.set_disk_image(*host, backup->second);
+            come_back(*host);
+        }
+        backups_.insert_or_assign(*host, world_.disk(*host).image);
+    }
+}
+
+/// For longer than its peers remember what is dead; of tombstones that live for a day, for a while.
+void Faults::go_away() {
+    if (const auto host = pick()) {
+        const bool is_short = plan_.tombstone_time < std::chrono::hours(1);
+        const Duration long_time = is_short ? plan_.tombstone_time : seconds(60);
+        world_.crash(*host);
+        come_back(*host, long_time, 2 * long_time);
+    }
 }
 
 void Faults::crash() {

@@ -5,6 +5,9 @@
 #pragma once
 
 #include <functional>
+#include <map>
+#include <optional>
+#include <string>
 
 #include "tests/sim/swarm.h"
 #include "tests/sim/world.h"
@@ -24,10 +27,14 @@ class Faults {
   private:
     void every(Duration mean, std::function<void()> action);
     std::optional<Host> pick();
-    void come_back(Host host);
+    void come_back(Host host, Duration earliest = {}, Duration latest = std::chrono::seconds(20));
+    std::string some_hash();
 
     void raise();
     void update();
+    void put();
+    void remove();
+    void share();
     void crash();
     void power_cut();
     void wipe();
@@ -37,12 +44,17 @@ class Faults {
     void cut_one_way();
     void radio_burst();
     void jump_clock();
+    void harm_disk();
+    void lose_disk();
+    void restore_backup();
+    void go_away();
 
     const Plan& plan_;
     World& world_;
     Prng& prng_;
     bool is_over_ = false;
     std::uint64_t updates_ = 0;
+    std::map<Host, DiskImage> backups_;
 };
 
 }  // namespace meshd::sim

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file
 /// meshd-sim: runs seeds and says which of them break a rule of the mesh.
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <charconv>
+#include <csignal>
 #include <cstdio>
-#include <cstring>
+#include <cstdlib>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "tests/sim/swarm.h"
@@ -12,23 +17,41 @@
 namespace {
 
 constexpr char kUsage[] =
-    "usage: meshd-sim [--seed N] [--seeds COUNT] [--nodes N] [--minutes M] [--mutant NAME] [-v]\n"
+    "usage: meshd-sim [--seed N] [--seeds COUNT] [--jobs J] [--nodes N] [--minutes M]\n"
+    "                 [--mutant NAME] [--until-caught] [-v]\n"
     "  --seed N       first seed (default 1)\n"
     "  --seeds COUNT  how many, counting up (default 1)\n"
+    "  --jobs J       processes that share the seeds (default 1)\n"
     "  --nodes N      boxes in the mesh (default: drawn from the seed, 10 to 14)\n"
     "  --minutes M    virtual minutes with faults (default 10)\n"
     "  --mutant NAME  break the mesh on purpose: drop-repair, tell-twice, lose-state\n"
+    "  --until-caught end at the first violation, and fail where there is none: a mesh that is\n"
+    "                 broken on purpose must be caught\n"
     "  -v             print the plan of each seed\n"
-    "Exit code: 0 all right, 1 a violation, 2 usage.\n";
+    "Exit code: 0 all right, 1 a violation (or, with --until-caught, none), 2 usage.\n";
 
 struct Arguments {
     std::uint64_t seed = 1;
     std::uint64_t seeds = 1;
+    std::uint64_t jobs = 1;
     std::optional<std::size_t> nodes;
     std::optional<std::chrono::seconds> duration;
     meshd::sim::Mutant mutant = meshd::sim::Mutant::None;
     bool is_verbose = false;
+    bool until_caught = false;
 };
+
+/// The seed that runs, for the last words of a process whose assertion failed.
+volatile std::uint64_t running_seed = 0;
+
+void on_abort(int /*signal*/) {
+    char text[] = "seed                      ABORTED\n";
+    std::uint64_t seed = running_seed;
+    for (std::size_t at = 24; at > 4 && seed != 0; seed /= 10) {
+        text[--at] = static_cast<char>('0' + seed % 10);
+    }
+    static_cast<void>(!write(STDOUT_FILENO, text, sizeof text - 1));
+}
 
 std::optional<std::uint64_t> parse_number(std::string_view text) {
     std::uint64_t value = 0;
@@ -43,8 +66,8 @@ std::optional<Arguments> parse_arguments(int count, char** values) {
     Arguments arguments;
     for (int i = 1; i < count; ++i) {
         const std::string_view name = values[i];
-        if (name == "-v") {
-            arguments.is_verbose = true;
+        if (name == "-v" || name == "--until-caught") {
+            (name == "-v" ? arguments.is_verbose : arguments.until_caught) = true;
             continue;
         }
         if (++i == count) {
@@ -66,6 +89,8 @@ std::optional<Arguments> parse_arguments(int count, char** values) {
             arguments.seed = *number;
         } else if (name == "--seeds") {
             arguments.seeds = *number;
+        } else if (name == "--jobs" && *number >= 1 && *number <= 64) {
+            arguments.jobs = *number;
         } else if (name == "--nodes" && *number >= 2 && *number <= 1000) {
             arguments.nodes = *number;
         } else if (name == "--minutes" && *number <= 100'000) {
@@ -77,6 +102,67 @@ std::optional<Arguments> parse_arguments(int count, char** values) {
     return arguments;
 }
 
+/// True where the run was right.
+bool run_seed(std::uint64_t seed, const Arguments& arguments) {
+    running_seed = seed;
+    meshd::sim::Plan plan = meshd::sim::draw_plan(seed, arguments.nodes, arguments.duration);
+    plan.mutant = arguments.mutant;
+    const meshd::sim::SwarmResult result = run_swarm(plan);
+    const bool is_right = result.violations.empty();
+    char line[256];
+    std::snprintf(line, sizeof line,
+                  "seed %llu %s trace %016llx deliveries %llu alerts %zu puts %zu durable %zu "
+                  "commits %llu records %zu settled %lld ms\n",
+                  static_cast<unsigned long long>(plan.seed), is_right ? "ok" : "VIOLATION",
+                  static_cast<unsigned long long>(result.trace_hash),
+                  static_cast<unsigned long long>(result.deliveries), result.alerts, result.puts,
+                  result.durable, static_cast<unsigned long long>(result.commits), result.records,
+                  static_cast<long long>(meshd::to_ms(result.settled_after)));
+    std::string text = line;
+    if (arguments.is_verbose || !is_right) {
+        text += print_plan(plan) + "\n" + result.violations;
+    }
+    // In one piece, since other processes print too.
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    std::fflush(stdout);
+    return is_right;
+}
+
+/// Every `jobs`-th seed, from the `job`-th on. True where all were right.
+bool run_share(std::uint64_t job, const Arguments& arguments) {
+    bool are_right = true;
+    for (std::uint64_t i = job; i < arguments.seeds; i += arguments.jobs) {
+        are_right = run_seed(arguments.seed + i, arguments) && are_right;
+        if (!are_right && arguments.until_caught) {
+            break;
+        }
+    }
+    return are_right;
+}
+
+/// Exit statuses of all processes that run a share; a process that ends by a signal has failed.
+bool run_all(const Arguments& arguments) {
+    if (arguments.jobs == 1) {
+        return run_share(0, arguments);
+    }
+    for (std::uint64_t job = 0; job < arguments.jobs; ++job) {
+        const pid_t child = fork();
+        if (child < 0) {
+            std::perror("meshd-sim: fork");
+            std::exit(2);
+        }
+        if (child == 0) {
+            std::exit(run_share(job, arguments) ? 0 : 1);
+        }
+    }
+    bool are_right = true;
+    int status = 0;
+    while (wait(&status) > 0) {
+        are_right = are_right && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    }
+    return are_right;
+}
+
 }  // namespace
 
 int main(int count, char** values) {
@@ -85,26 +171,7 @@ int main(int count, char** values) {
         std::fputs(kUsage, stderr);
         return 2;
     }
-    std::uint64_t failed = 0;
-    for (std::uint64_t i = 0; i < arguments->seeds; ++i) {
-        meshd::sim::Plan plan =
-            meshd::sim::draw_plan(arguments->seed + i, arguments->nodes, arguments->duration);
-        plan.mutant = arguments->mutant;
-        if (arguments->is_verbose) {
-            std::puts(print_plan(plan).c_str());
-        }
-        const meshd::sim::SwarmResult result = run_swarm(plan);
-        const bool is_right = result.violations.empty();
-        std::printf("seed %llu %s trace %016llx deliveries %llu alerts %zu settled %lld ms\n",
-                    static_cast<unsigned long long>(plan.seed), is_right ? "ok" : "VIOLATION",
-                    static_cast<unsigned long long>(result.trace_hash),
-                    static_cast<unsigned long long>(result.deliveries), result.alerts,
-                    static_cast<long long>(meshd::to_ms(result.settled_after)));
-        if (!is_right) {
-            ++failed;
-            std::printf("%s\n%s", print_plan(plan).c_str(), result.violations.c_str());
-        }
-        std::fflush(stdout);
-    }
-    return failed == 0 ? 0 : 1;
+    std::signal(SIGABRT, on_abort);
+    const bool are_right = run_all(*arguments);
+    return are_right == arguments->until_caught ? 1 : 0;
 }

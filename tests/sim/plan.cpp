@@ -89,6 +89,18 @@ Plan draw_plan(std::uint64_t seed, std::optional<std::size_t> nodes,
     constexpr std::array<std::size_t, 4> kMaxPeers = {10, 10, 6, 4};
     plan.max_peers = kMaxPeers[prng.below(kMaxPeers.size())];
     plan.one_stays_dead = prng.below(3) == 0;
+    plan.put_every = prng.between(milliseconds(500), seconds(4));
+    plan.delete_every = sometimes(prng, seconds(1), seconds(10));
+    plan.shared_every = sometimes(prng, seconds(1), seconds(10));
+    plan.disk_fault_every = sometimes(prng, seconds(20), seconds(120));
+    plan.disk_loss_every = sometimes(prng, seconds(60), seconds(300));
+    plan.backup_every = sometimes(prng, seconds(60), seconds(180));
+    plan.away_every = sometimes(prng, seconds(60), seconds(180));
+    plan.tombstone_time =
+        prng.below(2) == 0 ? prng.between(seconds(30), seconds(120)) : std::chrono::hours(24);
+    plan.own_entries_max = prng.below(3) == 0 ? 5 + prng.below(20) : 200'000;
+    // The slow half takes less time to run; what fails does so later, that is all.
+    plan.link_check = prng.below(2) == 0 ? milliseconds(500) : milliseconds(1000);
     return plan;
 }
 
@@ -102,14 +114,28 @@ std::string print_plan(const Plan& plan) {
         std::to_string(plan.link.jitter.count()) + "us loss " + print_share(plan.link.loss) +
         " duplicate " + print_share(plan.link.duplicate) + " reorder " +
         print_share(plan.link.reorder) + " corrupt " + print_share(plan.corrupt) +
-        (plan.one_stays_dead ? " one-stays-dead" : "") + "; every:";
-    const std::pair<const char*, Duration> events[] = {
-        {"alert", plan.alert_every},         {"update", plan.update_every},
-        {"stall", plan.stall_every},         {"pause", plan.pause_every},
-        {"crash", plan.crash_every},         {"power-cut", plan.power_cut_every},
-        {"wipe", plan.wipe_every},           {"leave", plan.leave_every},
-        {"partition", plan.partition_every}, {"one-way", plan.one_way_every},
-        {"burst", plan.burst_every},         {"clock-jump", plan.clock_jump_every}};
+        (plan.one_stays_dead ? " one-stays-dead" : "") + " tombstones " +
+        print_s(plan.tombstone_time) + " own-entries " + std::to_string(plan.own_entries_max) +
+        " link-check " + print_s(plan.link_check) + "; every:";
+    const std::pair<const char*, Duration> events[] = {{"alert", plan.alert_every},
+                                                       {"update", plan.update_every},
+                                                       {"stall", plan.stall_every},
+                                                       {"pause", plan.pause_every},
+                                                       {"crash", plan.crash_every},
+                                                       {"power-cut", plan.power_cut_every},
+                                                       {"wipe", plan.wipe_every},
+                                                       {"leave", plan.leave_every},
+                                                       {"partition", plan.partition_every},
+                                                       {"one-way", plan.one_way_every},
+                                                       {"burst", plan.burst_every},
+                                                       {"clock-jump", plan.clock_jump_every},
+                                                       {"put", plan.put_every},
+                                                       {"delete", plan.delete_every},
+                                                       {"shared", plan.shared_every},
+                                                       {"disk-fault", plan.disk_fault_every},
+                                                       {"disk-loss", plan.disk_loss_every},
+                                                       {"backup", plan.backup_every},
+                                                       {"away", plan.away_every}};
     for (const auto& [name, mean] : events) {
         text += std::string(" ") + name + " " + print_s(mean);
     }

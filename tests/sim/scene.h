@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "proto/store/embedding.h"
 #include "tests/sim/checkers.h"
 #include "tests/sim/world.h"
 
@@ -62,6 +63,68 @@ struct Scene {
                                            std::size_t bytes = 0, Duration limit = seconds(5)) {
         REQUIRE(world.raise(host, priority, bytes));
         return world.run_until([&] { return is_told_everywhere(host); }, limit, milliseconds(1));
+    }
+
+    /// Puts one entry with a mark of its own, which is returned.
+    std::string put(Host host, const std::string& hash, std::uint64_t ttl_ms = 0) {
+        EntryPut entry;
+        entry.hash = hash;
+        entry.type = "person";
+        entry.metadata = "{\"mark\":\"" + world.mark() + "\"}";
+        entry.ttl_ms = ttl_ms;
+        REQUIRE(world.command(host, PutEntries{{entry}, false}));
+        return entry.metadata;
+    }
+    /// Puts `count` entries "<prefix>0", "<prefix>1", … in batches of 100.
+    void put_many(Host host, const std::string& prefix, std::size_t count,
+                  std::size_t dimension = 0) {
+        PutEntries put;
+        for (std::size_t i = 0; i < count; ++i) {
+            EntryPut entry;
+            entry.hash = prefix + std::to_string(i);
+            entry.type = "person";
+            entry.metadata = "{\"mark\":\"" + world.mark() + "\"}";
+            if (dimension != 0) {
+                entry.space = "model";
+                std::vector<double> values(dimension);
+                for (double& value : values) {
+                    value = world.prng().unit() + 0.01;
+                }
+                entry.embedding = *make_embedding(values);
+            }
+            put.entries.push_back(std::move(entry));
+            if (put.entries.size() == 100 || i + 1 == count) {
+                REQUIRE(world.command(host, std::exchange(put, {})));
+                world.run_for(milliseconds(20));
+            }
+        }
+    }
+    std::size_t remove(Host host, const std::string& hash, const NodeId& owner = {}) {
+        const auto request = world.command(host, DeleteEntries{hash, owner});
+        REQUIRE(request);
+        const auto* deleted = world.answer<EntriesDeleted>(host, *request);
+        REQUIRE(deleted != nullptr);
+        return deleted->deleted;
+    }
+    void share(Host host, const std::string& key, const std::string& value) {
+        REQUIRE(world.command(host, UpdateShared{"{\"" + key + "\":" + value + "}"}));
+    }
+    /// Metadata of the owner's sighting; empty where there is none.
+    std::string shown(Host viewer, const std::string& hash, Host owner) const {
+        for (const EntryView& entry : world.node(viewer).entries(world.now(viewer), hash)) {
+            if (entry.node == world.id(owner)) {
+                return entry.metadata;
+            }
+        }
+        return {};
+    }
+    std::string shared(Host viewer, const std::string& key) const {
+        const auto member = world.node(viewer).shared(world.now(viewer), key);
+        return member ? member->value : std::string();
+    }
+    StoreView store(Host host) const { return world.node(host).status(world.now(host)).store; }
+    bool has_warning(Host host) const {
+        return !world.node(host).status(world.now(host)).warnings.empty();
     }
 
     std::optional<NodeStatus> status(Host viewer, Host subject) const {

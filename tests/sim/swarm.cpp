@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/sim/swarm.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "proto/base/assert.h"
@@ -44,6 +45,10 @@ Network make_network(const Plan& plan, Prng& prng) {
 Config make_config(const Plan& plan) {
     Config config;
     config.max_peers = plan.max_peers;
+    config.tombstone_time = plan.tombstone_time;
+    config.own_entries_max = plan.own_entries_max;
+    config.link_check_interval = plan.link_check;
+    config.link_timeout = 4 * plan.link_check;
     return config;
 }
 
@@ -56,7 +61,14 @@ class Repeater final : public Observer {
     void on_transmit(Host host, const Transmit& transmit) override {
         to_.on_transmit(host, transmit);
     }
-    void on_raise(Host host, const std::string& document) override { to_.on_raise(host, document); }
+    void on_command(Host host, RequestId request, const Command& command) override {
+        to_.on_command(host, request, command);
+    }
+    void on_persist(Host host, const Persist& persist) override { to_.on_persist(host, persist); }
+    void on_stored(Host host, const Persist& persist) override { to_.on_stored(host, persist); }
+    void on_disk_changed(Host host, const DiskImage& image) override {
+        to_.on_disk_changed(host, image);
+    }
     void on_violation(std::string what) override { to_.on_violation(std::move(what)); }
     void on_output(Host host, const Output& output) override {
         to_.on_output(host, output);
@@ -106,6 +118,15 @@ class Swarm {
         result.trace_hash = world_.trace_hash();
         result.deliveries = world_.deliveries();
         result.alerts = checkers_.alerts_raised();
+        result.puts = checkers_.store().puts();
+        result.durable = checkers_.store().durable_answers();
+        for (Host host = 0; host < world_.hosts(); ++host) {
+            result.commits += world_.disk(host).commits;
+            if (world_.is_running(host)) {
+                const StoreView store = world_.node(host).status(world_.now(host)).store;
+                result.records = std::max(result.records, store.records);
+            }
+        }
         return result;
     }
 
@@ -149,6 +170,7 @@ class Swarm {
         link = {link.delay, link.jitter, 0, 0, 0, true};
         for (Host host = 0; host < world_.hosts(); ++host) {
             world_.resume(host);
+            world_.set_disk_fault(host, DiskFault::None);
         }
         // Whoever is just saying goodbye is gone after this.
         world_.run_for(seconds(1));

@@ -36,6 +36,9 @@ struct Plan {
     double corrupt = 0;  ///< share of datagrams that arrive with one bit changed
     /// Mean time between two such events in the whole mesh; zero = never.
     Duration alert_every{};
+    Duration put_every{};  ///< one to five entries, of few hashes; some with a ttl
+    Duration delete_every{};
+    Duration shared_every{};  ///< a member of the shared state is written or deleted
     Duration update_every{};
     Duration stall_every{};      ///< a box stands still for up to 500 ms
     Duration pause_every{};      ///< a box stands still for up to 10 s
@@ -47,6 +50,13 @@ struct Plan {
     Duration one_way_every{};    ///< one direction of one link, for up to 10 s
     Duration burst_every{};      ///< nothing passes for up to 300 ms
     Duration clock_jump_every{};
+    Duration disk_fault_every{};  ///< full or slow, for up to 30 s
+    Duration disk_loss_every{};   ///< a database is replaced by an empty one
+    Duration backup_every{};      ///< a disk is copied, and a crashed box set back to an older copy
+    Duration away_every{};        ///< a crash, and back after tombstones are gone
+    Duration tombstone_time{};
+    std::size_t own_entries_max = 0;
+    Duration link_check{};        ///< period of heartbeats; a link is down after four
     bool one_stays_dead = false;  ///< after heal, on a LAN
     Mutant mutant = Mutant::None;
 };
@@ -62,6 +72,10 @@ struct SwarmResult {
     std::uint64_t trace_hash = 0;
     std::uint64_t deliveries = 0;
     std::size_t alerts = 0;
+    std::size_t puts = 0;
+    std::size_t durable = 0;  ///< answers that said so
+    std::uint64_t commits = 0;
+    std::size_t records = 0;   ///< in the store at the end
     Duration settled_after{};  ///< time from heal to agreement
 };
 SwarmResult run_swarm(const Plan& plan);

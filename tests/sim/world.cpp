@@ -78,6 +78,13 @@ void World::clone(Host host, Host original, bool with_instance) {
 
 void World::wipe(Host host) {
     boxes_[host].options.instance = InstanceId{prng_.next() | 1};
+    set_disk_image(host, {});
+}
+
+void World::set_disk_image(Host host, DiskImage image) {
+    MESHD_ASSERT(!boxes_[host].node);
+    boxes_[host].disk.image = std::move(image);
+    observer_->on_disk_changed(host, boxes_[host].disk.image);
 }
 
 void World::poke(Host host) {
@@ -97,14 +104,78 @@ void World::start(Host host) {
     ++box.starts;
     box.started_at = queue_.now();
     box.options.entropy = entropy(kStart + host, box.starts);
-    box.node = std::make_unique<Node>(box.config, box.options, now(host));
+    box.node = std::make_unique<Node>(box.config, box.options, now(host),
+                                      box.has_disk ? box.disk.image.open() : Restored{});
     observer_->on_start(host);
     box.node->handle_addresses(now(host), network_.addresses(host));
     pump(host);
 }
 
 void World::crash(Host host) {
+    Box& box = boxes_[host];
+    // A commit under way is on disk as a whole or not at all.
+    if (box.writing && prng_.below(2) == 0) {
+        commit(host, *box.writing);
+    }
     end_process(host);
+}
+
+void World::write(Host host, Persist persist) {
+    Box& box = boxes_[host];
+    observer_->on_persist(host, persist);
+    box.writing = std::move(persist);
+    const bool is_slow = box.disk.fault == DiskFault::Slow;
+    after(prng_.between(std::chrono::milliseconds(1), kCommitMax) * (is_slow ? 100 : 1),
+          [this, host, start = box.starts] { finish_write(host, start); });
+}
+
+void World::finish_write(Host host, unsigned start) {
+    Box& box = boxes_[host];
+    if (!box.node || box.starts != start || !box.writing) {
+        return;
+    }
+    if (box.is_paused) {
+        after(kCommitMax, [this, host, start] { finish_write(host, start); });
+        return;
+    }
+    const Persist persist = *std::exchange(box.writing, std::nullopt);
+    box.node->handle_persisted(now(host), persist.token, commit(host, persist));
+    pump(host);
+}
+
+PersistResult World::commit(Host host, const Persist& persist) {
+    Disk& disk = boxes_[host].disk;
+    if (disk.fault == DiskFault::Failing) {
+        return PersistResult::Failed;
+    }
+    if (disk.fault == DiskFault::Lost) {
+        disk.fault = DiskFault::None;
+        // The new database goes on with the number of the run.
+        disk.image = {{}, {}, {}, disk.image.run};
+        observer_->on_disk_changed(host, disk.image);
+        return PersistResult::Lost;
+    }
+    disk.image.apply(persist);
+    ++disk.commits;
+    disk.rows += persist.records.size() + persist.streams.size();
+    observer_->on_stored(host, persist);
+    return PersistResult::Stored;
+}
+
+void World::flush(Host host) {
+    Box& box = boxes_[host];
+    constexpr int kCommitsMax = 100;
+    for (int i = 0; i < kCommitsMax; ++i) {
+        if (!box.writing) {
+            box.writing = box.node->poll_persist();
+            if (!box.writing) {
+                return;
+            }
+            observer_->on_persist(host, *box.writing);
+        }
+        const Persist persist = *std::exchange(box.writing, std::nullopt);
+        box.node->handle_persisted(now(host), persist.token, commit(host, persist));
+    }
 }
 
 void World::end_process(Host host) {
@@ -113,6 +184,7 @@ void World::end_process(Host host) {
         observer_->on_stop(host);
     }
     box.node.reset();
+    box.writing.reset();
     box.is_paused = false;
     box.is_stopping = false;
     box.queued.clear();
@@ -124,6 +196,7 @@ void World::end_process(Host host) {
 void World::stop(Host host, bool restarting) {
     boxes_[host].is_stopping = true;
     if (!command(host, Leave{restarting})) {
+        flush(host);
         end_process(host);
     }
 }
@@ -147,25 +220,23 @@ void World::resume(Host host) {
 
 tl::expected<RequestId, CommandError> World::command(Host host, const Command& command) {
     auto request = boxes_[host].node->handle_command(now(host), command);
+    if (request) {
+        observer_->on_command(host, *request, command);
+    }
     pump(host);
     return request;
 }
 
 tl::expected<RequestId, CommandError> World::raise(Host host, Priority priority, std::size_t bytes,
-                                                   Duration wait) {
+                                                   Duration wait, std::string dedupe_key,
+                                                   std::uint64_t ttl_ms) {
     std::string document = "{\"sim\":" + std::to_string(++raised_);
     constexpr std::size_t kAround = sizeof ",\"pad\":\"\"}" - 1;
     if (bytes > document.size() + kAround) {
         document += ",\"pad\":\"" + std::string(bytes - document.size() - kAround, 'x') + "\"";
     }
     document += "}";
-    auto request =
-        boxes_[host].node->handle_command(now(host), RaiseAlert{document, priority, wait});
-    if (request) {
-        observer_->on_raise(host, document);
-    }
-    pump(host);
-    return request;
+    return command(host, RaiseAlert{document, priority, wait, std::move(dedupe_key), ttl_ms});
 }
 
 void World::inject(Host host, const Endpoint& from, Bytes datagram) {
@@ -241,8 +312,12 @@ void World::pump(Host host) {
         observer_->on_output(host, *output);
     }
     if (box.is_stopping && has_left) {
+        flush(host);
         end_process(host);
         return;
+    }
+    while (auto persist = box.node->poll_persist()) {
+        write(host, std::move(*persist));
     }
     arm(host);
 }

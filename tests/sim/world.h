@@ -2,7 +2,8 @@
 /// \file
 /// Many real nodes under virtual time: the simulator's driver. It does for each Node what the
 /// daemon does (hands in datagrams and timeouts, drains what comes out, re-arms one timer), and
-/// adds what happens to boxes: crash, restart, pause, graceful stop, clones, clocks that jump.
+/// adds what happens to boxes: crash, restart, pause, graceful stop, clones, clocks that jump,
+/// disks that are full, slow, lost, copied or set back.
 ///
 /// Everything follows from the seed: the same seed and the same calls give the same trace_hash().
 #pragma once
@@ -16,6 +17,7 @@
 
 #include "proto/base/prng.h"
 #include "proto/node.h"
+#include "tests/sim/disk.h"
 #include "tests/sim/event_queue.h"
 #include "tests/sim/network.h"
 #include "tests/sim/trace.h"
@@ -34,7 +36,14 @@ class Observer {
     virtual void on_stop(Host) {}
     virtual void on_transmit(Host, const Transmit&) {}
     virtual void on_output(Host, const Output&) {}
-    virtual void on_raise(Host, const std::string& /*document*/) {}
+    /// A command that was accepted; before its outputs.
+    virtual void on_command(Host, RequestId, const Command&) {}
+    /// Handed to the disk.
+    virtual void on_persist(Host, const Persist&) {}
+    /// Written.
+    virtual void on_stored(Host, const Persist&) {}
+    /// The disk holds something else from now on: it was wiped, replaced, copied or set back.
+    virtual void on_disk_changed(Host, const DiskImage&) {}
     virtual void on_violation(std::string /*what*/) {}
 };
 
@@ -46,6 +55,8 @@ class World {
     static constexpr Duration kTimerSlack = std::chrono::milliseconds(1);
     /// Timeouts in a row that each leave the node asking for another one at once.
     static constexpr unsigned kTimeoutsWithoutProgressMax = 1000;
+    /// A commit takes 1 ms to this long; on a slow disk a hundred times as long.
+    static constexpr Duration kCommitMax = std::chrono::milliseconds(20);
 
     World(std::uint64_t seed, Network network, const Config& config = {});
 
@@ -62,8 +73,18 @@ class World {
     /// or a second box that was given a name in use. Before its start.
     void clone(Host host, Host original, bool with_instance);
 
-    /// A new instance id at the next start, as after losing the state directory.
+    /// Before its next start, as the operator's answer to a conflict.
+    void rename(Host host, const NodeId& name) { boxes_[host].options.node_id = name; }
+
+    /// A new instance id at the next start and an empty disk, as after losing the state directory.
     void wipe(Host host);
+
+    /// Without one nothing is kept over restarts. Taken at the next start.
+    void set_has_disk(Host host, bool has_disk) { boxes_[host].has_disk = has_disk; }
+    const Disk& disk(Host host) const { return boxes_[host].disk; }
+    void set_disk_fault(Host host, DiskFault fault) { boxes_[host].disk.fault = fault; }
+    /// Puts another content on the disk of a box that does not run: a clone's, or an old backup.
+    void set_disk_image(Host host, DiskImage image);
 
     void start(Host host);
     void crash(Host host);
@@ -90,7 +111,11 @@ class World {
     tl::expected<RequestId, CommandError> command(Host host, const Command& command);
     /// Raises an alert whose document is unique in this world; `bytes` is about its length.
     tl::expected<RequestId, CommandError> raise(Host host, Priority priority = Priority::Normal,
-                                                std::size_t bytes = 0, Duration wait = {});
+                                                std::size_t bytes = 0, Duration wait = {},
+                                                std::string dedupe_key = {},
+                                                std::uint64_t ttl_ms = 0);
+    /// Text that is unique in this world: "w1", "w2", …
+    std::string mark() { return "w" + std::to_string(++marks_); }
     /// The answer to a command, once it is there.
     template <class Answer>
     const Answer* answer(Host host, RequestId request) const {
@@ -127,6 +152,9 @@ class World {
         NodeOptions options;
         Config config;
         std::unique_ptr<Node> node;
+        bool has_disk = true;
+        Disk disk;
+        std::optional<Persist> writing;
         unsigned starts = 0;
         TimePoint started_at;
         Duration monotonic_offset{};  ///< each box has its own time since boot
@@ -144,6 +172,11 @@ class World {
     /// Drains the node and arms its timer.
     void pump(Host host);
     void end_process(Host host);
+    void write(Host host, Persist persist);
+    void finish_write(Host host, unsigned start);
+    PersistResult commit(Host host, const Persist& persist);
+    /// What the daemon writes before it ends in good order.
+    void flush(Host host);
     void arm(Host host);
     void on_timer(Host host, std::uint64_t number);
     void deliver(Delivery delivery);
@@ -159,6 +192,7 @@ class World {
     std::function<bool(Delivery&)> tap_;
     std::map<std::tuple<Host, unsigned, RequestId>, Output> answers_;
     std::uint64_t raised_ = 0;
+    std::uint64_t marks_ = 0;
     Trace trace_;
     std::uint64_t deliveries_ = 0;
 };

@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/sim/store_checks.h"
+
+#include <algorithm>
+#include <charconv>
+#include <set>
+
+namespace meshd::sim {
+
+namespace {
+
+constexpr std::size_t kPage = 1000;
+/// Subscribers are away for every third period of so long.
+constexpr Duration kSubscriberPeriod = std::chrono::seconds(11);
+/// Expiry may come so much earlier than by the simulator's clock: ages travel in milliseconds, and
+/// add up over hops.
+constexpr Duration kExpirySlack = std::chrono::seconds(1);
+
+std::string shorten(const std::string& text) {
+    constexpr std::size_t kShown = 80;
+    return text.size() <= kShown ? text : text.substr(0, kShown) + "...";
+}
+
+/// "<node_id>.<stream>.<counter>".
+std::optional<std::pair<StreamId, std::uint64_t>> parse_alert_id(const std::string& id) {
+    const std::size_t dot = id.rfind('.');
+    constexpr std::size_t kHex = 16;
+    if (dot == std::string::npos || dot < kHex) {
+        return std::nullopt;
+    }
+    const auto stream = parse_hex(std::string_view(id).substr(dot - kHex, kHex));
+    std::uint64_t counter = 0;
+    std::from_chars(id.data() + dot + 1, id.data() + id.size(), counter);
+    return stream ? std::optional(std::pair(StreamId{*stream}, counter)) : std::nullopt;
+}
+
+}  // namespace
+
+std::vector<EntryView> all_entries(const Node& node, Now now) {
+    std::vector<EntryView> entries;
+    EntryFilter filter;
+    filter.limit = kPage;
+    for (;;) {
+        EntryPage page = node.list_entries(now, filter);
+        entries.insert(entries.end(), std::make_move_iterator(page.entries.begin()),
+                       std::make_move_iterator(page.entries.end()));
+        if (page.is_last || page.entries.empty()) {
+            return entries;
+        }
+        filter.after_hash = entries.back().hash;
+        filter.after_node = entries.back().node;
+    }
+}
+
+StoreChecks::StoreChecks(World& world, Ledger::Violation violation)
+    : world_(world),
+      violation_(violation),
+      ledger_(world.hosts(), std::move(violation)),
+      boxes_(world.hosts()) {}
+
+void StoreChecks::on_start(Host host) {
+    ledger_.on_start(host);
+    Box& box = boxes_[host];
+    box.put_events.clear();
+    const auto held = world_.node(host).alerts(world_.now(host));
+    for (const AlertView& alert : held) {
+        box.last_arrival = std::max(box.last_arrival, alert.arrival);
+    }
+    box.subscriber.connect(held);
+}
+
+void StoreChecks::on_stop(Host host) {
+    boxes_[host].subscriber.disconnect();
+}
+
+void StoreChecks::on_persist(Host host, const Persist& persist) {
+    ledger_.on_persist(host, persist, world_.time());
+}
+
+void StoreChecks::on_stored(Host host, const Persist& persist) {
+    ledger_.on_stored(host, persist);
+}
+
+void StoreChecks::on_disk_changed(Host host, const DiskImage& image) {
+    ledger_.on_disk_changed(host, image);
+    if (!world_.is_running(host)) {
+        boxes_[host].subscriber.forget_place();
+        boxes_[host].last_arrival = 0;
+    }
+}
+
+void StoreChecks::on_command(Host host, RequestId request, const Command& command) {
+    if (const auto* put = std::get_if<PutEntries>(&command)) {
+        std::vector<Put> puts;
+        for (const EntryPut& entry : put->entries) {
+            const std::string key = entry_key(entry.hash, world_.id(host));
+            puts.push_back({key, entry.metadata, world_.time()});
+            puts_.insert_or_assign(entry.metadata, world_.time());
+            ++put_counts_[key];
+        }
+        waiting_[{host, world_.starts(host), request}] = std::move(puts);
+        check_own_put(host, *put);
+    } else if (const auto* remove = std::get_if<DeleteEntries>(&command)) {
+        check_own_delete(host, *remove);
+    }
+}
+
+void StoreChecks::check_own_put(Host host, const PutEntries& put) {
+    std::map<std::string, const EntryPut*> last;
+    for (const EntryPut& entry : put.entries) {
+        last[entry.hash] = &entry;
+    }
+    if (world_.config(host).own_entries_max < put_counts_.size()) {
+        return;  // the oldest of them may be gone at once
+    }
+    for (const auto& [hash, entry] : last) {
+        const auto sightings = world_.node(host).entries(world_.now(host), hash);
+        const bool is_shown =
+            std::any_of(sightings.begin(), sightings.end(), [&](const EntryView& view) {
+                return view.node == world_.id(host) && view.metadata == entry->metadata;
+            });
+        if (!is_shown) {
+            violation_(world_.id(host).text() + " does not show its own put of " + hash);
+        }
+    }
+}
+
+void StoreChecks::check_own_delete(Host host, const DeleteEntries& remove) {
+    for (const EntryView& view : world_.node(host).entries(world_.now(host), remove.hash)) {
+        if (remove.node.empty() || remove.node == view.node) {
+            violation_(world_.id(host).text() + " still shows " + entry_key(view.hash, view.node) +
+                       ", which it deleted");
+        }
+    }
+}
+
+void StoreChecks::on_output(Host host, const Output& output) {
+    if (const auto* put = std::get_if<EntriesPut>(&output)) {
+        const auto found = waiting_.find({host, world_.starts(host), put->request});
+        if (found != waiting_.end() && put->is_durable) {
+            ++durable_answers_;
+            for (const Put& entry : found->second) {
+                check_durable(host, entry);
+            }
+        }
+    } else if (const auto* raised = std::get_if<AlertRaised>(&output)) {
+        if (raised->is_durable) {
+            ++durable_answers_;
+            const auto place = parse_alert_id(raised->id);
+            const KnownRecord* known = place ? ledger_.find(place->first, place->second) : nullptr;
+            if (known == nullptr || !known->disks[host]) {
+                violation_(world_.id(host).text() + " says that alert " + raised->id +
+                           " is durable, which is not on its disk");
+            }
+        }
+    } else if (const auto* told = std::get_if<AlertEvent>(&output)) {
+        check_alert(host, told->alert);
+    } else if (const auto* event = std::get_if<RegistryEvent>(&output)) {
+        if (!event->is_deleted) {
+            const std::string key = entry_key(event->hash, event->node);
+            if (++boxes_[host].put_events[key] > put_counts_[key]) {
+                violation_(world_.id(host).text() + " tells " + key +
+                           " more often than it was put");
+            }
+        }
+    }
+}
+
+void StoreChecks::check_durable(Host host, const Put& put) {
+    const KnownRecord* stored = ledger_.stored(host, put.key);
+    if (stored == nullptr || (stored->value != put.value && stored->since < put.when)) {
+        violation_(world_.id(host).text() + " says that " + put.key + " is durable, which is not");
+    }
+}
+
+void StoreChecks::check_alert(Host host, const AlertView& alert) {
+    Box& box = boxes_[host];
+    if (alert.arrival <= box.last_arrival) {
+        violation_(world_.id(host).text() + " tells alert " + alert.id +
+                   " with a place that is not the last");
+    }
+    box.last_arrival = std::max(box.last_arrival, alert.arrival);
+    if (ledger_.was_restored(host, alert.id)) {
+        violation_(world_.id(host).text() + " tells alert " + alert.id +
+                   ", which was on its disk, as new");
+    }
+    box.subscriber.on_alert(alert);
+}
+
+void StoreChecks::check_shown(Host host, const std::string& key, const std::string& value) const {
+    const KnownRecord* record = ledger_.find(key, value);
+    const KnownRecord* held = ledger_.held(host, key);
+    if (!may_drop_streams_ && record != nullptr && held != nullptr && wins(*held, *record)) {
+        violation_(world_.id(host).text() + " shows " + key + " as " + shorten(value) +
+                   " again, after " + (held->is_deleted ? "its delete" : shorten(held->value)));
+    }
+}
+
+void StoreChecks::look(Host host) {
+    const Node& node = world_.node(host);
+    const Now now = world_.now(host);
+    const std::string& who = world_.id(host).text();
+    std::size_t own = 0;
+    for (const EntryView& entry : all_entries(node, now)) {
+        check_shown(host, entry_key(entry.hash, entry.node), entry.metadata);
+        own += entry.node == node.id() ? 1 : 0;
+        if (entry.ttl_ms != 0 && entry.age_ms >= entry.ttl_ms + 1000) {
+            violation_(who + " shows " + entry_key(entry.hash, entry.node) + " past its ttl");
+        }
+    }
+    for (const SharedView& member : node.shared(now)) {
+        check_shown(host, shared_key(member.key), member.value);
+    }
+    if (own > world_.config(host).own_entries_max) {
+        violation_(who + " has " + std::to_string(own) + " own entries");
+    }
+    const StoreView store = node.status(now).store;
+    if (store.bytes > world_.config(host).store_bytes_max) {
+        violation_(who + " holds " + std::to_string(store.bytes) + " bytes");
+    }
+    Box& box = boxes_[host];
+    const auto period = static_cast<std::uint64_t>(world_.elapsed() / kSubscriberPeriod);
+    const auto held = node.alerts(now);
+    if ((period + host) % 3 == 0) {
+        box.subscriber.disconnect();
+    } else if (!box.subscriber.is_connected()) {
+        box.subscriber.connect(held);
+    }
+    for (const AlertView& alert : held) {
+        if (box.subscriber.is_connected() && !box.subscriber.has(alert.id)) {
+            violation_(who + " holds alert " + alert.id + ", which its subscriber never gets");
+        }
+        if (alert.ttl_ms != 0 && alert.age_ms >= alert.ttl_ms + 1000) {
+            violation_(who + " holds alert " + alert.id + " past its ttl");
+        }
+    }
+}
+
+StoreChecks::Shown StoreChecks::shown(Host host, bool with_ttl) const {
+    Shown shown;
+    const Now now = world_.now(host);
+    for (const EntryView& entry : all_entries(world_.node(host), now)) {
+        if (with_ttl || entry.ttl_ms == 0) {
+            shown.emplace(entry_key(entry.hash, entry.node), entry.metadata);
+        }
+    }
+    for (const SharedView& member : world_.node(host).shared(now)) {
+        shown.emplace(shared_key(member.key), member.value);
+    }
+    return shown;
+}
+
+bool StoreChecks::is_on_disk(const KnownRecord& record, const std::vector<Host>& members) const {
+    return std::any_of(members.begin(), members.end(),
+                       [&](Host host) { return record.disks[host]; });
+}
+
+bool StoreChecks::may_have_expired(const KnownRecord& record) const {
+    const auto put = puts_.find(record.value);
+    const TimePoint since = put == puts_.end() ? record.since : put->second;
+    return record.ttl_ms != 0 &&
+           world_.time() - since + kExpirySlack >= std::chrono::milliseconds(record.ttl_ms);
+}
+
+std::string StoreChecks::difference_to_ledger(const std::vector<Host>& members,
+                                              const Shown& shown) const {
+    const std::string& who = world_.id(members.front()).text();
+    for (const auto& [key, records] : ledger_.keyed()) {
+        const KnownRecord* required = nullptr;
+        for (const KnownRecord* record : records) {
+            if (is_on_disk(*record, members) && (!required || wins(*record, *required))) {
+                required = record;
+            }
+        }
+        if (required == nullptr) {
+            continue;
+        }
+        const auto found = shown.find(key);
+        if (found == shown.end()) {
+            if (!required->is_deleted && !may_have_expired(*required)) {
+                return who + " lost " + key + ": " + shorten(required->value);
+            }
+            continue;
+        }
+        const KnownRecord* record = ledger_.find(key, found->second);
+        if (record != nullptr && wins(*required, *record)) {
+            return who + " shows " + key + " as " + shorten(found->second) + " after " +
+                   (required->is_deleted ? "its delete" : shorten(required->value));
+        }
+    }
+    return {};
+}
+
+std::string StoreChecks::lost_alert(const std::vector<Host>& members) const {
+    std::map<NodeId, std::size_t> written;
+    for (const KnownRecord* alert : ledger_.alerts()) {
+        ++written[alert->header.author];
+    }
+    const Host host = members.front();
+    std::set<std::string> held;
+    for (const AlertView& alert : world_.node(host).alerts(world_.now(host))) {
+        held.insert(alert.id);
+    }
+    for (const KnownRecord* alert : ledger_.alerts()) {
+        const bool is_kept = alert->ttl_ms == 0 &&
+                             written[alert->header.author] <= limits::kAlertsPerAuthorMax &&
+                             world_.time() - alert->since < std::chrono::hours(23);
+        if (is_kept && is_on_disk(*alert, members) && !held.contains(alert->key)) {
+            return world_.id(host).text() + " lost alert " + alert->key;
+        }
+    }
+    return {};
+}
+
+std::string StoreChecks::difference(const std::vector<Host>& members) const {
+    if (members.empty() || may_drop_streams_) {
+        return {};
+    }
+    const Host first = members.front();
+    const Shown expected = shown(first, false);
+    for (const Host host : members) {
+        const Shown seen = shown(host, false);
+        for (const auto& [key, value] : expected) {
+            const auto found = seen.find(key);
+            if (found == seen.end() || found->second != value) {
+                return world_.id(host).text() + " shows " + key + " as " +
+                       (found == seen.end() ? "deleted" : shorten(found->second)) + " where " +
+                       world_.id(first).text() + " shows " + shorten(value);
+            }
+        }
+        if (seen.size() != expected.size()) {
+            return world_.id(host).text() + " shows more entries or members than " +
+                   world_.id(first).text();
+        }
+    }
+    if (std::string different = difference_to_ledger(members, shown(first, true));
+        !different.empty()) {
+        return different;
+    }
+    return lost_alert(members);
+}
+
+}  // namespace meshd::sim
