@@ -57,7 +57,7 @@ std::string_view node_event_name(NodeEventKind kind) {
 }
 
 // A member's initializer may draw from prng_, which is declared before all that do.
-Node::Impl::Impl(Config config, NodeOptions options, Now start)
+Node::Impl::Impl(Config config, NodeOptions options, Now start, Restored restored)
     : config_(std::move(config)),
       options_(std::move(options)),
       prng_(options_.entropy),
@@ -73,11 +73,20 @@ Node::Impl::Impl(Config config, NodeOptions options, Now start)
                  prng_),
       volatile_stream_{prng_.next() | 1},
       durable_stream_{prng_.next() | 1},
-      store_({self_.node, volatile_stream_, durable_stream_}),
+      store_({self_.node, volatile_stream_, durable_stream_, config_.tombstone_time,
+              config_.store_bytes_max, restored.run}),
+      announcer_(counters_),
       topology_(self_.node),
       state_allowed_at_(start.monotonic),
-      floors_published_at_(start.monotonic) {
+      floors_published_at_(start.monotonic),
+      has_disk_(restored.has_disk),
+      run_(restored.run),
+      restored_clock_(restored.clock),
+      has_power_off_(restored.clock.mesh_ms.has_value()),
+      clock_written_at_(start.monotonic),
+      disk_allowed_at_(start.monotonic) {
     MESHD_ASSERT(!self_.node.empty() && self_.instance);
+    store_.restore(start.monotonic, std::move(restored));
     own_state_.document = config_.initial_state;
     publish_node(start);
     publish_state(start);
@@ -232,11 +241,18 @@ bool Node::Impl::on_link_message(Now now, const NodeId& peer, const Message& mes
         on_routed(now.monotonic, *routed);
     } else if (const auto* digest = std::get_if<Digest>(&message)) {
         if (digest->is_request) {
-            send_digest(link);
+            send_digest(link, digest->hashes);
         } else {
             store_.check_own_streams(digest->streams);
-            reconciler_.on_digest(now.monotonic, peer, digest->streams);
+            reconciler_.on_digest(now.monotonic, peer, *digest);
         }
+    } else if (const auto* census = std::get_if<Census>(&message)) {
+        census->is_request ? send_census(link) : on_census(now, peer, *census);
+    } else if (const auto* announce = std::get_if<Announce>(&message)) {
+        announcer_.on_announce(now.monotonic, peer, *announce,
+                               [&](StreamId stream, std::uint64_t counter) {
+                                   return store_.covers(stream, counter);
+                               });
     } else if (const auto* pull = std::get_if<Pull>(&message)) {
         on_pull(now.monotonic, link, *pull);
     } else if (const auto* delta = std::get_if<Delta>(&message)) {
@@ -281,7 +297,11 @@ void Node::Impl::handle_timeout(Now now) {
     run_links(now.monotonic);
     reconciler_.on_timeout(now.monotonic, store_);
     store_.on_timeout(now.monotonic);
+    announcer_.on_timeout(now.monotonic, [&](StreamId stream, std::uint64_t counter) {
+        return store_.covers(stream, counter);
+    });
     deliveries_.on_timeout(now.monotonic);
+    expire_disk_waits(now.monotonic);
     if (publish_node_at_ && *publish_node_at_ <= now.monotonic) {
         publish_node(now);
     }
@@ -316,18 +336,19 @@ void Node::Impl::settle(Now now) {
         refresh_topology(now.monotonic);
     }
     run_reconciler();
+    run_announcer();
     while (const auto result = deliveries_.poll()) {
         RecordHeader header;
         header.author = self_.node;
         header.stream = result->stream;
         header.counter = result->counter;
-        outputs_.push_back(AlertRaised{result->request, print_alert_id(header), result->delivered,
-                                       result->pending});
+        answer_raised({result->request, print_alert_id(header), result->delivered, result->pending});
     }
     while (const auto message = handshake_.poll_message()) {
         send_outside(message->to, message->message, false);
     }
     finish_leaving(now.monotonic);
+    schedule_disk(now.monotonic);
 }
 
 std::optional<TimePoint> Node::Impl::next_timeout() const {
@@ -343,6 +364,13 @@ std::optional<TimePoint> Node::Impl::next_timeout() const {
     }
     consider(reconciler_.next_deadline());
     consider(store_.next_deadline());
+    consider(announcer_.next_deadline());
+    if (!writing_) {
+        consider(persist_at_);
+    }
+    for (const auto& [request, wait] : durable_waits_) {
+        consider(wait.is_durable ? std::nullopt : std::optional(wait.deadline));
+    }
     consider(deliveries_.next_deadline());
     consider(publish_node_at_);
     consider(publish_state_at_);
@@ -384,8 +412,9 @@ std::optional<Output> Node::Impl::poll_output() {
     return output;
 }
 
-Node::Node(Config config, NodeOptions options, Now start)
-    : impl_(std::make_unique<Impl>(std::move(config), std::move(options), start)) {}
+Node::Node(Config config, NodeOptions options, Now start, Restored restored)
+    : impl_(std::make_unique<Impl>(std::move(config), std::move(options), start,
+                                   std::move(restored))) {}
 Node::Node(Node&&) noexcept = default;
 Node& Node::operator=(Node&&) noexcept = default;
 Node::~Node() = default;
@@ -408,8 +437,32 @@ std::optional<Transmit> Node::poll_transmit() {
 std::optional<Output> Node::poll_output() {
     return impl_->poll_output();
 }
+void Node::handle_persisted(Now now, PersistToken token, PersistResult result) {
+    impl_->handle_persisted(now, token, result);
+}
+std::optional<Persist> Node::poll_persist() {
+    return impl_->poll_persist();
+}
 std::optional<TimePoint> Node::next_timeout() const {
     return impl_->next_timeout();
+}
+std::optional<AlertView> Node::alert(Now now, std::string_view id) const {
+    return impl_->alert(now, id);
+}
+std::vector<EntryView> Node::entries(Now now, std::string_view hash) const {
+    return impl_->entries(now, hash);
+}
+EntryPage Node::list_entries(Now now, const EntryFilter& filter) const {
+    return impl_->list_entries(now, filter);
+}
+std::optional<SharedView> Node::shared(Now now, std::string_view key) const {
+    return impl_->shared(now, key);
+}
+std::vector<SharedView> Node::shared(Now now) const {
+    return impl_->shared(now);
+}
+const StoreCounts& Node::store_counts() const {
+    return impl_->store().counts();
 }
 StatusView Node::status(Now now) const {
     return impl_->status(now);

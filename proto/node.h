@@ -24,6 +24,7 @@
 #include "proto/config.h"
 #include "proto/counters.h"
 #include "proto/store/stored.h"
+#include "proto/store/store_counts.h"
 #include "proto/view.h"
 
 namespace meshd {
@@ -93,6 +94,7 @@ using Command = std::variant<RaiseAlert, UpdateState, Leave, Discover, PutEntrie
 struct CommandError {
     enum class Code {
         InvalidParams,  ///< `field` says which
+        Dimension,      ///< of an embedding, other than that of its type and space
         TooLarge,
         HasLeft,
         Overloaded,  ///< try again after `retry_after`
@@ -246,6 +248,8 @@ class Node {
     /// By key.
     std::vector<SharedView> shared(Now now) const;
     const Counters& counters() const;
+    /// What the store refused, dropped, purged and found.
+    const StoreCounts& store_counts() const;
     const NodeId& id() const;
     const Config& config() const;
 

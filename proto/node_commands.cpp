@@ -4,6 +4,7 @@
 #include "proto/base/assert.h"
 #include "proto/base/json.h"
 #include "proto/node_impl.h"
+#include "proto/node_params.h"
 
 namespace meshd {
 namespace {
@@ -14,35 +15,6 @@ constexpr Duration kWaitMax = std::chrono::seconds(60);
 constexpr std::size_t kLinkBacklogMax = 4096;
 /// A node that leaves waits this long until its peers have acknowledged the goodbye.
 constexpr Duration kLeaveWait = std::chrono::milliseconds(500);
-
-/// Parses an application's JSON object; the error says what was wrong with `field`.
-tl::expected<json::Document, CommandError> parse_object(const std::string& text,
-                                                        const char* field) {
-    if (text.size() > limits::kPayloadBytesMax) {
-        return tl::unexpected(
-            CommandError{CommandError::Code::TooLarge,
-                         field,
-                         "has " + std::to_string(text.size()) + " bytes as compact JSON; at most " +
-                             std::to_string(limits::kPayloadBytesMax) + " are allowed",
-                         {}});
-    }
-    auto document = json::Document::parse(text, {limits::kPayloadBytesMax, limits::kPayloadDepthMax,
-                                                 limits::kMessageJson.values_max});
-    if (!document) {
-        const bool is_large = document.error().exceeds_limits;
-        return tl::unexpected(CommandError{
-            is_large ? CommandError::Code::TooLarge : CommandError::Code::InvalidParams,
-            field,
-            (is_large ? "is beyond the limits: " : "is not valid JSON: ") +
-                document.error().message,
-            {}});
-    }
-    if (!document->root().is_object()) {
-        return tl::unexpected(
-            CommandError{CommandError::Code::InvalidParams, field, "must be a JSON object", {}});
-    }
-    return std::move(*document);
-}
 
 }  // namespace
 
@@ -55,6 +27,12 @@ tl::expected<RequestId, CommandError> Node::Impl::handle_command(Now now, Comman
                 return raise_alert(now, what);
             } else if constexpr (std::is_same_v<T, UpdateState>) {
                 return update_state(now, what);
+            } else if constexpr (std::is_same_v<T, PutEntries>) {
+                return put_entries(now, what);
+            } else if constexpr (std::is_same_v<T, DeleteEntries>) {
+                return delete_entries(now, what);
+            } else if constexpr (std::is_same_v<T, UpdateShared>) {
+                return update_shared(now, what);
             } else if constexpr (std::is_same_v<T, Leave>) {
                 return leave(now, what);
             } else {
@@ -67,7 +45,7 @@ tl::expected<RequestId, CommandError> Node::Impl::handle_command(Now now, Comman
 }
 
 tl::expected<RequestId, CommandError> Node::Impl::raise_alert(Now now, const RaiseAlert& command) {
-    const auto document = parse_object(command.alert, "alert");
+    const auto document = parse_object(command.alert, "alert", limits::kPayloadBytesMax);
     if (!document) {
         return tl::unexpected(document.error());
     }
@@ -84,11 +62,32 @@ tl::expected<RequestId, CommandError> Node::Impl::raise_alert(Now now, const Rai
                                            "this node has left the mesh; mesh.discover rejoins",
                                            {}});
     }
-    // One peer that does not keep up must not silence the others; repair catches it up.
-    const bool congested = command.priority != Priority::Critical && !links_.empty() &&
-                           std::all_of(links_.begin(), links_.end(), [](const auto& entry) {
-                               return entry.second.egress.pending() > kLinkBacklogMax;
-                           });
+    if (!command.dedupe_key.empty() && !is_name(command.dedupe_key, limits::kDedupeKeyBytesMax)) {
+        return tl::unexpected(CommandError{
+            CommandError::Code::InvalidParams,
+            "dedupe_key",
+            "must be 1 to " + std::to_string(limits::kDedupeKeyBytesMax) +
+                " bytes of UTF-8 without control characters",
+            {},
+            {}});
+    }
+    if (command.ttl_ms > std::uint64_t{limits::kAlertAgeMsMax}) {
+        return tl::unexpected(
+            CommandError{CommandError::Code::InvalidParams,
+                         "ttl_ms",
+                         "must be at most " + std::to_string(limits::kAlertAgeMsMax),
+                         {},
+                         {}});
+    }
+    if (const HeldRecord* former = store_.own_alert_of(command.dedupe_key)) {
+        const RequestId request = next_request();
+        AlertRaised answer{request, print_alert_id(former->record.header), {}, {}};
+        answer.is_repeated = true;
+        await_disk(now.monotonic, request, {place_of(former->record.header)}, answer);
+        return request;
+    }
+    const bool congested =
+        command.priority != Priority::Critical && is_congested(kLinkBacklogMax);
     if (congested || (command.wait > Duration{} && deliveries_.is_full())) {
         return tl::unexpected(CommandError{CommandError::Code::Overloaded,
                                            {},
@@ -100,13 +99,14 @@ tl::expected<RequestId, CommandError> Node::Impl::raise_alert(Now now, const Rai
     data.priority = command.priority;
     data.timestamp_ms = now.wall.ms;
     data.alert = document->root().print();
+    data.ttl_ms = command.ttl_ms;
+    data.dedupe_key = command.dedupe_key;
     const HeldRecord& held =
-        store_.write_alert(now, data, static_cast<std::uint32_t>(to_ms(command.wait)));
+        store_.write_alert(stamp(now), data, static_cast<std::uint32_t>(to_ms(command.wait)));
     counters_.add(Counter::alerts_sent);
-    counters_.add(Counter::records_written);
     const RecordHeader header = held.record.header;
     outputs_.push_back(AlertEvent{alert_view(now.monotonic, held), false});
-    push(now.monotonic, held, topology_.graph().hash(), NodeId());
+    publish(now, held);
 
     publish_floors_soon();
 
@@ -116,24 +116,33 @@ tl::expected<RequestId, CommandError> Node::Impl::raise_alert(Now now, const Rai
             expected.push_back(node);
         }
     }
+    // Spreading has begun; the disk runs beside it.
+    await_disk(now.monotonic, request, {place_of(header)}, std::nullopt);
     if (command.wait > Duration{}) {
         deliveries_.wait(request, header.stream, header.counter, std::move(expected),
                          now.monotonic + command.wait);
     } else {
-        outputs_.push_back(AlertRaised{request, print_alert_id(header), {}, std::move(expected)});
+        answer_raised({request, print_alert_id(header), {}, std::move(expected)});
     }
     return request;
+}
+
+/// One peer that does not keep up must not silence the others; repair catches it up.
+bool Node::Impl::is_congested(std::size_t backlog_max) const {
+    return !links_.empty() && std::all_of(links_.begin(), links_.end(), [&](const auto& entry) {
+        return entry.second.egress.pending() > backlog_max;
+    });
 }
 
 tl::expected<RequestId, CommandError> Node::Impl::update_state(Now now,
                                                                const UpdateState& command) {
     StateData next = own_state_;
     if (command.patch) {
-        const auto patch = parse_object(*command.patch, "patch");
+        const auto patch = parse_object(*command.patch, "patch", limits::kPayloadBytesMax);
         if (!patch) {
             return tl::unexpected(patch.error());
         }
-        const auto current = parse_object(own_state_.document, "state");
+        const auto current = parse_object(own_state_.document, "state", limits::kPayloadBytesMax);
         MESHD_ASSERT(current.has_value());
         next.document = json::merge_patch(current->root(), patch->root());
         if (next.document.size() > limits::kPayloadBytesMax) {

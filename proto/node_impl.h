@@ -2,6 +2,7 @@
 /// \file
 /// Inside of Node: owns the machines and carries facts between them. The rules are in the machines;
 /// here is who tells whom. node.cpp dispatches, node_commands.cpp answers local callers,
+/// node_registry.cpp writes and shows entries and shared state, node_disk.cpp has changes written,
 /// node_links.cpp makes and ends links, node_records.cpp writes, spreads and repairs records,
 /// node_topology.cpp draws conclusions from node records, node_views.cpp shows.
 #pragma once
@@ -16,6 +17,7 @@
 #include "proto/links/link.h"
 #include "proto/links/neighbours.h"
 #include "proto/node.h"
+#include "proto/routing/announce.h"
 #include "proto/routing/delivery.h"
 #include "proto/routing/duplicates.h"
 #include "proto/routing/membership.h"
@@ -28,7 +30,7 @@ namespace meshd {
 
 class Node::Impl {
   public:
-    Impl(Config config, NodeOptions options, Now start);
+    Impl(Config config, NodeOptions options, Now start, Restored restored);
 
     void handle_addresses(Now now, std::vector<Endpoint> addresses);
     void handle_datagram(Now now, const Endpoint& from, Bytes datagram);
@@ -36,6 +38,8 @@ class Node::Impl {
     tl::expected<RequestId, CommandError> handle_command(Now now, Command command);
     std::optional<Transmit> poll_transmit();
     std::optional<Output> poll_output();
+    void handle_persisted(Now now, PersistToken token, PersistResult result);
+    std::optional<Persist> poll_persist();
     std::optional<TimePoint> next_timeout() const;
 
     StatusView status(Now now) const;
@@ -46,6 +50,12 @@ class Node::Impl {
     std::vector<LinkView> links() const;
     std::optional<StateView> state(Now now, const NodeId& id) const;
     std::vector<AlertView> alerts(Now now) const;
+    std::optional<AlertView> alert(Now now, std::string_view id) const;
+    std::vector<EntryView> entries(Now now, std::string_view hash) const;
+    EntryPage list_entries(Now now, const EntryFilter& filter) const;
+    std::optional<SharedView> shared(Now now, std::string_view key) const;
+    std::vector<SharedView> shared(Now now) const;
+    const Store& store() const { return store_; }
     const Counters& counters() const { return counters_; }
     const NodeId& id() const { return self_.node; }
     const Config& config() const { return config_; }
@@ -69,7 +79,37 @@ class Node::Impl {
     tl::expected<RequestId, CommandError> update_state(Now now, const UpdateState& command);
     tl::expected<RequestId, CommandError> leave(Now now, const Leave& command);
     tl::expected<RequestId, CommandError> discover(Now now);
+    bool is_congested(std::size_t backlog_max) const;
     RequestId next_request() { return RequestId{++last_request_}; }
+
+    // node_registry.cpp
+    tl::expected<RequestId, CommandError> put_entries(Now now, const PutEntries& command);
+    tl::expected<RequestId, CommandError> delete_entries(Now now, const DeleteEntries& command);
+    tl::expected<RequestId, CommandError> update_shared(Now now, const UpdateShared& command);
+    void tell_keyed(TimePoint now, const HeldRecord& held);
+    void tell_dead(const Record& entry, const NodeId& by);
+    void publish(Now now, const HeldRecord& held);
+
+    // node_disk.cpp
+    /// An answer that waits until its records are on disk.
+    struct DurableWait {
+        std::vector<RecordPlace> places;
+        TimePoint deadline;
+        std::optional<bool> is_durable;  ///< once it is known
+        std::optional<Output> answer;    ///< AlertRaised or EntriesPut, once the rest of it is known
+    };
+    void persist_soon(TimePoint at);
+    void await_disk(TimePoint now, RequestId request, std::vector<RecordPlace> places,
+                    std::optional<Output> answer);
+    void finish_wait(std::map<RequestId, DurableWait>::iterator wait);
+    void answer_raised(AlertRaised answer);
+    void schedule_disk(TimePoint now);
+    void expire_disk_waits(TimePoint now);
+    void add_power_off(Now now);
+    StoreClock store_clock(Now now) const;
+    Now stamp(Now now) const;
+    std::optional<WallTime> mesh_time(Now) const { return std::nullopt; }
+    WallTime bounded_wall(Now now) const { return now.wall; }
 
     // node_links.cpp
     bool is_name_taken(const Identity& who) const;
@@ -103,8 +143,12 @@ class Node::Impl {
                                     const NodeId& except);
     void on_push(Now now, const NodeId& peer, const Push& push);
     void on_delta(Now now, const NodeId& peer, const Delta& delta);
+    void on_census(Now now, const NodeId& peer, const Census& census);
+    void send_census(Link& link);
+    void run_announcer();
+    bool is_flooded(const HeldRecord& held) const;
     void on_pull(TimePoint now, Link& link, const Pull& pull);
-    void send_digest(Link& link);
+    void send_digest(Link& link, const std::optional<BucketHashes>& theirs);
     void count_applied(RecordKind kind, Applied outcome);
     void on_new_record(TimePoint now, const NodeId& peer, const HeldRecord& held,
                        std::optional<std::uint32_t> graph);
@@ -118,6 +162,7 @@ class Node::Impl {
 
     // node_topology.cpp
     void refresh_topology(TimePoint now);
+    void update_expendable();
     void forget_old(TimePoint now);
     TimePoint forget_time(TimePoint now, const NodeId& node,
                           const Membership::Member& member) const;
@@ -152,6 +197,7 @@ class Node::Impl {
     StreamId durable_stream_;
     Store store_;
     Reconciler reconciler_;
+    Announcer announcer_;
     Topology topology_;
     Membership membership_;
     Duplicates duplicates_;
@@ -177,6 +223,19 @@ class Node::Impl {
     std::optional<TimePoint> conflict_told_;
     std::optional<TimePoint> conflict_seen_;
     std::optional<TimePoint> defended_at_;  ///< own records against what others claim
+
+    /// Of the disk: whether there is one, what it remembered of time, what is being written.
+    bool has_disk_ = false;
+    std::uint32_t run_ = 1;
+    StoreClock restored_clock_;
+    bool has_power_off_ = false;  ///< the time without power is still to be added
+    PersistToken last_token_ = 0;
+    std::optional<Store::Changes> writing_;
+    std::optional<TimePoint> persist_at_;
+    TimePoint clock_written_at_;
+    TimePoint disk_allowed_at_;  ///< not before, after a failure
+    Duration disk_backoff_{};
+    std::map<RequestId, DurableWait> durable_waits_;
 
     std::deque<Transmit> transmits_;
     std::deque<Output> outputs_;

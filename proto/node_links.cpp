@@ -207,6 +207,7 @@ void Node::Impl::open_link(TimePoint now, const Established& established) {
             outputs_.push_back(LinkEvent{false, node, old->endpoint()});
         }
         reconciler_.on_link_down(node);
+        announcer_.on_peer_gone(node);
         links_.erase(node);
     } else if (links_.size() >= limits::kLinksMax) {
         counters_.add(Counter::drop_full);
@@ -234,6 +235,7 @@ void Node::Impl::close_link(TimePoint now, const NodeId& peer) {
     sessions_.erase(link->own_session());
     links_.erase(peer);
     reconciler_.on_link_down(peer);
+    announcer_.on_peer_gone(peer);
     if (leaving_ || has_left_) {
         return;
     }

@@ -39,6 +39,9 @@ TrafficClass traffic_class_of(const Record& record) {
                 return TrafficClass::Critical;
         }
     }
+    if (record.registry) {
+        return TrafficClass::Low;  // many at a time, and nobody waits for a single one
+    }
     return record.header.kind == RecordKind::Node ? TrafficClass::High : TrafficClass::Normal;
 }
 
@@ -78,7 +81,7 @@ void Node::Impl::publish_node(Now now) {
     if (old != nullptr && *old->record.node == data) {
         return;
     }
-    const HeldRecord& held = store_.write_node(now, std::move(data));
+    const HeldRecord& held = store_.write_node(stamp(now), std::move(data));
     counters_.add(Counter::records_written);
     floors_published_at_ = now.monotonic;
     topology_dirty_ = true;
@@ -96,7 +99,7 @@ void Node::Impl::publish_floors_soon() {
 
 void Node::Impl::publish_state(Now now) {
     publish_state_at_.reset();
-    const HeldRecord& held = store_.write_state(now, own_state_);
+    const HeldRecord& held = store_.write_state(stamp(now), own_state_);
     counters_.add(Counter::records_written);
     const auto bytes = held.record.bytes.size();
     state_allowed_at_ =
@@ -104,6 +107,13 @@ void Node::Impl::publish_state(Now now) {
         std::max<Duration>(kStateInterval,
                            std::chrono::microseconds(bytes * 1'000'000 / kStateBytesPerSecond));
     push(now.monotonic, held, topology_.graph().hash(), NodeId());
+}
+
+/// What must not depend on a tree: critical alerts, and a goodbye, which takes its links out of the
+/// graph.
+bool Node::Impl::is_flooded(const HeldRecord& held) const {
+    return is_critical(held.record) ||
+           (held.record.header.author == self_.node && presence_ != Presence::Here);
 }
 
 /// Peers to whom a record goes from here: its tree's children, and those that the tree cannot
@@ -117,10 +127,7 @@ std::vector<Link*> Node::Impl::push_targets(const HeldRecord& held, std::uint32_
                std::find(path.begin(), path.end(), peer.short_id()) != path.end();
     };
     std::optional<std::vector<NodeId>> children;
-    // A goodbye takes its links out of the graph; it must not depend on it.
-    const bool flood =
-        is_critical(held.record) || (author == self_.node && presence_ != Presence::Here);
-    if (!flood) {
+    if (!is_flooded(held)) {
         children = topology_.children_of(author, graph);
         if (children && !std::all_of(children->begin(), children->end(),
                                      [&](const NodeId& n) { return links_.count(n) != 0; })) {
@@ -151,6 +158,11 @@ void Node::Impl::push(TimePoint now, const HeldRecord& held, std::uint32_t graph
         counters_.add(Counter::drop_hops);
         return;
     }
+    const RecordHeader& header = held.record.header;
+    announcer_.on_new(now, prng_, {header.author, header.stream, header.counter},
+                      held.record.node || held.record.alert,
+                      is_flooded(held) ? std::vector<NodeId>()
+                                       : topology_.repairs_of(header.author, graph));
     const std::vector<Link*> targets = push_targets(held, graph, except);
     if (targets.empty()) {
         return;
@@ -180,6 +192,9 @@ void Node::Impl::on_push(Now now, const NodeId& peer, const Push& push) {
     if (result.outcome == Applied::New) {
         on_new_record(now.monotonic, peer, *result.held, push.graph);
     }
+    if (result.place.counter != 0) {
+        announcer_.on_known(peer, result.place.stream, {result.place.counter, result.place.counter});
+    }
 }
 
 void Node::Impl::on_delta(Now now, const NodeId& peer, const Delta& received) {
@@ -191,6 +206,11 @@ void Node::Impl::on_delta(Now now, const NodeId& peer, const Delta& received) {
     store_.apply_delta(now.monotonic, delta,
                        [&](const DeltaRecord&, const ApplyResult& result, RecordKind kind) {
                            count_applied(kind, result.outcome);
+                           if (result.place.counter != 0) {
+                               announcer_.on_known(peer, result.place.stream,
+                                                   {result.place.counter, result.place.counter});
+                               announcer_.on_taken(result.place.stream, result.place.counter);
+                           }
                            if (result.outcome == Applied::New) {
                                counters_.add(Counter::records_repaired);
                                news.push_back(result.held->record.header);
@@ -241,6 +261,8 @@ void Node::Impl::on_new_record(TimePoint now, const NodeId& peer, const HeldReco
         if (held.provenance.report_ms > 0 && record.header.author != self_.node) {
             send_routed(record.header.author, {record.header.stream, record.header.counter}, peer);
         }
+    } else {
+        tell_keyed(now, held);
     }
     if (graph) {
         push(now, held, *graph, peer);
@@ -248,13 +270,50 @@ void Node::Impl::on_new_record(TimePoint now, const NodeId& peer, const HeldReco
         // A repaired record that is news may be so for others; history they fetch by themselves.
         push(now, held, topology_.graph().hash(), peer);
     }
+    if (!record.alert) {
+        store_.forget_path(place_of(record.header));  // shown for alerts only
+    }
+}
+
+void Node::Impl::on_census(Now now, const NodeId& peer, const Census& census) {
+    std::vector<Record> dead;
+    reconciler_.on_census(now.monotonic, peer, census, store_, dead);
+    for (const Record& record : dead) {
+        tell_dead(record, peer);
+    }
+}
+
+void Node::Impl::send_census(Link& link) {
+    if (link.egress.pending() > kAnswerBacklogMax) {
+        counters_.add(Counter::drop_rate);
+        return;
+    }
+    for (const Census& part : split_census(store_.census())) {
+        link.egress.send(share_message(part), TrafficClass::Normal, true);
+        counters_.add(Counter::censuses_sent);
+    }
+}
+
+void Node::Impl::run_announcer() {
+    while (const auto request = announcer_.poll()) {
+        if (const auto* announce = std::get_if<Announcer::SendAnnounce>(&*request)) {
+            if (Link* link = find_link(announce->peer)) {
+                link->egress.send(share_message(announce->announce), TrafficClass::Normal, true);
+            }
+        } else if (const auto* pull = std::get_if<Announcer::SendPull>(&*request)) {
+            if (Link* link = find_link(pull->peer)) {
+                link->egress.send(share_message(pull->pull), TrafficClass::Normal, true);
+                counters_.add(Counter::pulls_sent);
+            }
+        }
+    }
 }
 
 void Node::Impl::reopen_streams(Now now) {
     counters_.add(Counter::streams_reopened);
     volatile_stream_ = StreamId{prng_.next() | 1};
     durable_stream_ = StreamId{prng_.next() | 1};
-    store_.reopen_streams(now, volatile_stream_, durable_stream_);
+    store_.reopen_streams(stamp(now), volatile_stream_, durable_stream_);
     push_own_records(now);
 }
 
@@ -281,7 +340,7 @@ void Node::Impl::defend_own_records(Now now) {
         reopen_streams(now);
     }
     if (store_.own_records_outdated()) {
-        store_.rewrite_own_records(now);
+        store_.rewrite_own_records(stamp(now));
         push_own_records(now);
     }
 }
@@ -304,13 +363,15 @@ void Node::Impl::on_pull(TimePoint now, Link& link, const Pull& pull) {
     }
 }
 
-void Node::Impl::send_digest(Link& link) {
+void Node::Impl::send_digest(Link& link, const std::optional<BucketHashes>& theirs) {
     if (link.egress.pending() > kAnswerBacklogMax) {
         counters_.add(Counter::drop_rate);
         return;
     }
-    for (auto& part : split_streams(store_.digest())) {
+    auto [buckets, streams] = store_.digest(theirs);
+    for (auto& part : split_streams(std::move(streams))) {
         Digest digest;
+        digest.buckets = buckets;
         digest.streams = std::move(part);
         link.egress.send(share_message(digest), TrafficClass::Normal, true);
         counters_.add(Counter::digests_sent);
@@ -323,12 +384,19 @@ void Node::Impl::run_reconciler() {
             if (Link* link = find_link(ask->peer)) {
                 Digest digest;
                 digest.is_request = true;
+                digest.hashes = store_.bucket_hashes();
                 link->egress.send(share_message(digest), TrafficClass::Normal, true);
             }
         } else if (const auto* pull = std::get_if<Reconciler::SendPull>(&*request)) {
             if (Link* link = find_link(pull->peer)) {
                 link->egress.send(share_message(pull->pull), TrafficClass::Normal, true);
                 counters_.add(Counter::pulls_sent);
+            }
+        } else if (const auto* census = std::get_if<Reconciler::AskCensus>(&*request)) {
+            if (Link* link = find_link(census->peer)) {
+                Census asked;
+                asked.is_request = true;
+                link->egress.send(share_message(asked), TrafficClass::Normal, true);
             }
         }
     }

@@ -86,6 +86,7 @@ void Node::Impl::refresh_topology(TimePoint now) {
     if (lost) {
         discovery_.on_change(now);
     }
+    update_expendable();
     forget_at_.reset();
     for (const auto& [node, member] : membership_.members()) {
         if (member.status != NodeStatus::Alive) {
@@ -93,6 +94,22 @@ void Node::Impl::refresh_topology(TimePoint now) {
             forget_at_ = forget_at_ ? std::min(*forget_at_, at) : at;
         }
     }
+}
+
+/// Where there is no room for all, the longest gone go first.
+void Node::Impl::update_expendable() {
+    std::vector<std::pair<TimePoint, NodeId>> gone;
+    for (const auto& [node, member] : membership_.members()) {
+        if (member.status != NodeStatus::Alive) {
+            gone.emplace_back(member.since, node);
+        }
+    }
+    std::sort(gone.begin(), gone.end());
+    std::vector<NodeId> nodes;
+    for (const auto& [since, node] : gone) {
+        nodes.push_back(node);
+    }
+    store_.set_expendable(std::move(nodes));
 }
 
 /// A node seen alive is remembered from when it was lost. One never seen alive came by repair from

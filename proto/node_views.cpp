@@ -29,7 +29,19 @@ StatusView Node::Impl::status(Now now) const {
         view.nodes_alive += member.status == NodeStatus::Alive ? 1 : 0;
     }
     view.has_left = has_left_;
-    view.store = {store_.records(), store_.bytes(), store_.hashes()};
+    view.store = {store_.records(),     store_.bytes(),           store_.hashes(),
+                  store_.entry_count(), store_.tombstone_count(), store_.alert_count(),
+                  store_.shared_count(), store_.streams_unheld(), has_disk_,
+                  store_.changes()};
+    view.run = run_;
+    if (has_disk_ && disk_backoff_ != Duration{}) {
+        view.warnings.push_back("the disk takes nothing: alerts still go out, but nothing is kept");
+    }
+    if (store_.streams_unheld() != 0) {
+        view.warnings.push_back("no room for the records of all nodes: " +
+                                std::to_string(store_.streams_unheld()) +
+                                " streams are left out (store.memory_max)");
+    }
     if (conflict_seen_ && now.monotonic - *conflict_seen_ < kConflictShown) {
         view.warnings.push_back("another node uses the name " + self_.node.text() +
                                 ": give one of them another --node-id");
@@ -170,6 +182,9 @@ AlertView Node::Impl::alert_view(TimePoint now, const HeldRecord& held) const {
     view.timestamp_ms = held.record.alert->timestamp_ms;
     view.age_ms = held.age_ms(now);
     view.alert = held.record.alert->alert;
+    view.ttl_ms = held.record.alert->ttl_ms;
+    view.dedupe_key = held.record.alert->dedupe_key;
+    view.arrival = held.arrival;
     view.hops = static_cast<std::uint32_t>(held.provenance.path.size());
     for (const std::uint32_t short_id : held.provenance.path) {
         view.path.push_back(short_id == header.author.short_id() ? header.author.text()
@@ -177,6 +192,14 @@ AlertView Node::Impl::alert_view(TimePoint now, const HeldRecord& held) const {
     }
     view.path.push_back(self_.node.text());
     return view;
+}
+
+std::optional<AlertView> Node::Impl::alert(Now now, std::string_view id) const {
+    const auto place = parse_alert_id(id);
+    const HeldRecord* held = place ? store_.record(place->stream, place->counter) : nullptr;
+    return held == nullptr || !held->record.alert || print_alert_id(held->record.header) != id
+               ? std::nullopt
+               : std::optional(alert_view(now.monotonic, *held));
 }
 
 std::vector<AlertView> Node::Impl::alerts(Now now) const {

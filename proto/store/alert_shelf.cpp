@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proto/store/alert_shelf.h"
 
+#include <algorithm>
+
 namespace meshd {
 namespace {
 
@@ -9,11 +11,16 @@ RecordPlace place_of(const HeldRecord& alert) {
 }
 
 TimePoint expiry_of(const HeldRecord& alert) {
-    return alert.arrived + std::chrono::milliseconds(limits::kAlertAgeMsMax) -
+    return alert.arrived + std::chrono::milliseconds(alert_age_ms_max(*alert.record.alert)) -
            std::chrono::milliseconds(alert.provenance.age_ms);
 }
 
 }  // namespace
+
+std::uint64_t alert_age_ms_max(const AlertData& alert) {
+    constexpr std::uint64_t kLongest{limits::kAlertAgeMsMax};
+    return alert.ttl_ms == 0 ? kLongest : std::min(alert.ttl_ms, kLongest);
+}
 
 bool is_critical(const AlertData& alert) {
     return alert.priority == Priority::Critical;
@@ -24,6 +31,7 @@ void AlertShelf::add(const HeldRecord& alert) {
     by_author_[{header.author, is_critical(*alert.record.alert)}].insert(
         {header.clock, place_of(alert)});
     by_expiry_.emplace(expiry_of(alert), place_of(alert));
+    by_stream_[{header.stream, is_critical(*alert.record.alert)}].insert(header.counter);
     bytes_ += alert.record.bytes.size();
 }
 
@@ -35,6 +43,11 @@ void AlertShelf::remove(const HeldRecord& alert) {
         by_author_.erase(found);
     }
     by_expiry_.erase({expiry_of(alert), place_of(alert)});
+    const auto in_stream = by_stream_.find({header.stream, is_critical(*alert.record.alert)});
+    in_stream->second.erase(header.counter);
+    if (in_stream->second.empty()) {
+        by_stream_.erase(in_stream);
+    }
     bytes_ -= alert.record.bytes.size();
 }
 
@@ -59,6 +72,11 @@ std::optional<RecordPlace> AlertShelf::expired(TimePoint now) const {
 
 std::optional<TimePoint> AlertShelf::next_expiry() const {
     return by_expiry_.empty() ? std::nullopt : std::optional(by_expiry_.begin()->first);
+}
+
+std::optional<std::uint64_t> AlertShelf::lowest(StreamId stream, bool is_critical) const {
+    const auto found = by_stream_.find({stream, is_critical});
+    return found == by_stream_.end() ? std::nullopt : std::optional(*found->second.begin());
 }
 
 }  // namespace meshd

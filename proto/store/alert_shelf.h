@@ -12,15 +12,8 @@
 
 namespace meshd {
 
-/// Where a record is.
-struct RecordPlace {
-    StreamId stream;
-    std::uint64_t counter = 0;
-    friend auto operator<=>(const RecordPlace&, const RecordPlace&) = default;
-};
-
 /// The order in which alerts leave: per author and class (critical, other) the oldest by clock
-/// where there are more than limits::kAlertsPerAuthorMax; whatever is limits::kAlertAgeMsMax old;
+/// where there are more than limits::kAlertsPerAuthorMax; whatever reaches its ttl or limits::kAlertAgeMsMax;
 /// and the next to expire where all together are over Store::kAlertBytesMax. It holds no records:
 /// its owner removes what it names, here and in the stream.
 class AlertShelf {
@@ -33,6 +26,9 @@ class AlertShelf {
     std::optional<RecordPlace> over_bytes() const;
     std::optional<RecordPlace> expired(TimePoint now) const;
     std::optional<TimePoint> next_expiry() const;
+    /// Lowest counter of an alert of that class in a stream; nothing where there is none.
+    std::optional<std::uint64_t> lowest(StreamId stream, bool is_critical) const;
+    std::size_t size() const { return by_expiry_.size(); }
 
   private:
     struct Age {
@@ -42,9 +38,12 @@ class AlertShelf {
     };
     std::map<std::pair<NodeId, bool>, std::set<Age>> by_author_;
     std::set<std::pair<TimePoint, RecordPlace>> by_expiry_;
+    std::map<std::pair<StreamId, bool>, std::set<std::uint64_t>> by_stream_;
     std::size_t bytes_ = 0;
 };
 
 bool is_critical(const AlertData& alert);
+/// Age at which every holder drops it.
+std::uint64_t alert_age_ms_max(const AlertData& alert);
 
 }  // namespace meshd

@@ -41,6 +41,22 @@ void IntervalSet::insert(Interval interval) {
     }
 }
 
+void IntervalSet::erase(Interval interval) {
+    if (!is_valid(interval)) {
+        return;
+    }
+    const IntervalSet taken_out = [&] {
+        IntervalSet one;
+        one.insert(interval);
+        return one;
+    }();
+    const std::vector<Interval> rest = taken_out.missing_from(intervals_);
+    intervals_ = rest;
+    if (intervals_.size() > limits::kIntervalsMax) {
+        intervals_.erase(intervals_.begin());
+    }
+}
+
 bool IntervalSet::contains(std::uint64_t counter) const {
     return contains(Interval{counter, counter});
 }

@@ -15,6 +15,8 @@ class IntervalSet {
     /// Intervals that break 1 ≤ first ≤ last ≤ limits::kCounterMax are ignored: they come from
     /// elsewhere.
     void insert(Interval interval);
+    /// Takes counters out again.
+    void erase(Interval interval);
     bool contains(std::uint64_t counter) const;
     bool contains(Interval interval) const;
     /// Parts of `other` that are not in here, rising. `other` must be rising and disjoint; what is

@@ -31,37 +31,73 @@ void Reconciler::on_link_up(TimePoint now, const NodeId& peer) {
 
 void Reconciler::on_link_down(const NodeId& peer) {
     peers_.erase(peer);
+    if (census_ && census_->peer == peer) {
+        census_.reset();
+    }
 }
 
-void Reconciler::on_hashes(TimePoint, const NodeId& peer, const DigestHashes& theirs,
+void Reconciler::on_hashes(TimePoint now, const NodeId& peer, const DigestHashes& theirs,
                            const DigestHashes& ours) {
     const auto it = peers_.find(peer);
     if (it == peers_.end()) {
         return;
     }
-    it->second.differs = theirs.coverage != ours.coverage;
-    if (!it->second.differs) {
-        it->second.ask_interval = kAskInterval;
+    PeerState& state = it->second;
+    state.differs = theirs.coverage != ours.coverage;
+    if (!state.differs) {
+        state.ask_interval = kAskInterval;
+    }
+    if (state.differs || theirs.live == ours.live) {
+        state.live_differs_since.reset();
+    } else if (!state.live_differs_since) {
+        state.live_differs_since = now;
     }
 }
 
-void Reconciler::on_digest(TimePoint now, const NodeId& peer,
-                           std::vector<StreamIntervals> streams) {
+void Reconciler::on_digest(TimePoint now, const NodeId& peer, const Digest& digest) {
     const auto it = peers_.find(peer);
     if (it == peers_.end()) {
         return;
     }
     PeerState& state = it->second;
     if (!state.held) {
-        state.held = Held{{}, now + (state.fresh ? Duration{} : kHold)};
+        state.held = Held{{}, 0, now + (state.fresh ? Duration{} : kHold)};
     }
     auto& all = state.held->streams;
-    if (all.size() + streams.size() > limits::kStreamsMax) {
+    if (all.size() + digest.streams.size() > limits::kStreamsMax) {
         return;  // no honest digest is that long
     }
-    for (StreamIntervals& stream : streams) {
-        all[stream.stream] = std::move(stream);
+    state.held->buckets |= digest.buckets;
+    for (const StreamIntervals& stream : digest.streams) {
+        all[stream.stream] = stream;
     }
+}
+
+void Reconciler::ask_census(TimePoint now, const NodeId& peer, bool is_behind) {
+    if (!census_) {
+        census_ = CensusState{peer, is_behind, now + kCensusTimeout, {}, {}};
+        requests_.push_back(AskCensus{peer});
+    }
+}
+
+void Reconciler::on_census(TimePoint now, const NodeId& peer, const Census& census, Store& store,
+                           std::vector<Record>& dead) {
+    if (!census_ || census_->peer != peer) {
+        return;
+    }
+    store.apply_census(census.streams, census_->is_behind, dead);
+    for (const CensusStream& stream : census.streams) {
+        census_->floors.push_back(stream.covered);
+    }
+    census_->parts.insert(census.part);
+    if (census_->parts.size() < census.parts) {
+        return;
+    }
+    if (census_->is_behind) {
+        store.adopt_floors(census_->floors);
+    }
+    census_.reset();
+    peers_.at(peer).ask_at = now;
 }
 
 bool Reconciler::is_in_flight(StreamId stream, const NodeId& except) const {
@@ -90,8 +126,22 @@ void Reconciler::compare(TimePoint now, const NodeId& peer, PeerState& state, St
     for (auto& [id, stream] : state.held->streams) {
         theirs.push_back(std::move(stream));
     }
+    const bool is_behind = store.is_behind(theirs);
+    const bool may_take_keyed = !is_behind && !store.is_ahead_of(theirs, state.held->buckets);
     std::vector<StreamIntervals> wants = store.missing(theirs);
     const bool lacked_nothing = wants.empty();
+    if (is_behind) {
+        ask_census(now, peer, true);
+    }
+    if (!may_take_keyed) {
+        std::set<StreamId> keyed;
+        for (const StreamIntervals& their : theirs) {
+            if (their.floor) {
+                keyed.insert(their.stream);
+            }
+        }
+        std::erase_if(wants, [&](const StreamIntervals& w) { return keyed.contains(w.stream); });
+    }
     std::erase_if(wants, [&](const StreamIntervals& w) { return is_in_flight(w.stream, peer); });
     state.held.reset();
     state.fresh = false;
@@ -144,7 +194,15 @@ void Reconciler::continue_pull(TimePoint now, const NodeId& peer, PeerState& sta
 }
 
 void Reconciler::on_timeout(TimePoint now, Store& store) {
+    if (census_ && census_->deadline <= now) {
+        census_.reset();
+    }
     for (auto& [peer, state] : peers_) {
+        if (state.live_differs_since && *state.live_differs_since + kLiveDiffersTime <= now &&
+            state.live_census_at <= now) {
+            state.live_census_at = now + kLiveCensusInterval;
+            ask_census(now, peer, false);
+        }
         if (state.held && state.held->compare_at <= now) {
             compare(now, peer, state, store);
         }
@@ -164,7 +222,13 @@ void Reconciler::on_timeout(TimePoint now, Store& store) {
 std::optional<TimePoint> Reconciler::next_deadline() const {
     std::optional<TimePoint> next;
     const auto consider = [&next](TimePoint at) { next = next ? std::min(*next, at) : at; };
+    if (census_) {
+        consider(census_->deadline);
+    }
     for (const auto& [peer, state] : peers_) {
+        if (state.live_differs_since) {
+            consider(std::max(*state.live_differs_since + kLiveDiffersTime, state.live_census_at));
+        }
         if (state.held) {
             consider(state.held->compare_at);
         }

@@ -6,11 +6,14 @@
 ///
 /// Invariants: at most one digest asked for per second over all peers, but one at once on each new
 /// link; a peer whose digest lacked nothing we need, or whose answers bring nothing, is asked ever
-/// more rarely; of one stream at most one pull is under way, whichever peer it went to.
+/// more rarely; of one stream at most one pull is under way, whichever peer it went to; keyed
+/// streams are not pulled from a peer that is behind, nor while we are (store.h (7)): then first a
+/// census is taken, one at a time over all peers.
 #pragma once
 
 #include <map>
 #include <optional>
+#include <set>
 #include <variant>
 #include <vector>
 
@@ -34,14 +37,24 @@ class Reconciler {
     /// Deltas sent in answer to one pull: what a link has in flight before the receiver asks on.
     static constexpr std::size_t kDeltasPerPull = 7;
 
+    /// A census not complete after so long counts as lost.
+    static constexpr Duration kCensusTimeout = std::chrono::seconds(5);
+    /// Equal coverage with unequal live records for so long means that one of us lost some.
+    static constexpr Duration kLiveDiffersTime = std::chrono::seconds(2);
+    /// A census for that reason is taken of one peer at most this often.
+    static constexpr Duration kLiveCensusInterval = std::chrono::seconds(60);
+
     struct AskDigest {
+        NodeId peer;
+    };
+    struct AskCensus {
         NodeId peer;
     };
     struct SendPull {
         NodeId peer;
         Pull pull;
     };
-    using Request = std::variant<AskDigest, SendPull>;
+    using Request = std::variant<AskDigest, SendPull, AskCensus>;
 
     void on_link_up(TimePoint now, const NodeId& peer);
     void on_link_down(const NodeId& peer);
@@ -49,7 +62,10 @@ class Reconciler {
     void on_hashes(TimePoint now, const NodeId& peer, const DigestHashes& theirs,
                    const DigestHashes& ours);
     /// Part of the peer's digest (a large one comes in several messages).
-    void on_digest(TimePoint now, const NodeId& peer, std::vector<StreamIntervals> streams);
+    void on_digest(TimePoint now, const NodeId& peer, const Digest& digest);
+    /// Part of the peer's census. Entries that are dead by it are added to `dead`.
+    void on_census(TimePoint now, const NodeId& peer, const Census& census, Store& store,
+                   std::vector<Record>& dead);
     /// A delta of the peer, already applied to the store.
     void on_delta(TimePoint now, const NodeId& peer, Store& store);
     void on_timeout(TimePoint now, Store& store);
@@ -59,6 +75,7 @@ class Reconciler {
   private:
     struct Held {
         std::map<StreamId, StreamIntervals> streams;  ///< the last word on each
+        std::uint32_t buckets = 0;                    ///< those that it tells all of
         TimePoint compare_at;
     };
     struct PullState {
@@ -67,8 +84,17 @@ class Reconciler {
         std::size_t deltas = 0;            ///< received since it was sent
         std::uint64_t lacking_before = 0;  ///< counters wanted when it was sent
     };
+    struct CensusState {
+        NodeId peer;
+        bool is_behind = false;  ///< else live records were lost
+        TimePoint deadline;
+        std::set<std::uint32_t> parts;        ///< that came
+        std::vector<StreamIntervals> floors;  ///< to adopt after the last
+    };
     struct PeerState {
         bool differs = false;
+        std::optional<TimePoint> live_differs_since;
+        TimePoint live_census_at;  ///< not before
         TimePoint ask_at;  ///< not before
         Duration ask_interval = kAskInterval;
         bool last_pull_brought = true;  ///< something, or there was none yet
@@ -82,8 +108,10 @@ class Reconciler {
                     std::vector<StreamIntervals> wants);
     void continue_pull(TimePoint now, const NodeId& peer, PeerState& state);
     bool is_in_flight(StreamId stream, const NodeId& except) const;
+    void ask_census(TimePoint now, const NodeId& peer, bool is_behind);
 
     std::map<NodeId, PeerState> peers_;
+    std::optional<CensusState> census_;
     std::vector<Request> requests_;
     TimePoint next_ask_;  ///< over all peers
 };

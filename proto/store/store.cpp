@@ -2,6 +2,7 @@
 #include "proto/store/store.h"
 
 #include <algorithm>
+#include <charconv>
 #include <limits>
 #include <tuple>
 #include <utility>
@@ -53,11 +54,16 @@ const HeldRecord* Store::Impl::state_in(StreamId stream) const {
     return nullptr;
 }
 
-RecordHeader Store::Impl::next_header(Now now, RecordKind kind) {
+RecordHeader Store::Impl::next_header(Now now, RecordKind kind, const HeldRecord* former) {
     const bool is_volatile = stream_use(kind) == StreamUse::Volatile;
     clock = next_hybrid_time(now.wall, clock);
+    // Past what the key carries, but for this key only: a box whose clock is years ahead must not
+    // carry the others' clocks away.
+    const HybridTime time =
+        former == nullptr ? clock
+                          : std::max(clock, next_hybrid_time(now.wall, former->record.header.clock));
     return {kind, options.self, is_volatile ? options.volatile_stream : options.durable_stream,
-            is_volatile ? ++volatile_counter : ++durable_counter, clock};
+            is_volatile ? ++volatile_counter : ++durable_counter, time};
 }
 
 const HeldRecord& Store::Impl::write(Now now, RecordKind kind, const Buffer& bytes,
@@ -74,6 +80,12 @@ const HeldRecord& Store::Impl::write(Now now, RecordKind kind, const Buffer& byt
         (use == StreamUse::Volatile ? author.volatile_streams : author.durable_streams)
             .insert(header.stream);
     }
+    if (is_keyed(*record)) {
+        streams.set_keyed(header.stream);
+        if (const HeldRecord* former = index.find(*record)) {
+            remove_keyed(*former);
+        }
+    }
     const HeldRecord* former = kind == RecordKind::Node    ? author.node
                                : kind == RecordKind::State ? state_in(header.stream)
                                                            : nullptr;
@@ -84,10 +96,16 @@ const HeldRecord& Store::Impl::write(Now now, RecordKind kind, const Buffer& byt
     const auto& live = streams.find(header.stream)->live;
     const std::uint64_t covers_after = live.empty() ? 0 : live.rbegin()->first;
     streams.cover(header.stream, {header.counter, header.counter});
-    const HeldRecord& held = streams.hold(
-        {std::move(*record), Provenance{0, {}, report_ms}, now.monotonic, covers_after});
+    HeldRecord incoming{std::move(*record), Provenance{0, {}, report_ms}, now.monotonic,
+                        std::max(covers_after, streams.find(header.stream)->floor)};
+    if (kind == RecordKind::Alert) {
+        incoming.arrival = next_arrival();
+    }
+    const HeldRecord& held = streams.hold(std::move(incoming));
     if (kind == RecordKind::Node) {
         author.node = &held;
+    } else if (is_keyed(held.record)) {
+        index.add(held);
     }
     return held;
 }
@@ -119,7 +137,56 @@ const HeldRecord& Store::write_alert(Now now, const AlertData& data, std::uint32
     impl_->drop_over_bytes(now.monotonic);
     impl_->shelf.add(held);
     impl_->drop_over_quota(now.monotonic, impl_->options.self, is_critical(data));
+    if (!data.dedupe_key.empty()) {
+        impl_->own_dedupe.insert_or_assign(data.dedupe_key, place_of(held));
+    }
     return held;
+}
+
+const HeldRecord& Store::write_entry(Now now, const RegistryData& data, Bytes embedding) {
+    const HeldRecord* former = impl_->index.find_entry(data.hash, data.owner);
+    return impl_->write(
+        now, RecordKind::Registry,
+        encode_registry_record(impl_->next_header(now, RecordKind::Registry, former), data,
+                               embedding),
+        0);
+}
+
+const HeldRecord& Store::write_shared(Now now, const SharedData& data) {
+    const HeldRecord* former = impl_->index.find_shared(data.key);
+    return impl_->write(
+        now, RecordKind::Shared,
+        encode_shared_record(impl_->next_header(now, RecordKind::Shared, former), data), 0);
+}
+
+const HeldRecord* Store::delete_own_surplus(Now now, std::size_t entries_max) {
+    const auto oldest = impl_->index.oldest_beyond(impl_->options.self, entries_max);
+    if (!oldest) {
+        return nullptr;
+    }
+    RegistryData data;
+    data.hash = record(oldest->stream, oldest->counter)->record.registry->hash;
+    data.owner = impl_->options.self;
+    data.is_deleted = true;
+    return &write_entry(now, data, {});
+}
+
+std::optional<RecordPlace> parse_alert_id(std::string_view id) {
+    // Node ids may have dots: the last two parts are the place.
+    const auto last = id.rfind('.');
+    const auto before = last == std::string_view::npos || last == 0 ? std::string_view::npos
+                                                                    : id.rfind('.', last - 1);
+    if (before == std::string_view::npos) {
+        return std::nullopt;
+    }
+    const auto stream = parse_hex(id.substr(before + 1, last - before - 1));
+    RecordPlace place{StreamId{stream.value_or(0)}, 0};
+    const std::string_view digits = id.substr(last + 1);
+    const auto [end, error] =
+        std::from_chars(digits.data(), digits.data() + digits.size(), place.counter);
+    return stream && error == std::errc() && end == digits.data() + digits.size()
+               ? std::optional(place)
+               : std::nullopt;
 }
 
 const HeldRecord* Store::record(StreamId stream, std::uint64_t counter) const {
@@ -137,22 +204,15 @@ std::uint64_t Store::covers_after(const RecordHeader& header) const {
                      [&](const Interval& candidate) { return header.counter <= candidate.last; });
     const auto at = stream->live.lower_bound(header.counter);
     const std::uint64_t live_before = at == stream->live.begin() ? 0 : std::prev(at)->first;
-    return std::max(interval->first - 1, live_before);
+    // Never what is dead at or below the floor: whoever is behind it must compare first.
+    return std::min(header.counter - 1, std::max({interval->first - 1, live_before, stream->floor}));
 }
 
 std::pair<std::uint64_t, std::uint64_t> Store::own_alert_floors() const {
     const std::uint64_t next = impl_->durable_counter + 1;
-    std::pair floors(next, next);
-    if (const HeldStream* held = impl_->streams.find(impl_->options.durable_stream)) {
-        for (const auto& [counter, record] : held->live) {
-            auto& floor = is_critical(*record.record.alert) ? floors.second : floors.first;
-            floor = std::min(floor, counter);
-            if (floors.first < next && floors.second < next) {
-                break;
-            }
-        }
-    }
-    return floors;
+    const StreamId stream = impl_->options.durable_stream;
+    return {impl_->shelf.lowest(stream, false).value_or(next),
+            impl_->shelf.lowest(stream, true).value_or(next)};
 }
 
 ApplyResult Store::apply(TimePoint now, Bytes record, std::uint64_t covers_after,
@@ -161,7 +221,10 @@ ApplyResult Store::apply(TimePoint now, Bytes record, std::uint64_t covers_after
     if (!decoded || covers_after >= decoded->header.counter) {
         return impl_->refuse(&StoreCounts::malformed);
     }
-    return impl_->apply({now, std::move(*decoded), covers_after, provenance});
+    const RecordPlace place = place_of(decoded->header);
+    ApplyResult result = impl_->apply({now, std::move(*decoded), covers_after, provenance});
+    result.place = place;
+    return result;
 }
 
 const HeldRecord* Store::node_record(const NodeId& node) const {
@@ -181,6 +244,48 @@ const HeldRecord* Store::state_record(const NodeId& node) const {
         }
     }
     return newest;
+}
+
+const HeldRecord* Store::entry(std::string_view hash, const NodeId& owner) const {
+    const HeldRecord* held = impl_->index.find_entry(hash, owner);
+    return held == nullptr || is_dead(*held) ? nullptr : held;
+}
+
+const HeldRecord* Store::entry_from(std::string_view hash, const NodeId& owner) const {
+    const HeldRecord* held = impl_->index.entry_from(hash, owner);
+    return held == nullptr || !is_dead(*held)
+               ? held
+               : entry_after(held->record.registry->hash, held->record.registry->owner);
+}
+
+const HeldRecord* Store::entry_after(std::string_view hash, const NodeId& owner) const {
+    const HeldRecord* held = impl_->index.entry_after(hash, owner);
+    while (held != nullptr && is_dead(*held)) {
+        held = impl_->index.entry_after(held->record.registry->hash, held->record.registry->owner);
+    }
+    return held;
+}
+
+std::optional<std::uint32_t> Store::dimension(const std::string& type,
+                                              const std::string& space) const {
+    return impl_->index.dimension(type, space);
+}
+
+const HeldRecord* Store::shared(std::string_view key) const {
+    const HeldRecord* held = impl_->index.find_shared(key);
+    return held == nullptr || is_dead(*held) ? nullptr : held;
+}
+
+std::vector<const HeldRecord*> Store::shared() const {
+    std::vector<const HeldRecord*> members = impl_->index.all_shared();
+    std::erase_if(members, [](const HeldRecord* held) { return is_dead(*held); });
+    return members;
+}
+
+const HeldRecord* Store::own_alert_of(std::string_view dedupe_key) const {
+    const auto found = impl_->own_dedupe.find(dedupe_key);
+    return found == impl_->own_dedupe.end() ? nullptr
+                                            : record(found->second.stream, found->second.counter);
 }
 
 std::vector<NodeId> Store::nodes() const {
@@ -213,9 +318,10 @@ void Store::reopen_streams(Now now, StreamId volatile_stream, StreamId durable_s
     const StreamId former_durable = impl_->options.durable_stream;
     const HeldRecord* node = node_record(impl_->options.self);
     const HeldRecord* state = impl_->state_in(former_volatile);
-    const std::optional<NodeData> node_data = node == nullptr ? std::nullopt : node->record.node;
-    const std::optional<StateData> state_data =
-        state == nullptr ? std::nullopt : state->record.state;
+    const auto node_data =
+        node == nullptr ? std::optional<NodeData>() : std::optional(*node->record.node);
+    const auto state_data =
+        state == nullptr ? std::optional<StateData>() : std::optional(*state->record.state);
     impl_->options.volatile_stream = volatile_stream;
     impl_->options.durable_stream = durable_stream;
     impl_->volatile_counter = 0;
@@ -239,22 +345,38 @@ void Store::reopen_streams(Now now, StreamId volatile_stream, StreamId durable_s
 
 void Store::rewrite_own_records(Now now) {
     impl_->is_outdated = false;
+    // Copies: writing drops what is written anew.
     if (const HeldRecord* node = node_record(impl_->options.self)) {
-        write_node(now, *node->record.node);
+        write_node(now, NodeData(*node->record.node));
     }
     if (const HeldRecord* state = impl_->state_in(impl_->options.volatile_stream)) {
-        write_state(now, *state->record.state);
+        write_state(now, StateData(*state->record.state));
     }
 }
 
 const DigestHashes& Store::hashes() const {
     return impl_->streams.hashes();
 }
+const BucketHashes& Store::bucket_hashes() const {
+    return impl_->streams.buckets();
+}
 std::size_t Store::records() const {
     return impl_->streams.records();
 }
 std::size_t Store::bytes() const {
     return impl_->streams.bytes();
+}
+std::size_t Store::entry_count() const {
+    return impl_->index.entries();
+}
+std::size_t Store::shared_count() const {
+    return impl_->index.shared();
+}
+std::size_t Store::tombstone_count() const {
+    return impl_->index.tombstones();
+}
+std::size_t Store::alert_count() const {
+    return impl_->shelf.size();
 }
 const StoreCounts& Store::counts() const {
     return impl_->counts;

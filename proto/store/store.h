@@ -5,22 +5,35 @@
 /// What a store holds is a function of the *set* of records it was ever given, not of their order;
 /// this is why any exchange in any order ends in equal stores. Invariants:
 /// (1) A counter that a stream covers is held here, or its record is superseded by one that is
-///     held, or expired, below its author's floor or beyond its author's quota. It is never applied
-///     again. (Known gap: a push or an answer may cover a superseded record before the one that
-///     supersedes it has come. That one is uncovered then, and a pull brings it, unless everybody
-///     who had it is gone.)
+///     held, or expired, deleted, below its author's floor or beyond its author's quota. It is
+///     never applied again. (Known gap: a push or an answer may cover a superseded record before
+///     the one that supersedes it has come. That one is uncovered then, and a pull brings it,
+///     unless everybody who had it is gone.)
 /// (2) Per node one node record is held, the newest by (clock, stream, counter). Its stream is the
 ///     node's volatile stream. Of state records, the newest of the volatile stream is held, and the
 ///     newest of each other stream where it is newer than the node record: its own node record is
 ///     then still on its way. A node's state is the newest of these.
 /// (3) All other volatile streams of a node leave data and digest at once. A durable stream stays
-///     while it has live records, and its coverage while its node's record names it.
-/// (4) Only streams with live records are in the digest and its hashes, so that nodes that expire a
-///     record at different moments agree again by themselves.
+///     while it has live records, or is keyed (6), and its coverage while its node's record names
+///     it.
+/// (4) Only streams with live records, and keyed ones, are in the digest and its hashes, so that
+///     nodes that expire a record at different moments agree again by themselves.
 /// (5) A stream that left is remembered for an hour with the counters it covered (its *grave*).
 ///     They are not fetched again from peers that are behind. Counters beyond these are, so that a
 ///     clock that was set back, or a node that returns, is no special case.
-/// (6) Own current streams change by the write_ functions only.
+/// (6) Per key of a registry or shared record, one record is held, the newest by (clock, stream,
+///     counter): a value, a tombstone, or a stub (what remains of an entry past its ttl).
+///     Tombstones and stubs stay Options::tombstone_time. A *keyed* stream, one that ever carried
+///     such records, keeps its coverage when it is empty: whoever was away longer than tombstones
+///     live learns from it which of his records are dead.
+/// (7) A keyed stream's *floor* is f only where no record held here is dead by a tombstone or stub
+///     of the stream at or below f: it rises when one is purged here, or, by a census, after all
+///     keyed records were compared with those of a node whose floor it is. Whoever lacks coverage
+///     at or below another's floor is *behind* it, and neither gives nor takes keyed records by
+///     repair until it has compared: held here, absent there, covered there = dead.
+/// (8) Own current streams are written by the write_ functions only; a census may delete in them.
+/// (9) What is not on disk yet is known by place (changes()). A batch that deletes rows or claims
+///     coverage holds, or follows, all records that were there before it.
 #pragma once
 
 #include <functional>
@@ -34,10 +47,26 @@
 #include "proto/base/time.h"
 #include "proto/store/interval_set.h"
 #include "proto/store/record.h"
+#include "proto/store/store_counts.h"
+#include "proto/store/stored.h"
 #include "proto/wire/limits.h"
 #include "proto/wire/message.h"
 
 namespace meshd {
+
+/// Where a record is.
+struct RecordPlace {
+    StreamId stream;
+    std::uint64_t counter = 0;
+    friend auto operator<=>(const RecordPlace&, const RecordPlace&) = default;
+};
+inline RecordPlace place_of(const RecordHeader& header) {
+    return {header.stream, header.counter};
+}
+/// The place that an alert's id names; nothing where it is none.
+std::optional<RecordPlace> parse_alert_id(std::string_view id);
+/// Order of records of one key: the newer one wins.
+bool is_newer(const RecordHeader& a, const RecordHeader& b);
 
 /// A record in the store, with when and how it came.
 struct HeldRecord {
@@ -47,6 +76,9 @@ struct HeldRecord {
     /// What the record covers goes from after this counter to its own: what was between is
     /// superseded by it. For its push.
     std::uint64_t covers_after = 0;
+    std::uint64_t arrival = 0;  ///< of an alert: place in the order of arrival; else 0
+    bool is_stub = false;       ///< an entry past its ttl: the body is gone
+    bool is_restored = false;   ///< came from the disk: the time without power is yet to be added
     /// Age by elapsed local time, never by comparing wall clocks.
     std::uint64_t age_ms(TimePoint now) const;
     /// Time left for which the author wants delivery reports; 0 = none.
@@ -65,23 +97,8 @@ struct ApplyResult {
     Applied outcome = Applied::Refused;
     /// Set for New; valid until the next call that changes the store.
     const HeldRecord* held = nullptr;
-};
-
-/// Records refused, and alerts dropped early, by reason.
-struct StoreCounts {
-    std::uint64_t malformed = 0;
-    std::uint64_t nodes_full = 0;  ///< limits::kNodesMax authors are held
-    /// limits::kStreamsMax are held, or kVolatileStreamsMax of the author.
-    std::uint64_t streams_full = 0;
-    std::uint64_t states_full = 0;     ///< Store::kStateBytesMax of state records are held
-    std::uint64_t opaque_full = 0;     ///< no room for kinds that this build only passes on
-    std::uint64_t foreign_stream = 0;  ///< the stream is another author's, or of the other use
-    std::uint64_t own_stream = 0;      ///< others claim more of an own stream than was written
-    std::uint64_t alerts_dropped = 0;  ///< over an author's quota, or over the bytes for all alerts
-    std::uint64_t refused() const {
-        return malformed + nodes_full + streams_full + states_full + opaque_full + foreign_stream +
-               own_stream;
-    }
+    /// Of the record; nowhere where it is malformed.
+    RecordPlace place{};
 };
 
 class Store {
@@ -109,8 +126,14 @@ class Store {
         NodeId self;
         StreamId volatile_stream;
         StreamId durable_stream;
+        Duration tombstone_time = std::chrono::hours(24);
+        std::size_t bytes_max = std::size_t{1} << 30;
+        std::uint32_t run = 1;  ///< see Restored
     };
     explicit Store(Options options);
+    /// What the disk remembered, before anything else. Records that cannot be read, or that a later
+    /// write has superseded, are left out, and deleted there.
+    void restore(TimePoint now, Restored restored);
     Store(Store&&) noexcept;
     Store& operator=(Store&&) noexcept;
     ~Store();
@@ -123,6 +146,12 @@ class Store {
     const HeldRecord& write_node(Now now, NodeData data);
     const HeldRecord& write_state(Now now, const StateData& data);
     const HeldRecord& write_alert(Now now, const AlertData& data, std::uint32_t report_ms);
+    /// Puts an own entry or writes an own tombstone. `embedding`: data.dimension fp16 values.
+    const HeldRecord& write_entry(Now now, const RegistryData& data, Bytes embedding);
+    const HeldRecord& write_shared(Now now, const SharedData& data);
+    /// Deletes the own entry that is oldest, where there are more than `entries_max`: its
+    /// tombstone, else null.
+    const HeldRecord* delete_own_surplus(Now now, std::size_t entries_max);
     /// Counters from after the result up to the record's own are all covered here, with no other
     /// live record among them: what a push of that record may say it covers.
     std::uint64_t covers_after(const RecordHeader& header) const;
@@ -142,10 +171,29 @@ class Store {
     void apply_delta(TimePoint now, const Delta& delta, const Told& told);
 
     const DigestHashes& hashes() const;
-    std::vector<StreamIntervals> digest() const;
+    const BucketHashes& bucket_hashes() const;
+    /// Streams of the buckets whose hashes differ; of all where there are no hashes. With the
+    /// buckets, as in Digest.
+    std::pair<std::uint32_t, std::vector<StreamIntervals>> digest(
+        const std::optional<BucketHashes>& theirs) const;
+    std::vector<StreamIntervals> digest() const { return digest(std::nullopt).second; }
     /// What `theirs` covers and we lack: own current streams never, nor what graves hold, nor
     /// streams for which there is no room.
     std::vector<StreamIntervals> missing(const std::vector<StreamIntervals>& theirs) const;
+    /// True where we lack coverage at or below a floor of theirs, and hold anything that may be
+    /// dead by it. Where we hold nothing of the kind, their floors become ours.
+    bool is_behind(const std::vector<StreamIntervals>& theirs);
+    /// True where they lack coverage at or below a floor of ours. `buckets`: as in Digest.
+    bool is_ahead_of(const std::vector<StreamIntervals>& theirs, std::uint32_t buckets) const;
+
+    /// All keyed streams with what is live of them.
+    std::vector<CensusStream> census() const;
+    /// One part of a census: drops what is dead by it where `is_behind`, else uncovers what it has
+    /// live and we lost. Places dropped are added to `dead`.
+    void apply_census(const std::vector<CensusStream>& theirs, bool is_behind,
+                      std::vector<Record>& dead);
+    /// After all parts of a census: its floors.
+    void adopt_floors(const std::vector<StreamIntervals>& theirs);
     /// Looks in a digest for more of our own current streams than we wrote.
     void check_own_streams(const std::vector<StreamIntervals>& theirs);
     /// Answers to a pull, each within limits::kDeltaBytesMax (a longer record goes alone) and
@@ -153,10 +201,23 @@ class Store {
     /// the next change.
     std::vector<Delta> deltas(TimePoint now, const Pull& pull, std::size_t deltas_max) const;
 
+    /// Whether the version is held, or known to be superseded or dead.
+    bool covers(StreamId stream, std::uint64_t counter) const;
     /// A live record by its place; null where there is none.
     const HeldRecord* record(StreamId stream, std::uint64_t counter) const;
     const HeldRecord* node_record(const NodeId& node) const;
     const HeldRecord* state_record(const NodeId& node) const;
+    /// The live entry of a key: no tombstone, no stub. Null where there is none.
+    const HeldRecord* entry(std::string_view hash, const NodeId& owner) const;
+    /// The first live entry at or after (hash, owner), and the first behind it. Null at the end.
+    const HeldRecord* entry_from(std::string_view hash, const NodeId& owner) const;
+    const HeldRecord* entry_after(std::string_view hash, const NodeId& owner) const;
+    std::optional<std::uint32_t> dimension(const std::string& type, const std::string& space) const;
+    const HeldRecord* shared(std::string_view key) const;
+    /// Live members by key.
+    std::vector<const HeldRecord*> shared() const;
+    /// The own alert of this key that is held; null where there is none.
+    const HeldRecord* own_alert_of(std::string_view dedupe_key) const;
     /// Nodes of which a node record is held, rising.
     std::vector<NodeId> nodes() const;
     /// All alerts held, oldest first by clock.
@@ -166,12 +227,43 @@ class Store {
     /// hour, so that a peer that forgets later does not bring it back. A record that its author
     /// writes later does. Itself is not forgotten.
     void forget(TimePoint now, const NodeId& node);
-    /// Removes expired alerts, empty durable streams and old graves.
+    /// Nodes whose durable streams may be dropped for want of room, first to go first. Streams
+    /// dropped of nodes that are not among them any more are fetched again.
+    void set_expendable(std::vector<NodeId> nodes);
+    /// Streams dropped or refused for want of room: in neither data nor digest.
+    std::size_t streams_unheld() const;
+
+    /// What is to be written to disk: at most `records_max` records. What was deleted, and what is
+    /// covered, comes in the batch that has the last of the records.
+    struct Changes {
+        std::vector<StoredRecord> records;
+        std::vector<StoredStream> streams;
+    };
+    Changes take_changes(TimePoint now, std::int64_t life_ms, std::size_t records_max);
+    bool has_changes() const;
+    /// Records and streams changed since they were last taken.
+    std::size_t changes() const;
+    /// They were not written after all.
+    void put_back(const Changes& changes);
+    /// The disk lost all.
+    void all_changed();
+    /// True where the record is not among the changes to be taken. It may be among those taken.
+    bool is_taken(RecordPlace place) const;
+    /// Adds the time without power to the age of all that came from the disk.
+    void add_power_off(TimePoint now, std::uint64_t ms);
+
+    /// The record's path is of no use any more once it was passed on.
+    void forget_path(RecordPlace place);
+    /// Removes expired alerts, purges tombstones, cuts expired entries, ends old graves.
     void on_timeout(TimePoint now);
     std::optional<TimePoint> next_deadline() const;
 
     std::size_t records() const;
     std::size_t bytes() const;
+    std::size_t entry_count() const;
+    std::size_t shared_count() const;
+    std::size_t tombstone_count() const;
+    std::size_t alert_count() const;
     const StoreCounts& counts() const;
     /// Records refused for want of room for their node or stream.
     std::uint64_t streams_refused() const;

@@ -59,14 +59,20 @@ ApplyResult Store::Impl::apply(Arrival arrival) {
             return apply_alert(std::move(arrival));
         case RecordKind::Registry:
         case RecordKind::Shared:
-            break;
+            return apply_keyed(std::move(arrival));
     }
     return apply_opaque(std::move(arrival));
 }
 
 ApplyResult Store::Impl::stale(const Arrival& arrival) {
     const RecordHeader& header = arrival.record.header;
+    if (is_keyed(arrival.record) && streams.find(header.stream) == nullptr) {
+        open_keyed(header.stream, header.author);
+    }
     if (streams.find(header.stream) != nullptr) {
+        if (is_keyed(arrival.record)) {
+            streams.set_keyed(header.stream);
+        }
         streams.cover(header.stream, arrival.covers());
     } else {
         streams.bury_counters(arrival.now, header.stream, stream_use(header.kind),
@@ -101,8 +107,13 @@ const HeldRecord* Store::Impl::admit(Arrival arrival) {
             .insert(header.stream);
     }
     streams.cover(header.stream, arrival.covers());
-    return &streams.hold({std::move(arrival.record), std::move(arrival.provenance), arrival.now,
-                          arrival.covers_after});
+    HeldRecord incoming{std::move(arrival.record), std::move(arrival.provenance), arrival.now,
+                        arrival.covers_after};
+    incoming.is_restored = arrival.is_restored;
+    if (header.kind == RecordKind::Alert) {
+        incoming.arrival = arrival.arrival != 0 ? arrival.arrival : next_arrival();
+    }
+    return &streams.hold(std::move(incoming));
 }
 
 ApplyResult Store::Impl::apply_node(Arrival arrival) {
@@ -173,8 +184,11 @@ ApplyResult Store::Impl::apply_alert(Arrival arrival) {
     const Author* author = find(header.author);
     const bool is_gone = author != nullptr && author->node != nullptr &&
                          is_below_floor(*author->node->record.node, arrival.record);
-    if (is_gone || arrival.provenance.age_ms >= std::uint64_t{limits::kAlertAgeMsMax}) {
+    if (is_gone || arrival.provenance.age_ms >= alert_age_ms_max(*arrival.record.alert)) {
         return stale(arrival);
+    }
+    if (!make_room(now, arrival.record.bytes.size(), header.stream)) {
+        return refuse(&StoreCounts::no_room);
     }
     const HeldRecord* held = admit(std::move(arrival));
     if (held == nullptr) {
@@ -190,6 +204,9 @@ ApplyResult Store::Impl::apply_alert(Arrival arrival) {
 
 ApplyResult Store::Impl::apply_opaque(Arrival arrival) {
     const std::size_t size = arrival.record.bytes.size();
+    if (unheld.contains(arrival.record.header.stream)) {
+        return refuse(&StoreCounts::no_room);
+    }
     if (opaque_records >= kOpaqueRecordsMax || opaque_bytes + size > kOpaqueBytesMax) {
         return refuse(&StoreCounts::opaque_full);
     }
@@ -199,6 +216,45 @@ ApplyResult Store::Impl::apply_opaque(Arrival arrival) {
     }
     ++opaque_records;
     opaque_bytes += size;
+    return {Applied::New, held};
+}
+
+ApplyResult Store::Impl::apply_keyed(Arrival arrival) {
+    const RecordHeader header = arrival.record.header;
+    if (const RegistryKey* entry = arrival.record.registry.get()) {
+        // An expired entry counts by its key and version only.
+        const bool is_past = entry->ttl_ms != 0 && arrival.provenance.age_ms >= entry->ttl_ms;
+        const bool has_body = !record_body(arrival.record.bytes).empty();
+        if (entry->dimension != 0 && !has_body && !is_past) {
+            return refuse(&StoreCounts::malformed);
+        }
+        if (has_body && is_past) {
+            arrival.record.bytes = SharedBytes(without_body(arrival.record.bytes));
+        }
+    }
+    const HeldRecord* former = index.find(arrival.record);
+    if (former != nullptr && !is_newer(header, former->record.header)) {
+        return stale(arrival);
+    }
+    if (!make_room(arrival.now, arrival.record.bytes.size(), header.stream)) {
+        return refuse(&StoreCounts::no_room);
+    }
+    // Asked again: making room may have dropped it.
+    former = index.find(arrival.record);
+    const bool is_stub = arrival.record.registry && arrival.record.registry->ttl_ms != 0 &&
+                         arrival.provenance.age_ms >= arrival.record.registry->ttl_ms;
+    const HeldRecord* held = admit(std::move(arrival));
+    if (held == nullptr) {
+        return {Applied::Refused, nullptr};
+    }
+    streams.set_keyed(header.stream);
+    if (former != nullptr) {
+        remove_keyed(*former);
+    }
+    if (is_stub) {
+        streams.set_stub(header.stream, header.counter);
+    }
+    index.add(*held);
     return {Applied::New, held};
 }
 

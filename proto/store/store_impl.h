@@ -7,13 +7,15 @@
 #include <set>
 
 #include "proto/store/alert_shelf.h"
+#include "proto/store/keyed_index.h"
 #include "proto/store/store.h"
 #include "proto/store/stream_table.h"
 
 namespace meshd {
 
 /// The store's private part: own writes in store.cpp, records from others in store_apply.cpp, what
-/// leaves in store_retire.cpp, digests and deltas in store_reconcile.cpp.
+/// leaves in store_retire.cpp and for want of room in store_room.cpp, digests and deltas in
+/// store_reconcile.cpp, floors and the census in store_census.cpp, the disk in store_disk.cpp.
 struct Store::Impl {
     struct Author {
         const HeldRecord* node = nullptr;
@@ -27,10 +29,13 @@ struct Store::Impl {
         Record record;
         std::uint64_t covers_after = 0;
         Provenance provenance;
+        std::uint64_t arrival = 0;  ///< of a restored alert
+        bool is_restored = false;
         Interval covers() const { return {covers_after + 1, record.header.counter}; }
     };
 
-    explicit Impl(Options options_given) : options(std::move(options_given)) {}
+    explicit Impl(Options options_given)
+        : options(std::move(options_given)), index(options.tombstone_time) {}
 
     bool is_own_current(StreamId stream) const {
         return stream == options.volatile_stream || stream == options.durable_stream;
@@ -44,7 +49,9 @@ struct Store::Impl {
 
     // Own writes.
     const HeldRecord& write(Now now, RecordKind kind, const Buffer& bytes, std::uint32_t report_ms);
-    RecordHeader next_header(Now now, RecordKind kind);
+    /// `former`: the record of the same key; its clock is passed.
+    RecordHeader next_header(Now now, RecordKind kind, const HeldRecord* former = nullptr);
+    std::uint64_t next_arrival() { return (std::uint64_t{options.run} << 40) + ++arrivals; }
 
     // Records from others.
     ApplyResult apply(Arrival arrival);
@@ -52,6 +59,7 @@ struct Store::Impl {
     ApplyResult apply_state(Arrival arrival);
     ApplyResult apply_alert(Arrival arrival);
     ApplyResult apply_opaque(Arrival arrival);
+    ApplyResult apply_keyed(Arrival arrival);
     /// Holds the record of a stream that may be new. Null where there is no room: counted.
     const HeldRecord* admit(Arrival arrival);
     /// Notes that the record is known and not held.
@@ -68,14 +76,32 @@ struct Store::Impl {
     /// Buries a durable stream that is empty and that no held node record names.
     void bury_if_done(TimePoint now, const NodeId& author, StreamId stream);
     void drop_if_empty(const NodeId& author);
+    void remove_keyed(const HeldRecord& held);
+    void on_due(RecordPlace place);
+    /// The stream of others, opened where it is not held. False where there is no room for it, or
+    /// it is another's.
+    bool open_durable(StreamId stream, const NodeId& author);
+    /// Opens an empty keyed stream for what is known of it. False where there is no room.
+    bool open_keyed(StreamId stream, const NodeId& author);
+    void forget_surplus_closed();
+    /// False where `bytes` more of others' durable records do not fit, whoever goes.
+    bool make_room(TimePoint now, std::size_t bytes, StreamId wanted);
+    void unhold(const NodeId& author, StreamId stream);
+    bool is_covered_to(StreamId stream, std::uint64_t floor) const;
 
     Options options;
     StreamTable streams;
     AlertShelf shelf;
+    KeyedIndex index;
     std::map<NodeId, Author> authors;
     std::uint64_t volatile_counter = 0;  ///< of the last own record
     std::uint64_t durable_counter = 0;
     HybridTime clock;  ///< latest seen of this node, in own writes and in what others hold
+    std::uint64_t arrivals = 0;  ///< alerts that came, in this run
+    /// Own alerts by dedupe key.
+    std::map<std::string, RecordPlace, std::less<>> own_dedupe;
+    std::vector<NodeId> expendable;
+    std::map<StreamId, NodeId> unheld;
     bool is_overtaken = false;
     bool is_outdated = false;
     std::size_t opaque_records = 0;
@@ -83,8 +109,6 @@ struct Store::Impl {
     StoreCounts counts;
 };
 
-/// Order of records of one key: the newer one wins.
-bool is_newer(const RecordHeader& a, const RecordHeader& b);
 /// The same against another start's node record: is `header` of a newer start?
 bool is_newer_start(const RecordHeader& header, const RecordHeader& node);
 /// True where the author declared the alert gone.

@@ -23,16 +23,18 @@ class DeltaPacker {
 
     bool is_full() const { return is_full_; }
 
-    void add(StreamId stream, const NodeId& author, Portion portion) {
+    void add(StreamId stream, const HeldStream& held, Portion portion) {
         Delta more;
         std::size_t bytes = 0;
-        for (const HeldRecord* held : portion.records) {
-            bytes += encoded_bytes_max(more.records.emplace_back(delta_record(*held, now_)));
+        for (const HeldRecord* record : portion.records) {
+            bytes += encoded_bytes_max(more.records.emplace_back(delta_record(*record, now_)));
         }
-        if (bytes + encoded_bytes_max({stream, author, portion.covers}) > kPortionBytesMax) {
+        const auto floor = held.is_keyed ? std::optional(held.floor) : std::nullopt;
+        if (bytes + encoded_bytes_max({stream, held.author, portion.covers, floor}) >
+            kPortionBytesMax) {
             cover_records_only(portion);
         }
-        bytes += encoded_bytes_max({stream, author, portion.covers});
+        bytes += encoded_bytes_max({stream, held.author, portion.covers, floor});
         if (deltas_.empty() || !has_room(stream, portion, bytes)) {
             if (deltas_.size() >= deltas_max_) {
                 is_full_ = true;
@@ -50,7 +52,7 @@ class DeltaPacker {
             (portion.covers.empty() || delta.covers.back().intervals.empty() ||
              delta.covers.back().intervals.back().last < portion.covers.front().first);
         if (!continues) {
-            delta.covers.push_back({stream, author, {}});
+            delta.covers.push_back({stream, held.author, {}, floor});
         }
         std::vector<Interval>& covers = delta.covers.back().intervals;
         for (const Interval& interval : portion.covers) {
@@ -133,30 +135,34 @@ std::vector<Portion> portions_of_volatile(TimePoint now, StreamId stream, const 
 }
 
 /// One portion per record, with the dead counters below it; those above the last one go with it.
-std::vector<Portion> portions_of_durable(const HeldStream& held,
-                                         const std::vector<Interval>& offered) {
-    std::vector<Portion> portions;
+void add_durable(DeltaPacker& packer, StreamId stream, const HeldStream& held,
+                 const std::vector<Interval>& offered) {
     std::vector<Interval> below;
+    std::optional<Portion> last;
     for (const Interval& interval : offered) {
         std::uint64_t next = interval.first;
         for (auto record = held.live.lower_bound(interval.first);
              record != held.live.end() && record->first <= interval.last; ++record) {
+            // One behind, since the last takes more with it.
+            if (last) {
+                packer.add(stream, held, *std::exchange(last, std::nullopt));
+            }
+            if (packer.is_full()) {
+                return;
+            }
             below.push_back({next, record->first});
-            portions.push_back({{&record->second}, std::exchange(below, {})});
+            last = Portion{{&record->second}, std::exchange(below, {})};
             next = record->first + 1;
         }
         if (next <= interval.last) {
             below.push_back({next, interval.last});
         }
     }
-    if (!below.empty()) {
-        if (portions.empty()) {
-            portions.emplace_back();
-        }
-        auto& covers = portions.back().covers;
-        covers.insert(covers.end(), below.begin(), below.end());
+    if (!last) {
+        last.emplace();
     }
-    return portions;
+    last->covers.insert(last->covers.end(), below.begin(), below.end());
+    packer.add(stream, held, std::move(*last));
 }
 
 }  // namespace
@@ -165,9 +171,21 @@ void Store::cover(const StreamIntervals& stream) {
     if (impl_->is_own_current(stream.stream)) {
         return;
     }
+    // Dead counters at or below a floor that is not ours must not look known: with them would go
+    // the sign that we are behind.
+    std::uint64_t hidden = 0;
+    if (stream.floor) {
+        const bool is_held = impl_->unheld.contains(stream.stream) ||
+                             impl_->open_keyed(stream.stream, stream.author);
+        hidden = !is_held || impl_->is_covered_to(stream.stream, *stream.floor) ? 0 : *stream.floor;
+    }
     const HeldStream* held = impl_->streams.find(stream.stream);
     const Grave* grave = impl_->streams.grave(stream.stream);
-    for (const Interval& interval : stream.intervals) {
+    for (Interval interval : stream.intervals) {
+        interval.first = std::max(interval.first, hidden + 1);
+        if (interval.first > interval.last) {
+            continue;
+        }
         if (held != nullptr && held->author == stream.author) {
             impl_->streams.cover(stream.stream, interval);
         } else if (grave != nullptr) {
@@ -199,8 +217,9 @@ void Store::apply_delta(TimePoint now, const Delta& delta, const Told& told) {
         }
         const RecordKind kind = item.record->header.kind;
         const RecordPlace place{item.record->header.stream, item.record->header.counter};
-        const ApplyResult result =
+        ApplyResult result =
             impl_->apply({now, std::move(*item.record), place.counter - 1, item.given->provenance});
+        result.place = place;
         if (result.outcome == Applied::Refused) {
             refused.insert(place);
         }
@@ -217,18 +236,25 @@ void Store::apply_delta(TimePoint now, const Delta& delta, const Told& told) {
                 holes.insert({place.counter, place.counter});
             }
         }
-        cover({stream.stream, stream.author, holes.missing_from(stream.intervals)});
+        cover({stream.stream, stream.author, holes.missing_from(stream.intervals), stream.floor});
     }
 }
 
-std::vector<StreamIntervals> Store::digest() const {
-    std::vector<StreamIntervals> digest;
-    for (const auto& [stream, held] : impl_->streams.all()) {
-        if (!held.live.empty()) {
-            digest.push_back({stream, held.author, held.covered.intervals()});
+std::pair<std::uint32_t, std::vector<StreamIntervals>> Store::digest(
+    const std::optional<BucketHashes>& theirs) const {
+    std::uint32_t buckets = 0xffffffff;
+    for (std::size_t i = 0; theirs && i < kDigestBuckets; ++i) {
+        if ((*theirs)[i] == impl_->streams.buckets()[i]) {
+            buckets &= ~(std::uint32_t{1} << i);
         }
     }
-    return digest;
+    std::vector<StreamIntervals> digest;
+    for (const auto& [stream, held] : impl_->streams.all()) {
+        if (held.is_in_digest() && (buckets >> digest_bucket(stream) & 1) != 0) {
+            digest.push_back(held.intervals(stream));
+        }
+    }
+    return {buckets, std::move(digest)};
 }
 
 void Store::check_own_streams(const std::vector<StreamIntervals>& theirs) {
@@ -241,11 +267,20 @@ void Store::check_own_streams(const std::vector<StreamIntervals>& theirs) {
     }
 }
 
+bool Store::covers(StreamId stream, std::uint64_t counter) const {
+    const HeldStream* held = impl_->streams.find(stream);
+    const Grave* grave = impl_->streams.grave(stream);
+    return impl_->is_own_current(stream) ||
+           (held != nullptr &&
+            (held->covered.contains(counter) || held->live.contains(counter))) ||
+           (grave != nullptr && grave->counters.contains(counter));
+}
+
 std::vector<StreamIntervals> Store::missing(const std::vector<StreamIntervals>& theirs) const {
     static const IntervalSet kNothing;
     std::vector<StreamIntervals> missing;
     for (const StreamIntervals& their : theirs) {
-        if (impl_->is_own_current(their.stream)) {
+        if (impl_->is_own_current(their.stream) || impl_->unheld.contains(their.stream)) {
             continue;
         }
         const HeldStream* held = impl_->streams.find(their.stream);
@@ -281,20 +316,22 @@ std::vector<Delta> Store::deltas(TimePoint now, const Pull& pull, std::size_t de
     DeltaPacker packer(now, deltas_max);
     for (const StreamIntervals& want : pull.wants) {
         const HeldStream* held = impl_->streams.find(want.stream);
-        if (held == nullptr || held->author != want.author || held->live.empty()) {
+        if (held == nullptr || held->author != want.author || !held->is_in_digest()) {
             continue;
         }
         const auto offered = held->covered.shared_with(want.intervals);
         if (offered.empty()) {
             continue;
         }
-        for (const Portion& portion : held->use == StreamUse::Volatile
-                                          ? portions_of_volatile(now, want.stream, *held, offered)
-                                          : portions_of_durable(*held, offered)) {
-            packer.add(want.stream, want.author, portion);
-            if (packer.is_full()) {
-                return packer.take();
+        if (held->use == StreamUse::Durable) {
+            add_durable(packer, want.stream, *held, offered);
+        } else {
+            for (Portion& portion : portions_of_volatile(now, want.stream, *held, offered)) {
+                packer.add(want.stream, *held, std::move(portion));
             }
+        }
+        if (packer.is_full()) {
+            break;
         }
     }
     return packer.take();

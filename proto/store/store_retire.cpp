@@ -32,6 +32,11 @@ void Store::Impl::retire_older_streams(TimePoint now, const HeldRecord& node) {
 void Store::Impl::remove_alert(TimePoint now, RecordPlace place) {
     const HeldRecord* alert = streams.find(place.stream, place.counter);
     const NodeId author = alert->record.header.author;
+    const std::string& dedupe_key = alert->record.alert->dedupe_key;
+    if (const auto found = own_dedupe.find(dedupe_key);
+        found != own_dedupe.end() && found->second == place) {
+        own_dedupe.erase(found);
+    }
     shelf.remove(*alert);
     streams.drop(place.stream, place.counter);
     bury_if_done(now, author, place.stream);
@@ -58,13 +63,12 @@ void Store::Impl::drop_below_floors(TimePoint now, const HeldRecord& node) {
         held->author != node.record.header.author) {
         return;
     }
-    const std::uint64_t floor = std::max(data.alert_floor, data.critical_floor);
-    auto next = held->live.begin();
-    while (next != held->live.end() && next->first < floor) {
-        const HeldRecord& record = (next++)->second;
-        if (record.record.alert && is_below_floor(data, record.record)) {
-            // The node record names the stream, so that it stays, whether empty or not.
-            remove_alert(now, {data.durable_stream, record.record.header.counter});
+    // The node record names the stream, so that it stays, whether empty or not.
+    for (const bool critical : {false, true}) {
+        const std::uint64_t floor = critical ? data.critical_floor : data.alert_floor;
+        for (auto lowest = shelf.lowest(data.durable_stream, critical); lowest && *lowest < floor;
+             lowest = shelf.lowest(data.durable_stream, critical)) {
+            remove_alert(now, {data.durable_stream, *lowest});
         }
     }
 }
@@ -72,7 +76,7 @@ void Store::Impl::drop_below_floors(TimePoint now, const HeldRecord& node) {
 void Store::Impl::bury_if_done(TimePoint now, const NodeId& author, StreamId stream) {
     const HeldStream* held = streams.find(stream);
     if (held == nullptr || held->author != author || held->use != StreamUse::Durable ||
-        !held->live.empty() || is_own_current(stream)) {
+        !held->live.empty() || held->is_keyed || is_own_current(stream)) {
         return;
     }
     Author& owner = authors.at(author);
@@ -88,6 +92,64 @@ void Store::Impl::drop_if_empty(const NodeId& author) {
     const auto found = authors.find(author);
     if (found != authors.end() && found->second.is_empty()) {
         authors.erase(found);
+    }
+}
+
+void Store::Impl::remove_keyed(const HeldRecord& held) {
+    const RecordPlace place = place_of(held);
+    index.remove(held);
+    streams.drop(place.stream, place.counter);
+    forget_surplus_closed();
+}
+
+/// An entry past its ttl becomes a stub; a tombstone or stub past its time goes.
+void Store::Impl::on_due(RecordPlace place) {
+    const HeldRecord* held = streams.find(place.stream, place.counter);
+    if (!is_dead(*held)) {
+        index.remove(*held);
+        streams.set_stub(place.stream, place.counter);
+        index.add(*held);
+        return;
+    }
+    ++counts.purged;
+    streams.raise_floor(place.stream, place.counter);
+    remove_keyed(*held);
+}
+
+bool Store::Impl::open_durable(StreamId stream, const NodeId& author) {
+    if (streams.find(stream) == nullptr) {
+        if (streams.is_full() || (find(author) == nullptr && authors.size() >= limits::kNodesMax)) {
+            ++counts.streams_full;
+            return false;
+        }
+        streams.open(stream, author, StreamUse::Durable);
+        authors[author].durable_streams.insert(stream);
+    }
+    const HeldStream& held = *streams.find(stream);
+    return held.author == author && held.use == StreamUse::Durable;
+}
+
+bool Store::Impl::open_keyed(StreamId stream, const NodeId& author) {
+    if (!open_durable(stream, author)) {
+        return false;
+    }
+    streams.set_keyed(stream);
+    forget_surplus_closed();
+    return streams.find(stream) != nullptr;
+}
+
+void Store::Impl::forget_surplus_closed() {
+    while (const auto stream = streams.surplus_closed()) {
+        const NodeId author = streams.find(*stream)->author;
+        if (is_own_current(*stream)) {
+            return;  // written next: it is the last to be closed again
+        }
+        ++counts.streams_forgotten;
+        streams.forget(*stream);
+        if (const auto owner = authors.find(author); owner != authors.end()) {
+            owner->second.durable_streams.erase(*stream);
+        }
+        drop_if_empty(author);
     }
 }
 
@@ -112,13 +174,21 @@ void Store::on_timeout(TimePoint now) {
     while (const auto place = impl_->shelf.expired(now)) {
         impl_->remove_alert(now, *place);
     }
+    while (const auto place = impl_->index.due(now)) {
+        impl_->on_due(*place);
+    }
     impl_->streams.expire_graves(now);
 }
 
 std::optional<TimePoint> Store::next_deadline() const {
-    const auto alert = impl_->shelf.next_expiry();
-    const auto grave = impl_->streams.next_grave_expiry();
-    return alert && grave ? std::min(alert, grave) : alert ? alert : grave;
+    std::optional<TimePoint> next;
+    for (const auto& at : {impl_->shelf.next_expiry(), impl_->index.next_due(),
+                           impl_->streams.next_grave_expiry()}) {
+        if (at && (!next || *at < *next)) {
+            next = at;
+        }
+    }
+    return next;
 }
 
 }  // namespace meshd

@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proto/store/stream_table.h"
 
+#include <utility>
+
 #include "proto/base/assert.h"
 #include "proto/base/hash.h"
 
 namespace meshd {
 namespace {
 
-/// A record's part in the live hash. Alerts stay out, since holders drop them at different moments,
-/// and so do records that this build only passes on, since it cannot tell which of them are live.
+/// A record's part in the live hash. What holders drop at different moments stays out: alerts,
+/// tombstones, entries with a ttl; and so do records that this build only passes on, since it cannot
+/// tell which of them are live.
 std::uint64_t live_hash(const Record& record) {
-    return stream_use(record.header.kind) == StreamUse::Volatile ? record.hash : 0;
+    const bool is_lasting = (record.registry && !record.registry->is_deleted &&
+                             record.registry->ttl_ms == 0) ||
+                            (record.shared && !record.shared->is_deleted);
+    return is_lasting || stream_use(record.header.kind) == StreamUse::Volatile ? record.hash : 0;
 }
 
 std::size_t state_size(const Record& record) {
@@ -51,10 +57,38 @@ const HeldRecord* StreamTable::find(StreamId stream, std::uint64_t counter) cons
     return found == held->live.end() ? nullptr : &found->second;
 }
 
+StreamIntervals HeldStream::intervals(StreamId stream) const {
+    return {stream, author, covered.intervals(),
+            is_keyed ? std::optional(floor) : std::optional<std::uint64_t>()};
+}
+
 void StreamTable::toggle(StreamId stream, const HeldStream& held) {
-    if (!held.live.empty()) {
-        hashes_.coverage ^= coverage_hash(stream, held.author, held.covered);
+    if (held.is_in_digest()) {
+        const std::uint64_t hash = coverage_hash(stream, held.author, held.covered);
+        hashes_.coverage ^= hash;
+        buckets_[digest_bucket(stream)] ^= hash;
     }
+}
+
+void StreamTable::mark(StreamId stream, const HeldStream& held) {
+    if (held.use == StreamUse::Durable) {
+        unwritten_.streams.insert(stream);
+    }
+}
+
+void StreamTable::update_closed(StreamId stream, HeldStream& held) {
+    const bool is_closed = held.is_keyed && held.live.empty();
+    if (is_closed && held.closed == 0) {
+        held.closed = ++last_closed_;
+        closed_.emplace(held.closed, stream);
+    } else if (!is_closed && held.closed != 0) {
+        closed_.erase(std::exchange(held.closed, 0));
+    }
+}
+
+std::optional<StreamId> StreamTable::surplus_closed() const {
+    return closed_.size() > limits::kClosedStreamsMax ? std::optional(closed_.begin()->second)
+                                                      : std::nullopt;
 }
 
 void StreamTable::open(StreamId stream, const NodeId& author, StreamUse use) {
@@ -84,7 +118,33 @@ const HeldRecord& StreamTable::hold(HeldRecord&& record) {
     const auto [added, is_new] = held.live.try_emplace(counter, std::move(record));
     MESHD_ASSERT(is_new);
     toggle(stream, held);
+    update_closed(stream, held);
+    mark(stream, held);
+    if (held.use == StreamUse::Durable) {
+        unwritten_.records.insert({stream, counter});
+    }
     return added->second;
+}
+
+void StreamTable::set_stub(StreamId stream, std::uint64_t counter) {
+    HeldRecord& held = streams_.at(stream).live.at(counter);
+    bytes_ -= held.record.bytes.size();
+    held.record.bytes = SharedBytes(without_body(held.record.bytes));
+    held.is_stub = true;
+    bytes_ += held.record.bytes.size();
+    unwritten_.records.insert({stream, counter});
+}
+
+void StreamTable::set_age(StreamId stream, std::uint64_t counter, std::uint64_t age_ms,
+                          TimePoint arrived) {
+    HeldRecord& held = streams_.at(stream).live.at(counter);
+    held.provenance.age_ms = age_ms;
+    held.arrived = arrived;
+    unwritten_.records.insert({stream, counter});
+}
+
+void StreamTable::forget_path(StreamId stream, std::uint64_t counter) {
+    streams_.at(stream).live.at(counter).provenance.path = {};
 }
 
 void StreamTable::drop(StreamId stream, std::uint64_t counter) {
@@ -98,6 +158,10 @@ void StreamTable::drop(StreamId stream, std::uint64_t counter) {
     hashes_.live ^= live_hash(found->second.record);
     held.live.erase(found);
     toggle(stream, held);
+    update_closed(stream, held);
+    if (held.use == StreamUse::Durable) {
+        unwritten_.records.insert({stream, counter});
+    }
 }
 
 void StreamTable::cover(StreamId stream, Interval interval) {
@@ -108,15 +172,56 @@ void StreamTable::cover(StreamId stream, Interval interval) {
     toggle(stream, held);
     held.covered.insert(interval);
     toggle(stream, held);
+    mark(stream, held);
+}
+
+void StreamTable::uncover(StreamId stream, Interval interval) {
+    HeldStream& held = streams_.at(stream);
+    toggle(stream, held);
+    held.covered.erase(interval);
+    toggle(stream, held);
+    mark(stream, held);
+}
+
+void StreamTable::set_keyed(StreamId stream) {
+    HeldStream& held = streams_.at(stream);
+    if (held.is_keyed) {
+        return;
+    }
+    toggle(stream, held);
+    held.is_keyed = true;
+    toggle(stream, held);
+    update_closed(stream, held);
+    mark(stream, held);
+}
+
+void StreamTable::raise_floor(StreamId stream, std::uint64_t floor) {
+    HeldStream& held = streams_.at(stream);
+    if (floor > held.floor) {
+        held.floor = floor;
+        mark(stream, held);
+    }
 }
 
 void StreamTable::bury(TimePoint now, StreamId stream) {
     const auto found = streams_.find(stream);
     MESHD_ASSERT(found != streams_.end());
-    while (!found->second.live.empty()) {
-        drop(stream, found->second.live.begin()->first);
+    const StreamUse use = found->second.use;
+    IntervalSet covered = found->second.covered;
+    forget(stream);
+    dig(now, stream, use).counters = std::move(covered);
+}
+
+void StreamTable::forget(StreamId stream) {
+    const auto found = streams_.find(stream);
+    MESHD_ASSERT(found != streams_.end());
+    HeldStream& held = found->second;
+    while (!held.live.empty()) {
+        drop(stream, held.live.begin()->first);
     }
-    dig(now, stream, found->second.use).counters = std::move(found->second.covered);
+    mark(stream, held);
+    toggle(stream, held);
+    closed_.erase(held.closed);
     streams_.erase(found);
 }
 

@@ -19,8 +19,17 @@ StreamUse stream_use(RecordKind kind);
 struct HeldStream {
     NodeId author;
     StreamUse use = StreamUse::Volatile;
+    /// It carries or carried registry or shared records: its coverage is kept when it is empty, so
+    /// that nobody who was away brings back what is dead.
+    bool is_keyed = false;
+    /// Highest counter whose tombstone or stub was purged; 0 = none. See store.h (7).
+    std::uint64_t floor = 0;
     IntervalSet covered;
     std::map<std::uint64_t, HeldRecord> live;
+    std::uint64_t closed = 0;  ///< order in which empty keyed streams became so; 0 = not empty
+
+    bool is_in_digest() const { return !live.empty() || is_keyed; }
+    StreamIntervals intervals(StreamId stream) const;
 };
 
 /// What remains of a stream that left: what it covered, and what came of it since.
@@ -30,11 +39,18 @@ struct Grave {
     TimePoint until;
 };
 
-/// All streams with their records, the digest hashes over them, and the graves of streams that
-/// left. Knows nothing of what supersedes what.
+/// What changed since it was last written to disk, in order.
+struct Unwritten {
+    std::set<RecordPlace> records;
+    std::set<StreamId> streams;
+};
+
+/// All streams with their records, the digest hashes over them, the graves of streams that left,
+/// and what of the durable ones is not on disk yet. Knows nothing of what supersedes what.
 ///
-/// Invariant: the hashes are those of the streams with live records, after each call. Cost of a
-/// change: one hash over the intervals of one stream. Records keep their address while they live.
+/// Invariant: the hashes are those of the streams that are in the digest (live records, or keyed),
+/// after each call. Cost of a change: one hash over the intervals of one stream. Records keep their
+/// address while they live.
 class StreamTable {
   public:
     /// Null where the stream is not held.
@@ -50,11 +66,28 @@ class StreamTable {
     /// The stream must be held, and the counter free.
     const HeldRecord& hold(HeldRecord&& record);
     void drop(StreamId stream, std::uint64_t counter);
+    /// Makes a live entry a stub: its bytes go on without their body.
+    void set_stub(StreamId stream, std::uint64_t counter);
+    /// Sets age and arrival of a live record.
+    void set_age(StreamId stream, std::uint64_t counter, std::uint64_t age_ms, TimePoint arrived);
+    /// Path and so on are only for passing the record on.
+    void forget_path(StreamId stream, std::uint64_t counter);
     /// The stream must be held.
     void cover(StreamId stream, Interval interval);
+    /// Takes coverage back, so that the counter is fetched again. The stream must be held.
+    void uncover(StreamId stream, Interval interval);
+    /// Marks the stream as keyed. It must be held.
+    void set_keyed(StreamId stream);
+    /// Raises the floor of a keyed stream; it never falls. The stream must be held.
+    void raise_floor(StreamId stream, std::uint64_t floor);
     /// Removes the stream with its records; its grave keeps what it covered until
     /// now + Store::kGraveTime. The stream must be held.
     void bury(TimePoint now, StreamId stream);
+    /// Removes the stream with its records and its coverage, without a grave. It must be held.
+    void forget(StreamId stream);
+    /// The empty keyed stream that is so for longest, where there are more than
+    /// limits::kClosedStreamsMax.
+    std::optional<StreamId> surplus_closed() const;
 
     /// Null where the stream is held, or has no grave.
     const Grave* grave(StreamId stream) const;
@@ -64,6 +97,10 @@ class StreamTable {
     std::optional<TimePoint> next_grave_expiry() const;
 
     const DigestHashes& hashes() const { return hashes_; }
+    /// Coverage hash of each bucket; hashes().coverage is all of them together.
+    const BucketHashes& buckets() const { return buckets_; }
+    Unwritten& unwritten() { return unwritten_; }
+    const Unwritten& unwritten() const { return unwritten_; }
     std::size_t records() const { return records_; }
     std::size_t bytes() const { return bytes_; }
     /// Of state records alone.
@@ -74,8 +111,14 @@ class StreamTable {
     void close(std::map<StreamId, Grave>::iterator grave);
     /// Adds the stream's part to the coverage hash, or takes it out again: call before and after.
     void toggle(StreamId stream, const HeldStream& held);
+    void mark(StreamId stream, const HeldStream& held);
+    void update_closed(StreamId stream, HeldStream& held);
 
     std::map<StreamId, HeldStream> streams_;
+    std::map<std::uint64_t, StreamId> closed_;
+    std::uint64_t last_closed_ = 0;
+    BucketHashes buckets_{};
+    Unwritten unwritten_;
     std::map<StreamId, Grave> graves_;
     std::set<std::pair<TimePoint, StreamId>> grave_ends_;
     DigestHashes hashes_;

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <utility>
+
+#include "proto/node_impl.h"
+
+namespace meshd {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+/// Records in one transaction: about 6 MB with embeddings, a second of a slow card.
+constexpr std::size_t kPersistRecordsMax = 4096;
+/// A caller does not wait longer for the disk: the card may stall, the alert is out.
+constexpr Duration kDurableWaitMax = seconds(10);
+/// After a failure the disk is tried again after the first, doubling up to the second; at once,
+/// but no more often than the first, where somebody waits.
+constexpr Duration kDiskRetryMin = seconds(1);
+constexpr Duration kDiskRetryMax = seconds(30);
+/// What is written of time while nothing else is: 24 small transactions a day.
+constexpr Duration kClockInterval = std::chrono::hours(1);
+/// A box that stood without power for longer has lost its mesh time instead.
+constexpr std::int64_t kPowerOffMsMax = std::int64_t{10} * 366 * 24 * 3600 * 1000;
+
+}  // namespace
+
+/// The time that a record is stamped with: a clock set wrong must not win for years.
+Now Node::Impl::stamp(Now now) const {
+    return {now.monotonic, bounded_wall(now)};
+}
+
+StoreClock Node::Impl::store_clock(Now now) const {
+    StoreClock clock;
+    clock.life_ms = restored_clock_.life_ms + to_ms(now.monotonic - started_);
+    if (const auto mesh = mesh_time(now)) {
+        clock.mesh_ms = mesh->ms;
+    }
+    return clock;
+}
+
+/// Once the mesh tells the time: what came from the disk is older by the time without power.
+void Node::Impl::add_power_off(Now now) {
+    const auto mesh = has_power_off_ ? mesh_time(now) : std::nullopt;
+    if (!mesh) {
+        return;
+    }
+    has_power_off_ = false;
+    const std::int64_t off_ms =
+        mesh->ms - *restored_clock_.mesh_ms - to_ms(now.monotonic - started_);
+    if (off_ms > 0 && off_ms < kPowerOffMsMax) {
+        store_.add_power_off(now.monotonic, static_cast<std::uint64_t>(off_ms));
+    }
+}
+
+void Node::Impl::persist_soon(TimePoint at) {
+    if (has_disk_) {
+        persist_at_ = persist_at_ ? std::min(*persist_at_, at) : at;
+    }
+}
+
+void Node::Impl::schedule_disk(TimePoint now) {
+    if (!has_disk_ || writing_) {
+        return;
+    }
+    const std::size_t changes = store_.changes();
+    if (changes > kPersistRecordsMax || (changes != 0 && (leaving_ || has_left_))) {
+        persist_soon(std::max(now, disk_allowed_at_));
+    } else if (changes != 0) {
+        persist_soon(now + config_.persist_interval_others);
+    } else {
+        persist_at_ = clock_written_at_ + kClockInterval;
+    }
+}
+
+/// `answer`: what is to be said, or nothing where it is not known yet.
+void Node::Impl::await_disk(TimePoint now, RequestId request, std::vector<RecordPlace> places,
+                            std::optional<Output> answer) {
+    const auto wait = durable_waits_
+                          .emplace(request, DurableWait{std::move(places), now + kDurableWaitMax,
+                                                        std::nullopt, std::move(answer)})
+                          .first;
+    if (!has_disk_ || disk_allowed_at_ > now) {
+        wait->second.is_durable = false;
+        finish_wait(wait);
+        return;
+    }
+    persist_soon(now);
+}
+
+void Node::Impl::finish_wait(std::map<RequestId, DurableWait>::iterator wait) {
+    if (!wait->second.is_durable || !wait->second.answer) {
+        return;
+    }
+    Output& answer = *wait->second.answer;
+    if (auto* raised = std::get_if<AlertRaised>(&answer)) {
+        raised->is_durable = *wait->second.is_durable;
+    } else if (auto* put = std::get_if<EntriesPut>(&answer)) {
+        put->is_durable = *wait->second.is_durable;
+    }
+    outputs_.push_back(std::move(answer));
+    durable_waits_.erase(wait);
+}
+
+void Node::Impl::answer_raised(AlertRaised answer) {
+    const auto wait = durable_waits_.find(answer.request);
+    wait->second.answer = std::move(answer);
+    finish_wait(wait);
+}
+
+std::optional<Persist> Node::Impl::poll_persist() {
+    if (writing_ || !persist_at_ || *persist_at_ > now_) {
+        return std::nullopt;
+    }
+    persist_at_.reset();
+    const Now now{now_, wall_};
+    Persist persist;
+    persist.token = ++last_token_;
+    persist.is_urgent = !durable_waits_.empty();
+    persist.clock = store_clock(now);
+    writing_ = store_.take_changes(now_, persist.clock.life_ms, kPersistRecordsMax);
+    persist.records = writing_->records;
+    persist.streams = writing_->streams;
+    // Only the places matter from here on.
+    for (StoredRecord& record : writing_->records) {
+        record.bytes = {};
+    }
+    clock_written_at_ = now_;
+    return persist;
+}
+
+void Node::Impl::handle_persisted(Now now, PersistToken token, PersistResult result) {
+    at(now);
+    if (!writing_ || token != last_token_) {
+        return;
+    }
+    const Store::Changes written = *std::exchange(writing_, std::nullopt);
+    if (result == PersistResult::Stored) {
+        disk_backoff_ = {};
+        disk_allowed_at_ = now.monotonic;
+    } else {
+        counters_.add(Counter::disk_failures);
+        store_.put_back(written);
+        if (result == PersistResult::Lost) {
+            store_.all_changed();
+        } else {
+            disk_backoff_ = std::clamp(2 * disk_backoff_, kDiskRetryMin, kDiskRetryMax);
+        }
+        disk_allowed_at_ = now.monotonic + (result == PersistResult::Lost ? Duration{} : kDiskRetryMin);
+        persist_soon(now.monotonic + disk_backoff_);
+    }
+    for (auto it = durable_waits_.begin(); it != durable_waits_.end();) {
+        const auto wait = it++;
+        if (wait->second.is_durable) {
+            continue;
+        }
+        const auto& places = wait->second.places;
+        if (result == PersistResult::Failed) {
+            wait->second.is_durable = false;
+        } else if (result == PersistResult::Stored &&
+                   std::all_of(places.begin(), places.end(),
+                               [&](RecordPlace place) { return store_.is_taken(place); })) {
+            wait->second.is_durable = true;
+        } else {
+            persist_soon(now.monotonic);
+            continue;
+        }
+        finish_wait(wait);
+    }
+    settle(now);
+}
+
+void Node::Impl::expire_disk_waits(TimePoint now) {
+    for (auto it = durable_waits_.begin(); it != durable_waits_.end();) {
+        const auto wait = it++;
+        if (!wait->second.is_durable && wait->second.deadline <= now) {
+            wait->second.is_durable = false;
+            finish_wait(wait);
+        }
+    }
+}
+
+}  // namespace meshd

@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "proto/base/json.h"
+#include "proto/node_impl.h"
+#include "proto/node_params.h"
+
+namespace meshd {
+namespace {
+
+/// Messages waiting on every link beyond which entries are refused rather than queued.
+constexpr std::size_t kEntryBacklogMax = 1500;
+
+CommandError error_of(CommandError::Code code, std::string field, std::string message) {
+    return {code, std::move(field), std::move(message), {}, {}};
+}
+
+std::optional<CommandError> check_name(const std::string& text, const char* field,
+                                       std::size_t bytes_max) {
+    if (text.size() > bytes_max) {
+        return error_of(CommandError::Code::TooLarge, field,
+                        "has " + std::to_string(text.size()) + " bytes; at most " +
+                            std::to_string(bytes_max) + " are allowed");
+    }
+    if (!is_name(text, bytes_max)) {
+        return error_of(CommandError::Code::InvalidParams, field,
+                        "must be 1 to " + std::to_string(bytes_max) +
+                            " bytes of UTF-8 without control characters");
+    }
+    return std::nullopt;
+}
+
+std::optional<CommandError> check_embedding(const EntryPut& entry) {
+    if (entry.space.empty() != entry.embedding.empty()) {
+        return entry.space.empty()
+                   ? error_of(CommandError::Code::InvalidParams, "space",
+                              "is required with an embedding: the name of its model")
+                   : error_of(CommandError::Code::InvalidParams, "embedding",
+                              "is required with a space");
+    }
+    if (entry.embedding.size() % 2 != 0 || entry.embedding.size() / 2 > limits::kDimensionMax) {
+        return error_of(CommandError::Code::InvalidParams, "embedding",
+                        "must have 1 to " + std::to_string(limits::kDimensionMax) + " values");
+    }
+    return entry.space.empty() ? std::nullopt
+                               : check_name(entry.space, "space", limits::kSpaceBytesMax);
+}
+
+/// Checks an entry and fills what is to be written of it.
+std::optional<CommandError> check_entry(const EntryPut& entry, RegistryData& data) {
+    if (auto error = check_name(entry.hash, "hash", limits::kHashBytesMax)) {
+        return error;
+    }
+    if (auto error = check_name(entry.type, "type", limits::kTypeBytesMax)) {
+        return error;
+    }
+    if (auto error = check_embedding(entry)) {
+        return error;
+    }
+    if (entry.ttl_ms > limits::kTtlMsMax) {
+        return error_of(CommandError::Code::InvalidParams, "ttl_ms",
+                        "must be at most " + std::to_string(limits::kTtlMsMax));
+    }
+    const auto metadata = parse_object(entry.metadata, "metadata", limits::kMetadataBytesMax);
+    if (!metadata) {
+        return metadata.error();
+    }
+    data.hash = entry.hash;
+    data.type = entry.type;
+    data.ttl_ms = entry.ttl_ms;
+    data.metadata = metadata->root().print();
+    data.space = entry.space;
+    data.dimension = static_cast<std::uint32_t>(entry.embedding.size() / 2);
+    return std::nullopt;
+}
+
+}  // namespace
+
+/// Sends a record just written on its way.
+void Node::Impl::publish(Now now, const HeldRecord& held) {
+    counters_.add(Counter::records_written);
+    push(now.monotonic, held, topology_.graph().hash(), NodeId());
+}
+
+tl::expected<RequestId, CommandError> Node::Impl::put_entries(Now now, const PutEntries& command) {
+    if (command.entries.empty() || command.entries.size() > limits::kEntriesPerPutMax) {
+        return tl::unexpected(
+            error_of(CommandError::Code::InvalidParams, "entries",
+                     "must be 1 to " + std::to_string(limits::kEntriesPerPutMax) + " entries"));
+    }
+    std::vector<RegistryData> all;
+    std::map<std::pair<std::string_view, std::string_view>, std::uint32_t> dimensions;
+    for (std::size_t i = 0; i < command.entries.size(); ++i) {
+        const EntryPut& entry = command.entries[i];
+        RegistryData& data = all.emplace_back();
+        auto error = check_entry(entry, data);
+        if (!error && data.dimension != 0) {
+            const auto held = store_.dimension(data.type, data.space);
+            const std::uint32_t expected =
+                held ? *held
+                     : dimensions.try_emplace({entry.type, entry.space}, data.dimension)
+                           .first->second;
+            if (expected != data.dimension) {
+                error = error_of(CommandError::Code::Dimension, "embedding",
+                                 "has " + std::to_string(data.dimension) + " values; those of type " +
+                                     data.type + " and space " + data.space + " have " +
+                                     std::to_string(expected));
+            }
+        }
+        if (error) {
+            error->index = i;
+            return tl::unexpected(*std::move(error));
+        }
+        data.owner = self_.node;
+        data.timestamp_ms = entry.timestamp_ms.value_or(now.wall.ms);
+    }
+    if (is_congested(kEntryBacklogMax)) {
+        return tl::unexpected(CommandError{CommandError::Code::Overloaded,
+                                           {},
+                                           "too many entries are on their way",
+                                           std::chrono::milliseconds(50),
+                                           {}});
+    }
+    const RequestId request = next_request();
+    std::vector<RecordPlace> places;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        const HeldRecord& held =
+            store_.write_entry(stamp(now), all[i], command.entries[i].embedding);
+        places.push_back({held.record.header.stream, held.record.header.counter});
+        publish(now, held);
+        tell_keyed(now.monotonic, held);
+    }
+    while (const HeldRecord* deleted =
+               store_.delete_own_surplus(stamp(now), config_.own_entries_max)) {
+        counters_.add(Counter::entries_over_quota);
+        publish(now, *deleted);
+        tell_keyed(now.monotonic, *deleted);
+    }
+    persist_soon(now.monotonic + config_.persist_interval);
+    const EntriesPut answer{request, all.size(), false};
+    if (command.is_durable) {
+        await_disk(now.monotonic, request, std::move(places), answer);
+    } else {
+        outputs_.push_back(answer);
+    }
+    return request;
+}
+
+tl::expected<RequestId, CommandError> Node::Impl::delete_entries(Now now,
+                                                                 const DeleteEntries& command) {
+    if (auto error = check_name(command.hash, "hash", limits::kHashBytesMax)) {
+        return tl::unexpected(*std::move(error));
+    }
+    std::vector<NodeId> owners;
+    for (const HeldRecord* held = store_.entry_from(command.hash, command.node);
+         held != nullptr && held->record.registry->hash == command.hash &&
+         (command.node.empty() || held->record.registry->owner == command.node);
+         held = store_.entry_after(command.hash, held->record.registry->owner)) {
+        owners.push_back(held->record.registry->owner);
+    }
+    for (const NodeId& owner : owners) {
+        RegistryData data;
+        data.hash = command.hash;
+        data.owner = owner;
+        data.is_deleted = true;
+        const HeldRecord& held = store_.write_entry(stamp(now), data, {});
+        publish(now, held);
+        tell_keyed(now.monotonic, held);
+    }
+    persist_soon(now.monotonic + config_.persist_interval);
+    const RequestId request = next_request();
+    outputs_.push_back(EntriesDeleted{request, owners.size()});
+    return request;
+}
+
+tl::expected<RequestId, CommandError> Node::Impl::update_shared(Now now,
+                                                                const UpdateShared& command) {
+    const auto patch = parse_object(command.patch, "patch", limits::kMessageJson.bytes_max);
+    if (!patch) {
+        return tl::unexpected(patch.error());
+    }
+    std::vector<SharedData> all;
+    const json::Value members = patch->root();
+    for (auto it = members.begin(); it != members.end(); ++it) {
+        const json::Value value = *it;
+        SharedData data;
+        data.key = it.key();
+        if (auto error = check_name(data.key, "patch", limits::kSharedKeyBytesMax)) {
+            error->message = "has a member whose name " + error->message;
+            return tl::unexpected(*std::move(error));
+        }
+        const HeldRecord* held = store_.shared(data.key);
+        data.is_deleted = value.is_null();
+        if (!data.is_deleted) {
+            const auto current = held == nullptr
+                                     ? std::nullopt
+                                     : json::Document::parse(held->record.shared->value,
+                                                             limits::kMessageJson);
+            data.value = json::merge_patch(current ? current->root() : json::Value(), value);
+        }
+        if (data.value.size() > limits::kPayloadBytesMax) {
+            return tl::unexpected(error_of(
+                CommandError::Code::TooLarge, "patch",
+                "would make " + data.key + " " + std::to_string(data.value.size()) +
+                    " bytes; at most " + std::to_string(limits::kPayloadBytesMax) +
+                    " are allowed"));
+        }
+        const bool is_change = held == nullptr ? !data.is_deleted
+                                               : data.is_deleted ||
+                                                     held->record.shared->value != data.value;
+        if (is_change) {
+            all.push_back(std::move(data));
+        }
+    }
+    for (const SharedData& data : all) {
+        const HeldRecord& held = store_.write_shared(stamp(now), data);
+        publish(now, held);
+        tell_keyed(now.monotonic, held);
+    }
+    persist_soon(now.monotonic + config_.persist_interval);
+    const RequestId request = next_request();
+    outputs_.push_back(SharedUpdated{request, all.size()});
+    return request;
+}
+
+/// Tells local subscribers of a registry or shared record that is new here.
+void Node::Impl::tell_keyed(TimePoint now, const HeldRecord& held) {
+    const Record& record = held.record;
+    if (const RegistryKey* entry = record.registry.get()) {
+        outputs_.push_back(RegistryEvent{entry->hash, entry->owner, entry->type, held.age_ms(now),
+                                         entry->is_deleted || held.is_stub, record.header.author});
+    } else if (const SharedData* member = record.shared.get()) {
+        outputs_.push_back(SharedEvent{
+            {member->key, member->value, record.header.author, held.age_ms(now)}});
+    }
+}
+
+/// The same of one that was found dead: deleted while this node was away.
+void Node::Impl::tell_dead(const Record& record, const NodeId& by) {
+    if (const RegistryKey* entry = record.registry.get()) {
+        outputs_.push_back(RegistryEvent{entry->hash, entry->owner, entry->type, 0, true, by});
+    } else if (record.shared) {
+        outputs_.push_back(SharedEvent{{record.shared->key, {}, by, 0}});
+    }
+}
+
+namespace {
+
+EntryView entry_view(TimePoint now, const HeldRecord& held, bool with_embedding) {
+    const RegistryData data = decode_registry(held.record);
+    EntryView view;
+    view.hash = data.hash;
+    view.node = data.owner;
+    view.type = data.type;
+    view.timestamp_ms = data.timestamp_ms;
+    view.age_ms = held.age_ms(now);
+    view.ttl_ms = data.ttl_ms;
+    view.space = data.space;
+    view.dimension = data.dimension;
+    view.metadata = data.metadata;
+    if (with_embedding) {
+        const Bytes body = record_body(held.record.bytes);
+        view.embedding.assign(body.begin(), body.end());
+    }
+    return view;
+}
+
+}  // namespace
+
+std::vector<EntryView> Node::Impl::entries(Now now, std::string_view hash) const {
+    std::vector<const HeldRecord*> found;
+    for (const HeldRecord* held = store_.entry_from(hash, NodeId());
+         held != nullptr && held->record.registry->hash == hash;
+         held = store_.entry_after(hash, held->record.registry->owner)) {
+        found.push_back(held);
+    }
+    std::sort(found.begin(), found.end(), [](const HeldRecord* a, const HeldRecord* b) {
+        return is_newer(a->record.header, b->record.header);
+    });
+    std::vector<EntryView> views;
+    for (const HeldRecord* held : found) {
+        views.push_back(entry_view(now.monotonic, *held, true));
+    }
+    return views;
+}
+
+EntryPage Node::Impl::list_entries(Now now, const EntryFilter& filter) const {
+    EntryPage page;
+    const HeldRecord* held =
+        filter.after_hash.empty() || filter.after_hash < filter.hash_prefix
+            ? store_.entry_from(filter.hash_prefix, NodeId())
+            : store_.entry_after(filter.after_hash, filter.after_node);
+    for (; held != nullptr && held->record.registry->hash.starts_with(filter.hash_prefix);
+         held = store_.entry_after(held->record.registry->hash, held->record.registry->owner)) {
+        const RegistryKey& entry = *held->record.registry;
+        const bool is_wanted =
+            (filter.type.empty() || entry.type == filter.type) &&
+            (filter.node.empty() || entry.owner == filter.node) &&
+            (!filter.age_ms_max || held->age_ms(now.monotonic) <= *filter.age_ms_max);
+        if (!is_wanted) {
+            continue;
+        }
+        if (page.entries.size() == filter.limit) {
+            page.is_last = false;
+            break;
+        }
+        page.entries.push_back(entry_view(now.monotonic, *held, filter.with_embedding));
+    }
+    return page;
+}
+
+std::optional<SharedView> Node::Impl::shared(Now now, std::string_view key) const {
+    const HeldRecord* held = store_.shared(key);
+    return held == nullptr
+               ? std::nullopt
+               : std::optional(SharedView{held->record.shared->key, held->record.shared->value,
+                                          held->record.header.author, held->age_ms(now.monotonic)});
+}
+
+std::vector<SharedView> Node::Impl::shared(Now now) const {
+    std::vector<SharedView> views;
+    for (const HeldRecord* held : store_.shared()) {
+        views.push_back({held->record.shared->key, held->record.shared->value,
+                         held->record.header.author, held->age_ms(now.monotonic)});
+    }
+    return views;
+}
+
+}  // namespace meshd

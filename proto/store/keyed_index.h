@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "proto/store/store.h"
+
+namespace meshd {
+
+/// Finds the one live record of each key: registry records by (hash, owner), shared ones by key;
+/// and tells which of them is next to expire or to be purged. It holds no records: its owner adds
+/// and removes them as it holds and drops them.
+class KeyedIndex {
+  public:
+    explicit KeyedIndex(Duration tombstone_time) : tombstone_time_(tombstone_time) {}
+
+    void add(const HeldRecord& held);
+    void remove(const HeldRecord& held);
+    /// The live record of the key of `record`; null where there is none.
+    const HeldRecord* find(const Record& record) const;
+    const HeldRecord* find_entry(std::string_view hash, const NodeId& owner) const;
+    const HeldRecord* find_shared(std::string_view key) const;
+    /// The first registry record at or after (hash, owner); null at the end. Tombstones and stubs
+    /// are among them.
+    const HeldRecord* entry_from(std::string_view hash, const NodeId& owner) const;
+    /// The one behind it.
+    const HeldRecord* entry_after(std::string_view hash, const NodeId& owner) const;
+    /// By key, tombstones among them.
+    std::vector<const HeldRecord*> all_shared() const;
+
+    /// Dimension of the embeddings of one type and space; nothing where there is none.
+    std::optional<std::uint32_t> dimension(const std::string& type, const std::string& space) const;
+    /// The oldest live entry by clock of an author; null where there are not more than `count`.
+    std::optional<RecordPlace> oldest_beyond(const NodeId& owner, std::size_t count) const;
+
+    /// A record whose time has come: an entry past its ttl whose body is to go, or a tombstone or
+    /// stub to purge.
+    std::optional<RecordPlace> due(TimePoint now) const;
+    std::optional<TimePoint> next_due() const;
+
+    std::size_t entries() const { return entries_; }
+    std::size_t shared() const { return shared_count_; }
+    std::size_t tombstones() const { return records() - entries_ - shared_count_; }
+    std::size_t records() const { return registry_.size() + shared_.size(); }
+
+  private:
+    struct ByEntry {
+        using is_transparent = void;
+        using Key = std::pair<std::string_view, const NodeId&>;
+        static Key key(const HeldRecord* held) {
+            return {held->record.registry->hash, held->record.registry->owner};
+        }
+        static Key key(const Key& key) { return key; }
+        template <class A, class B>
+        bool operator()(const A& a, const B& b) const {
+            return key(a) < key(b);
+        }
+    };
+    struct ByShared {
+        using is_transparent = void;
+        static std::string_view key(const HeldRecord* held) { return held->record.shared->key; }
+        static std::string_view key(std::string_view key) { return key; }
+        template <class A, class B>
+        bool operator()(const A& a, const B& b) const {
+            return key(a) < key(b);
+        }
+    };
+    struct Age {
+        HybridTime clock;
+        RecordPlace place;
+        friend auto operator<=>(const Age&, const Age&) = default;
+    };
+
+    std::optional<TimePoint> due_time(const HeldRecord& held) const;
+    void count(const HeldRecord& held, bool is_added);
+
+    Duration tombstone_time_;
+    std::set<const HeldRecord*, ByEntry> registry_;
+    std::set<const HeldRecord*, ByShared> shared_;
+    std::set<std::pair<TimePoint, RecordPlace>> due_;
+    std::map<NodeId, std::set<Age>> by_owner_;
+    /// Entries by type and space, then by dimension.
+    std::map<std::pair<std::string, std::string>, std::map<std::uint32_t, std::size_t>> dimensions_;
+    std::size_t entries_ = 0;
+    std::size_t shared_count_ = 0;
+};
+
+/// True for registry and shared records.
+bool is_keyed(const Record& record);
+/// True for a tombstone, and for a stub.
+bool is_dead(const HeldRecord& held);
+RecordPlace place_of(const HeldRecord& held);
+
+}  // namespace meshd

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <utility>
+
+#include "proto/store/store_impl.h"
+
+namespace meshd {
+namespace {
+
+/// Both rising and disjoint.
+bool contains(const std::vector<Interval>& intervals, std::uint64_t counter) {
+    const auto at = std::lower_bound(
+        intervals.begin(), intervals.end(), counter,
+        [](const Interval& interval, std::uint64_t value) { return interval.last < value; });
+    return at != intervals.end() && at->first <= counter;
+}
+
+/// Parts of `whole` that are in none of `taken`; both rising and disjoint.
+std::vector<Interval> without(const std::vector<Interval>& whole,
+                              const std::vector<Interval>& taken) {
+    std::vector<Interval> rest;
+    auto hole = taken.begin();
+    for (const Interval& interval : whole) {
+        std::uint64_t next = interval.first;
+        while (hole != taken.end() && hole->last < next) {
+            ++hole;
+        }
+        for (; hole != taken.end() && hole->first <= interval.last; ++hole) {
+            if (next < hole->first) {
+                rest.push_back({next, hole->first - 1});
+            }
+            next = hole->last + 1;
+            if (hole->last >= interval.last) {
+                break;
+            }
+        }
+        if (next <= interval.last) {
+            rest.push_back({next, interval.last});
+        }
+    }
+    return rest;
+}
+
+/// What is live elsewhere, and here covered without being held.
+std::vector<Interval> lost_of(const HeldStream& held, const std::vector<Interval>& live) {
+    std::vector<Interval> lost;
+    for (const Interval& part : held.covered.shared_with(live)) {
+        std::uint64_t next = part.first;
+        for (auto record = held.live.lower_bound(part.first);
+             record != held.live.end() && record->first <= part.last; ++record) {
+            if (next < record->first) {
+                lost.push_back({next, record->first - 1});
+            }
+            next = record->first + 1;
+        }
+        if (next <= part.last) {
+            lost.push_back({next, part.last});
+        }
+    }
+    return lost;
+}
+
+}  // namespace
+
+bool Store::Impl::is_covered_to(StreamId stream, std::uint64_t floor) const {
+    const HeldStream* held = streams.find(stream);
+    return floor == 0 || (held != nullptr && (held->floor >= floor ||
+                                              held->covered.contains(Interval{1, floor})));
+}
+
+bool Store::is_behind(const std::vector<StreamIntervals>& theirs) {
+    const bool lacks = std::any_of(theirs.begin(), theirs.end(), [&](const StreamIntervals& their) {
+        return their.floor && !impl_->is_own_current(their.stream) &&
+               !impl_->unheld.contains(their.stream) &&
+               !impl_->is_covered_to(their.stream, *their.floor);
+    });
+    if (lacks && impl_->index.records() == 0) {
+        adopt_floors(theirs);
+        return false;
+    }
+    return lacks;
+}
+
+bool Store::is_ahead_of(const std::vector<StreamIntervals>& theirs, std::uint32_t buckets) const {
+    std::map<StreamId, const StreamIntervals*> by_stream;
+    for (const StreamIntervals& their : theirs) {
+        by_stream.emplace(their.stream, &their);
+    }
+    for (const auto& [stream, held] : impl_->streams.all()) {
+        if (held.floor == 0 || (buckets >> digest_bucket(stream) & 1) == 0) {
+            continue;
+        }
+        const auto found = by_stream.find(stream);
+        if (found == by_stream.end()) {
+            return true;
+        }
+        IntervalSet covered;
+        for (const Interval& interval : found->second->intervals) {
+            covered.insert(interval);
+        }
+        if (found->second->floor.value_or(0) < held.floor &&
+            !covered.contains(Interval{1, held.floor})) {
+            return true;
+        }
+    }
+    return false;
+}
+
+std::vector<CensusStream> Store::census() const {
+    std::vector<CensusStream> census;
+    for (const auto& [stream, held] : impl_->streams.all()) {
+        if (!held.is_keyed) {
+            continue;
+        }
+        CensusStream& told = census.emplace_back();
+        told.covered = held.intervals(stream);
+        for (const auto& [counter, record] : held.live) {
+            // Held without being covered: it is nobody's business yet.
+            if (!held.covered.contains(counter)) {
+                continue;
+            }
+            if (!told.live.empty() && told.live.back().last + 1 == counter) {
+                told.live.back().last = counter;
+            } else {
+                told.live.push_back({counter, counter});
+            }
+        }
+    }
+    return census;
+}
+
+void Store::apply_census(const std::vector<CensusStream>& theirs, bool is_behind,
+                         std::vector<Record>& dead) {
+    for (const CensusStream& their : theirs) {
+        const StreamId stream = their.covered.stream;
+        const HeldStream* held = impl_->streams.find(stream);
+        if (impl_->unheld.contains(stream) ||
+            (held != nullptr && held->author != their.covered.author)) {
+            continue;
+        }
+        if (!is_behind) {
+            if (held != nullptr && !impl_->is_own_current(stream)) {
+                for (const Interval& lost : lost_of(*held, their.live)) {
+                    ++impl_->counts.found_lost;
+                    impl_->streams.uncover(stream, lost);
+                }
+            }
+            continue;
+        }
+        std::vector<const HeldRecord*> gone;
+        if (held != nullptr) {
+            for (const auto& [counter, record] : held->live) {
+                if (is_keyed(record.record) && contains(their.covered.intervals, counter) &&
+                    !contains(their.live, counter)) {
+                    gone.push_back(&record);
+                }
+            }
+        }
+        for (const HeldRecord* record : gone) {
+            ++impl_->counts.found_dead;
+            if (!is_dead(*record)) {
+                dead.push_back(*decode_record(record->record.bytes));
+            }
+            impl_->remove_keyed(*record);
+        }
+        if (impl_->is_own_current(stream) ||
+            !impl_->open_keyed(stream, their.covered.author)) {
+            continue;
+        }
+        // What is dead there is known here from now on, so that nobody else can bring it.
+        for (const Interval& part : without(their.covered.intervals, their.live)) {
+            impl_->streams.cover(stream, part);
+        }
+    }
+}
+
+void Store::adopt_floors(const std::vector<StreamIntervals>& theirs) {
+    for (const StreamIntervals& their : theirs) {
+        if (their.floor && *their.floor != 0 && !impl_->is_own_current(their.stream) &&
+            !impl_->unheld.contains(their.stream) &&
+            impl_->open_keyed(their.stream, their.author)) {
+            impl_->streams.raise_floor(their.stream, *their.floor);
+        }
+    }
+}
+
+}  // namespace meshd

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <utility>
+
+#include "proto/store/store_impl.h"
+
+namespace meshd {
+
+void Store::restore(TimePoint now, Restored restored) {
+    for (StoredStream& stored : restored.streams) {
+        const StreamIntervals& stream = stored.covered;
+        if (!impl_->open_durable(stream.stream, stream.author)) {
+            continue;
+        }
+        if (stream.floor) {
+            impl_->streams.set_keyed(stream.stream);
+            impl_->streams.raise_floor(stream.stream, *stream.floor);
+        }
+    }
+    std::set<RecordPlace> gone;
+    for (StoredRecord& stored : restored.records) {
+        const RecordPlace place{stored.stream, stored.counter};
+        std::optional<Record> record = decode_record(std::move(stored.bytes));
+        if (!record || RecordPlace{record->header.stream, record->header.counter} != place ||
+            stream_use(record->header.kind) != StreamUse::Durable) {
+            ++impl_->counts.unreadable;
+            gone.insert(place);
+            continue;
+        }
+        Impl::Arrival arrival{now, std::move(*record), place.counter - 1, {}};
+        arrival.provenance.age_ms = static_cast<std::uint64_t>(
+            std::max<std::int64_t>(0, restored.clock.life_ms - stored.born_ms));
+        arrival.arrival = stored.arrival;
+        arrival.is_restored = true;
+        const RecordHeader header = arrival.record.header;
+        const ApplyResult result = impl_->apply(std::move(arrival));
+        if (result.held == nullptr) {
+            gone.insert(place);
+        } else if (header.author == impl_->options.self && result.held->record.alert &&
+                   !result.held->record.alert->dedupe_key.empty()) {
+            impl_->own_dedupe.insert_or_assign(result.held->record.alert->dedupe_key, place);
+        }
+    }
+    // Coverage last: what is covered is not taken in.
+    for (const StoredStream& stored : restored.streams) {
+        const HeldStream* held = impl_->streams.find(stored.covered.stream);
+        if (held != nullptr && held->author == stored.covered.author) {
+            for (const Interval& interval : stored.covered.intervals) {
+                impl_->streams.cover(stored.covered.stream, interval);
+            }
+            impl_->bury_if_done(now, stored.covered.author, stored.covered.stream);
+        }
+    }
+    impl_->streams.unwritten() = {std::move(gone), {}};
+}
+
+Store::Changes Store::take_changes(TimePoint now, std::int64_t life_ms, std::size_t records_max) {
+    Changes changes;
+    Unwritten& unwritten = impl_->streams.unwritten();
+    std::vector<RecordPlace> deleted;
+    auto next = unwritten.records.begin();
+    while (next != unwritten.records.end() && changes.records.size() < records_max) {
+        if (const HeldRecord* held = impl_->streams.find(next->stream, next->counter)) {
+            changes.records.push_back(
+                {next->stream, next->counter, held->record.bytes,
+                 life_ms - static_cast<std::int64_t>(std::min(
+                               held->age_ms(now), std::uint64_t{limits::kCounterMax})),
+                 held->arrival});
+            next = unwritten.records.erase(next);
+        } else {
+            deleted.push_back(*next++);
+        }
+    }
+    if (next != unwritten.records.end()) {
+        return changes;  // what supersedes a deleted record may be among the rest
+    }
+    for (const RecordPlace& place : deleted) {
+        changes.records.push_back({place.stream, place.counter, {}, 0, 0});
+    }
+    unwritten.records.clear();
+    for (const StreamId stream : unwritten.streams) {
+        const HeldStream* held = impl_->streams.find(stream);
+        changes.streams.push_back(held == nullptr
+                                      ? StoredStream{{stream, {}, {}, {}}}
+                                      : StoredStream{held->intervals(stream)});
+    }
+    unwritten.streams.clear();
+    return changes;
+}
+
+bool Store::has_changes() const {
+    return changes() != 0;
+}
+
+std::size_t Store::changes() const {
+    const Unwritten& unwritten = impl_->streams.unwritten();
+    return unwritten.records.size() + unwritten.streams.size();
+}
+
+void Store::put_back(const Changes& changes) {
+    Unwritten& unwritten = impl_->streams.unwritten();
+    for (const StoredRecord& record : changes.records) {
+        unwritten.records.insert({record.stream, record.counter});
+    }
+    for (const StoredStream& stream : changes.streams) {
+        unwritten.streams.insert(stream.covered.stream);
+    }
+}
+
+void Store::all_changed() {
+    Unwritten& unwritten = impl_->streams.unwritten();
+    for (const auto& [stream, held] : impl_->streams.all()) {
+        if (held.use == StreamUse::Durable) {
+            unwritten.streams.insert(stream);
+            for (const auto& [counter, record] : held.live) {
+                unwritten.records.insert({stream, counter});
+            }
+        }
+    }
+}
+
+bool Store::is_taken(RecordPlace place) const {
+    return !impl_->streams.unwritten().records.contains(place);
+}
+
+void Store::add_power_off(TimePoint now, std::uint64_t ms) {
+    std::vector<RecordPlace> restored;
+    for (const auto& [stream, held] : impl_->streams.all()) {
+        for (const auto& [counter, record] : held.live) {
+            if (record.is_restored) {
+                restored.push_back({stream, counter});
+            }
+        }
+    }
+    for (const RecordPlace& place : restored) {
+        const HeldRecord& held = *impl_->streams.find(place.stream, place.counter);
+        const std::uint64_t age = held.age_ms(now) + ms;
+        AlertShelf* shelf = held.record.alert ? &impl_->shelf : nullptr;
+        KeyedIndex* index = is_keyed(held.record) ? &impl_->index : nullptr;
+        shelf != nullptr ? shelf->remove(held) : void();
+        index != nullptr ? index->remove(held) : void();
+        impl_->streams.set_age(place.stream, place.counter, age, now);
+        shelf != nullptr ? shelf->add(held) : void();
+        index != nullptr ? index->add(held) : void();
+    }
+}
+
+void Store::forget_path(RecordPlace place) {
+    if (impl_->streams.find(place.stream, place.counter) != nullptr) {
+        impl_->streams.forget_path(place.stream, place.counter);
+    }
+}
+
+}  // namespace meshd
