@@ -104,7 +104,7 @@ class Swarm {
             const auto expected = first->alerts();
             REQUIRE(alerts.size() == expected.size());
             for (std::size_t i = 0; i < alerts.size(); ++i) {
-                CHECK(*alerts[i]->record.bytes == *expected[i]->record.bytes);
+                CHECK(as_text(alerts[i]->record.bytes) == as_text(expected[i]->record.bytes));
             }
         }
     }
@@ -153,7 +153,7 @@ class Swarm {
 
   private:
     static Buffer bytes_of(const HeldRecord* held) {
-        return held == nullptr ? Buffer{} : held->record.bytes;
+        return held == nullptr ? Buffer{} : test::bytes_of(*held);
     }
 
     Now now_of(const Box& box) const { return now(ms_, box.skew_ms); }
@@ -181,7 +181,7 @@ class Swarm {
         }
         for (std::size_t to = 0; to < boxes_.size(); ++to) {
             if (to != from && prng_.below(10) < 7) {
-                in_flight_.push_back({to, held.covers_after, held.record.bytes});
+                in_flight_.push_back({to, held.covers_after, test::bytes_of(held)});
             }
         }
     }

@@ -317,7 +317,7 @@ TEST_CASE("forget: a node that writes again is back at once, with all it has") {
     author.write_state(now(0), {});
     pull_all(store, author, 0);
     store.forget(at(10), id("a"));
-    const Buffer node = *author.write_node(now(20), node_data()).record.bytes;
+    const Buffer node = bytes_of(author.write_node(now(20), node_data()));
     CHECK(give(store, node) == Applied::New);
     CHECK(store.missing(author.digest()).size() == 1);
     pull_all(store, author, 20);

@@ -17,6 +17,12 @@ StreamIntervals alerts_of(std::string_view author, std::uint64_t stream, Interva
     return {StreamId{stream}, id(author), {interval}};
 }
 
+Digest digest_of(std::vector<StreamIntervals> streams) {
+    Digest digest;
+    digest.streams = std::move(streams);
+    return digest;
+}
+
 /// A reconciler with the store it repairs, and hashes that always differ.
 struct Side {
     Store store = store_of("b");
@@ -61,7 +67,7 @@ struct Side {
             Requests requests = timeout(ms);
             if (!requests.asked.empty()) {
                 times.push_back(ms);
-                reconciler.on_digest(at(ms), requests.asked[0], digest);
+                reconciler.on_digest(at(ms), requests.asked[0], digest_of(digest));
             }
             for (const auto& pull : requests.pulls) {
                 delta(ms, pull.peer);
@@ -77,7 +83,7 @@ TEST_CASE("reconcile: a new link is asked at once, and its first digest compared
     Side side;
     side.reconciler.on_link_up(at(10), kPeer);
     CHECK(side.poll().asked == std::vector{kPeer});
-    side.reconciler.on_digest(at(20), kPeer, {alerts_of("a", 0x22, {1, 3})});
+    side.reconciler.on_digest(at(20), kPeer, digest_of({alerts_of("a", 0x22, {1, 3})}));
     CHECK(side.reconciler.next_deadline() == at(20));
     const auto pulls = side.timeout(20).pulls;
     REQUIRE(pulls.size() == 1);
@@ -88,9 +94,9 @@ TEST_CASE("reconcile: a new link is asked at once, and its first digest compared
 TEST_CASE("reconcile: later digests wait 250 ms for pushes under way, and parts of one add up") {
     Side side;
     side.link(0, kPeer);
-    side.reconciler.on_digest(at(100), kPeer, {alerts_of("a", 0x22, {1, 2})});
-    side.reconciler.on_digest(at(200), kPeer, {alerts_of("a", 0x24, {1, 1})});
-    side.reconciler.on_digest(at(210), kPeer, {alerts_of("a", 0x22, {1, 3})});
+    side.reconciler.on_digest(at(100), kPeer, digest_of({alerts_of("a", 0x22, {1, 2})}));
+    side.reconciler.on_digest(at(200), kPeer, digest_of({alerts_of("a", 0x24, {1, 1})}));
+    side.reconciler.on_digest(at(210), kPeer, digest_of({alerts_of("a", 0x22, {1, 3})}));
     CHECK(side.reconciler.next_deadline() == at(350));
     CHECK(side.timeout(349).pulls.empty());
     give(side.store, alert_bytes("a", 0x22, 1, 1));
@@ -139,14 +145,14 @@ TEST_CASE("reconcile: what is refused here is fetched ever more rarely, every 60
     // Something comes at last: from then on as usual.
     const std::int64_t ms = times.back() + 60'000;
     REQUIRE(side.timeout(ms).asked.size() == 1);
-    side.reconciler.on_digest(at(ms), kPeer, {alerts_of("a", 0x22, {1, 3})});
+    side.reconciler.on_digest(at(ms), kPeer, digest_of({alerts_of("a", 0x22, {1, 3})}));
     REQUIRE(side.timeout(ms + 250).pulls.size() == 1);
     for (std::uint64_t i = 1; i <= 3; ++i) {
         give(side.store, alert_bytes("a", 0x22, i, i));
     }
     side.delta(ms + 260, kPeer);
     CHECK(side.timeout(ms + 1260).asked.size() == 1);
-    side.reconciler.on_digest(at(ms + 1260), kPeer, {alerts_of("a", 0x22, {1, 4})});
+    side.reconciler.on_digest(at(ms + 1260), kPeer, digest_of({alerts_of("a", 0x22, {1, 4})}));
     CHECK(side.timeout(ms + 1510).pulls.size() == 1);
 }
 
@@ -154,9 +160,9 @@ TEST_CASE("reconcile: of one stream one pull is under way, whichever peer it wen
     Side side;
     side.link(0, kPeer);
     side.link(0, kOther);
-    side.reconciler.on_digest(at(100), kPeer, {alerts_of("a", 0x22, {1, 3})});
-    side.reconciler.on_digest(at(100), kOther,
-                              {alerts_of("a", 0x22, {1, 9}), alerts_of("a", 0x24, {1, 1})});
+    side.reconciler.on_digest(at(100), kPeer, digest_of({alerts_of("a", 0x22, {1, 3})}));
+    side.reconciler.on_digest(
+        at(100), kOther, digest_of({alerts_of("a", 0x22, {1, 9}), alerts_of("a", 0x24, {1, 1})}));
     const auto pulls = side.timeout(350).pulls;
     REQUIRE(pulls.size() == 2);
     CHECK(pulls[0].peer == kPeer);
@@ -165,14 +171,14 @@ TEST_CASE("reconcile: of one stream one pull is under way, whichever peer it wen
     // A link that goes down frees its streams for others.
     side.reconciler.on_link_down(kPeer);
     side.timeout(850);
-    side.reconciler.on_digest(at(900), kOther, {alerts_of("a", 0x22, {1, 9})});
+    side.reconciler.on_digest(at(900), kOther, digest_of({alerts_of("a", 0x22, {1, 9})}));
     CHECK(side.timeout(1150).pulls.size() == 1);
 }
 
 TEST_CASE("reconcile: a pull goes on after seven deltas, as long as they bring something") {
     Side side;
     side.link(0, kPeer);
-    side.reconciler.on_digest(at(100), kPeer, {alerts_of("a", 0x22, {1, 20})});
+    side.reconciler.on_digest(at(100), kPeer, digest_of({alerts_of("a", 0x22, {1, 20})}));
     REQUIRE(side.timeout(350).pulls.size() == 1);
     for (std::uint64_t i = 1; i <= Reconciler::kDeltasPerPull; ++i) {
         CHECK(side.poll().pulls.empty());
@@ -193,7 +199,7 @@ TEST_CASE("reconcile: a pull goes on after seven deltas, as long as they bring s
 TEST_CASE("reconcile: a pull without a delta for 500 ms is over, or goes on with what is left") {
     Side side;
     side.link(0, kPeer);
-    side.reconciler.on_digest(at(100), kPeer, {alerts_of("a", 0x22, {1, 3})});
+    side.reconciler.on_digest(at(100), kPeer, digest_of({alerts_of("a", 0x22, {1, 3})}));
     REQUIRE(side.timeout(350).pulls.size() == 1);
     give(side.store, alert_bytes("a", 0x22, 1, 1));
     side.delta(600, kPeer);
@@ -208,15 +214,15 @@ TEST_CASE("reconcile: a pull without a delta for 500 ms is over, or goes on with
 
 TEST_CASE("reconcile: a digest longer than any honest one, and one without a link, are ignored") {
     Side side;
-    side.reconciler.on_digest(at(0), kPeer, {alerts_of("a", 0x22, {1, 3})});
+    side.reconciler.on_digest(at(0), kPeer, digest_of({alerts_of("a", 0x22, {1, 3})}));
     CHECK_FALSE(side.reconciler.next_deadline().has_value());
     side.link(0, kPeer);
     std::vector<StreamIntervals> streams;
     for (std::uint64_t i = 0; i < limits::kStreamsMax; ++i) {
         streams.push_back(alerts_of("a", 0x1000 + i, {1, 1}));
     }
-    side.reconciler.on_digest(at(10), kPeer, streams);
-    side.reconciler.on_digest(at(20), kPeer, {alerts_of("a", 0x22, {1, 3})});
+    side.reconciler.on_digest(at(10), kPeer, digest_of(streams));
+    side.reconciler.on_digest(at(20), kPeer, digest_of({alerts_of("a", 0x22, {1, 3})}));
     for (const auto& pull : side.timeout(260).pulls) {
         CHECK(pull.pull.wants.at(0).stream == StreamId{0x1000});
         CHECK(encode_message(Message(pull.pull)).bytes.size() <= limits::kMessageBytesMax);

@@ -86,6 +86,15 @@ inline Buffer other_bytes(std::string_view kind, std::string_view author, std::u
                      std::string(body_bytes, 'x'));
 }
 
+inline Buffer bytes_of(const HeldRecord& held) {
+    const Bytes bytes = held.record.bytes;
+    return {bytes.begin(), bytes.end()};
+}
+/// The record as it is now: the store changes or frees its own.
+inline Record copy_of(const HeldRecord& held) {
+    return decode_record(held.record.bytes).value();
+}
+
 /// Applies a record that covers its own counter only.
 inline Applied give(Store& store, const Buffer& record, std::int64_t ms = 0,
                     const Provenance& provenance = {}) {
