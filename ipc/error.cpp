@@ -42,10 +42,18 @@ std::string_view error_name(ErrorCode code) {
             return "state_too_large";
         case ErrorCode::StateUnknown:
             return "state_unknown";
+        case ErrorCode::UnknownEntry:
+            return "unknown_entry";
+        case ErrorCode::EntryTooLarge:
+            return "entry_too_large";
+        case ErrorCode::DimensionMismatch:
+            return "dimension_mismatch";
         case ErrorCode::AlertTooLarge:
             return "alert_too_large";
         case ErrorCode::UnknownAlert:
             return "unknown_alert";
+        case ErrorCode::BackupFailed:
+            return "backup_failed";
         case ErrorCode::Overloaded:
             return "overloaded";
         case ErrorCode::NotPermitted:

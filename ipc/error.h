@@ -24,8 +24,12 @@ enum class ErrorCode : int {
     HasLeft = 101,
     StateTooLarge = 200,
     StateUnknown = 201,
+    UnknownEntry = 300,
+    EntryTooLarge = 301,
+    DimensionMismatch = 302,
     AlertTooLarge = 400,
     UnknownAlert = 401,
+    BackupFailed = 700,
     Overloaded = 900,
     NotPermitted = 901,
 };
@@ -34,8 +38,9 @@ inline constexpr std::array kErrorCodes = {
     ErrorCode::ParseError,    ErrorCode::InvalidRequest, ErrorCode::MethodNotFound,
     ErrorCode::InvalidParams, ErrorCode::InternalError,  ErrorCode::UnknownNode,
     ErrorCode::HasLeft,       ErrorCode::StateTooLarge,  ErrorCode::StateUnknown,
-    ErrorCode::AlertTooLarge, ErrorCode::UnknownAlert,   ErrorCode::Overloaded,
-    ErrorCode::NotPermitted,
+    ErrorCode::UnknownEntry,  ErrorCode::EntryTooLarge,  ErrorCode::DimensionMismatch,
+    ErrorCode::AlertTooLarge, ErrorCode::UnknownAlert,   ErrorCode::BackupFailed,
+    ErrorCode::Overloaded,    ErrorCode::NotPermitted,
 };
 
 /// "parse_error", "unknown_node", …

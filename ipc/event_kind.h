@@ -22,16 +22,22 @@ enum class EventKind : std::uint8_t {
     Alert,
     LinkUp,
     LinkDown,
+    RegistryPut,
+    RegistryDeleted,
+    SharedChanged,
     /// Events were lost. Goes to every subscription, whatever it asked for.
     Lagged,
 };
 
-inline constexpr std::array<std::string_view, 12> kEventKindNames = {
-    "node.joined",   "node.left",       "node.offline",  "node.unreachable",
-    "node.returned", "node.restarting", "node.conflict", "state.changed",
-    "alert",         "link.up",         "link.down",     "lagged",
+inline constexpr std::array<std::string_view, 15> kEventKindNames = {
+    "node.joined",      "node.left",      "node.offline",
+    "node.unreachable", "node.returned",  "node.restarting",
+    "node.conflict",    "state.changed",  "alert",
+    "link.up",          "link.down",      "registry.put",
+    "registry.deleted", "shared.changed", "lagged",
 };
-inline constexpr std::array<std::string_view, 3> kEventGroupNames = {"node", "state", "link"};
+inline constexpr std::array<std::string_view, 5> kEventGroupNames = {"node", "state", "link",
+                                                                     "registry", "shared"};
 
 inline std::string_view event_kind_name(EventKind kind) {
     return kEventKindNames[static_cast<std::size_t>(kind)];

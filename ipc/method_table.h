@@ -27,10 +27,16 @@ enum class MethodId : std::uint8_t {
     MeshLeave,
     AlertsRaise,
     AlertsList,
+    AlertsGet,
+    RegistryPut,
+    RegistryGet,
+    RegistryDelete,
+    RegistryList,
     StateGet,
     StateUpdate,
     EventsSubscribe,
     EventsUnsubscribe,
+    StoreBackup,
     RpcDiscover,
 };
 
@@ -42,7 +48,12 @@ enum class ParamType : std::uint8_t {
     NodeName,    ///< a string that is a node id
     Choice,      ///< one of `choices`
     EventKinds,  ///< array of names of kinds and groups, not empty
-    Cursor,      ///< decimal number as a string
+    Cursor,      ///< ipc::Cursor as text
+    Name,        ///< 1 to max bytes without control characters
+    Path,        ///< absolute, without a zero byte
+    Embedding,   ///< array of numbers, or an object with exactly one of f16 and f32 (a string)
+    Entries,     ///< array of min to max objects, each with `members`
+    EntryKey,    ///< "<node id>/<hash>"
 };
 
 struct Param {
@@ -55,6 +66,7 @@ struct Param {
     std::int64_t min = 0;
     std::int64_t max = 0;
     std::span<const std::string_view> choices = {};
+    std::span<const Param> members = {};  ///< of each element
 };
 
 /// A member of a result. `type` is a JSON Schema type; "integer|null" is one of several.
@@ -62,6 +74,7 @@ struct Field {
     std::string_view name;
     std::string_view type;
     std::string_view doc = {};
+    bool is_always_there = true;
 };
 
 struct Method {
@@ -74,13 +87,19 @@ struct Method {
     std::span<const ErrorCode> errors;
     /// First version that has it.
     std::string_view since;
+    /// Only for root, the daemon's own user and group meshd-admin; else NotPermitted.
+    bool is_for_admins = false;
 };
 
 /// Params a method may have; the table is checked against it.
-inline constexpr std::size_t kParamsMax = 8;
+inline constexpr std::size_t kParamsMax = 9;
 
 inline constexpr std::array<std::string_view, 4> kPriorityNames = {"low", "normal", "high",
                                                                    "critical"};
+/// Of an entry's type, as the core has it.
+inline constexpr std::int64_t kTypeBytesMax = 64;
+/// Whose state: one node's, or the one that all share.
+inline constexpr std::array<std::string_view, 2> kScopeNames = {"node", "mesh"};
 /// What a node may say of itself.
 inline constexpr std::array<std::string_view, 3> kActivityNames = {"ACTIVE", "IDLE", "PROCESSING"};
 

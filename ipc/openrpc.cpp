@@ -17,6 +17,30 @@ void write_enum(json::Writer& writer, const Names& names) {
     }
 }
 
+constexpr std::string_view kEmbeddingSchemas =
+    R"([{"type":"array","items":{"type":"number"}},)"
+    R"({"type":"object","properties":{"f16":{"type":"string","contentEncoding":"base64"}},)"
+    R"("required":["f16"],"additionalProperties":false},)"
+    R"({"type":"object","properties":{"f32":{"type":"string","contentEncoding":"base64"}},)"
+    R"("required":["f32"],"additionalProperties":false}])";
+
+void write_schema(json::Writer& writer, const Param& param);
+
+void write_members(json::Writer& writer, std::span<const Param> members) {
+    writer.begin_object().member("type", "object").key("properties").begin_object();
+    for (const Param& member : members) {
+        writer.key(member.name);
+        write_schema(writer, member);
+    }
+    writer.end_object().key("required").begin_array();
+    for (const Param& member : members) {
+        if (member.is_required) {
+            writer.string(member.name);
+        }
+    }
+    writer.end_array().member("additionalProperties", false).end_object();
+}
+
 void write_schema(json::Writer& writer, const Param& param) {
     writer.begin_object();
     switch (param.type) {
@@ -53,7 +77,26 @@ void write_schema(json::Writer& writer, const Param& param) {
             writer.end_array().end_object();
             break;
         case ParamType::Cursor:
-            writer.member("type", "string").member("pattern", "^[0-9]+$");
+            writer.member("type", "string").member("pattern", "^[0-9a-f]{16}\\.[0-9]+\\.[0-9]+$");
+            break;
+        case ParamType::Name:
+            writer.member("type", "string").member("minLength", 1).member("maxLength", param.max);
+            break;
+        case ParamType::Path:
+            writer.member("type", "string").member("pattern", "^/");
+            break;
+        case ParamType::Embedding:
+            writer.member_raw("oneOf", kEmbeddingSchemas);
+            break;
+        case ParamType::Entries:
+            writer.member("type", "array")
+                .member("minItems", param.min)
+                .member("maxItems", param.max)
+                .key("items");
+            write_members(writer, param.members);
+            break;
+        case ParamType::EntryKey:
+            writer.member("type", "string").member("pattern", "^[A-Za-z0-9._-]+/");
             break;
     }
     if (!param.default_json.empty()) {
@@ -101,7 +144,9 @@ void write_result(json::Writer& writer, const Method& method) {
     }
     writer.end_object().key("required").begin_array();
     for (const Field& field : method.result) {
-        writer.string(field.name);
+        if (field.is_always_there) {
+            writer.string(field.name);
+        }
     }
     writer.end_array().end_object().end_object();
 }
@@ -120,7 +165,11 @@ void write_method(json::Writer& writer, const Method& method) {
             .member("message", error_name(code))
             .end_object();
     }
-    writer.end_array().member("x-since", method.since).end_object();
+    writer.end_array().member("x-since", method.since);
+    if (method.is_for_admins) {
+        writer.member("x-for-admins", true);
+    }
+    writer.end_object();
 }
 
 }  // namespace

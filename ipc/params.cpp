@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ipc/suggest.h"
@@ -34,6 +35,37 @@ bool are_event_kinds(const json::Value& value) {
     return true;
 }
 
+/// What the core takes as a name: JSON strings are well-formed UTF-8 already.
+bool is_name(std::string_view text, std::int64_t bytes_max) {
+    if (text.empty() || text.size() > static_cast<std::size_t>(bytes_max)) {
+        return false;
+    }
+    // C0, DEL, and C1, which is C2 80 to C2 9F.
+    unsigned char previous = 0;
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte < 0x20 || byte == 0x7F || (previous == 0xC2 && byte < 0xA0)) {
+            return false;
+        }
+        previous = byte;
+    }
+    return true;
+}
+
+bool is_embedding(const json::Value& value) {
+    return value.is_array() ||
+           (value.size() == 1 && (value["f16"].is_string() || value["f32"].is_string()));
+}
+
+bool are_entries(const Param& param, const json::Value& value) {
+    return value.is_array() && value.size() >= static_cast<std::size_t>(param.min) &&
+           value.size() <= static_cast<std::size_t>(param.max);
+}
+
+std::string element_path(const Param& param, std::size_t index) {
+    return std::string(param.name) + "[" + std::to_string(index) + "]";
+}
+
 bool is_valid(const Param& param, const json::Value& value) {
     const auto text = value.as_string();
     switch (param.type) {
@@ -55,14 +87,24 @@ bool is_valid(const Param& param, const json::Value& value) {
             return are_event_kinds(value);
         case ParamType::Cursor:
             return text && parse_cursor(*text);
+        case ParamType::Name:
+            return text && is_name(*text, param.max);
+        case ParamType::Path:
+            return text && text->starts_with('/') && text->find('\0') == std::string_view::npos;
+        case ParamType::Embedding:
+            return is_embedding(value);
+        case ParamType::Entries:
+            return are_entries(param, value);
+        case ParamType::EntryKey:
+            return text && parse_entry_key(*text);
     }
     return false;
 }
 
-Error unknown_param(const Method& method, std::string_view name) {
+Error unknown_param(std::span<const Param> row, std::string_view name, std::string_view owner) {
     std::vector<std::string_view> names;
     std::string expected;
-    for (const Param& param : method.params) {
+    for (const Param& param : row) {
         names.push_back(param.name);
         expected += expected.empty() ? "" : ", ";
         expected += param.name;
@@ -73,7 +115,7 @@ Error unknown_param(const Method& method, std::string_view name) {
     if (error.field.size() < name.size() && !json::is_utf8(error.field)) {
         error.field.clear();  // cut inside a character
     }
-    error.message = std::string(method.name) + " has no such param";
+    error.message = std::string(owner) + " has no such param";
     error.expected = names.empty() ? "no params" : expected;
     error.did_you_mean = did_you_mean(name, names);
     return error;
@@ -82,47 +124,87 @@ Error unknown_param(const Method& method, std::string_view name) {
 }  // namespace
 
 tl::expected<Params, Error> Params::check(const Method& method, const json::Value& params) {
-    Params checked(method);
-    if (params.is_array() && params.size() > method.params.size()) {
+    if (!params.is_array()) {
+        return check_object(method.params, params, method.name);
+    }
+    if (params.size() > method.params.size()) {
         return tl::unexpected(invalid_param(
             "params", params,
             "an array of at most " + std::to_string(method.params.size()) + " values"));
     }
+    Params checked(method.params);
     std::size_t position = 0;
-    for (auto it = params.begin(); it != params.end(); ++it, ++position) {
-        std::size_t index = position;
-        if (params.is_object()) {
-            const auto found =
-                std::find_if(method.params.begin(), method.params.end(),
-                             [&](const Param& param) { return param.name == it.key(); });
-            if (found == method.params.end()) {
-                return tl::unexpected(unknown_param(method, it.key()));
-            }
-            index = static_cast<std::size_t>(found - method.params.begin());
+    for (const json::Value value : params) {
+        checked.values_[position++] = value.is_null() ? json::Value() : value;
+    }
+    if (auto error = checked.check_values()) {
+        return tl::unexpected(std::move(*error));
+    }
+    return checked;
+}
+
+tl::expected<Params, Error> Params::check_object(std::span<const Param> row,
+                                                 const json::Value& object,
+                                                 std::string_view owner) {
+    Params checked(row);
+    for (auto it = object.begin(); it != object.end(); ++it) {
+        const auto found = std::find_if(row.begin(), row.end(),
+                                        [&](const Param& param) { return param.name == it.key(); });
+        if (found == row.end()) {
+            return tl::unexpected(unknown_param(row, it.key(), owner));
         }
         if (!(*it).is_null()) {
-            checked.values_[index] = *it;
+            checked.values_[static_cast<std::size_t>(found - row.begin())] = *it;
         }
     }
-    for (std::size_t i = 0; i < method.params.size(); ++i) {
-        const Param& param = method.params[i];
-        const json::Value value = checked.values_[i];
+    if (auto error = checked.check_values()) {
+        return tl::unexpected(std::move(*error));
+    }
+    return checked;
+}
+
+std::optional<Error> Params::check_values() const {
+    for (std::size_t i = 0; i < row_.size(); ++i) {
+        const Param& param = row_[i];
+        const json::Value value = values_[i];
         if (value.exists() ? !is_valid(param, value) : param.is_required) {
             Error error = invalid_param(param.name, value, describe_type(param));
             if (!value.exists()) {
                 error.message = std::string(param.name) + " is required";
             }
-            return tl::unexpected(std::move(error));
+            return error;
+        }
+        if (param.type != ParamType::Entries || !value.exists()) {
+            continue;
+        }
+        std::size_t at = 0;
+        for (const json::Value element : value) {
+            if (!element.is_object()) {
+                return invalid_param(element_path(param, at), element, "object");
+            }
+            if (auto checked = check_object(param.members, element, param.name); !checked) {
+                Error error = std::move(checked.error());
+                error.message = element_path(param, at) + ": " + error.message;
+                error.field = element_path(param, at) + "." + error.field;
+                return error;
+            }
+            ++at;
         }
     }
-    return checked;
+    return std::nullopt;
+}
+
+Params Params::element(const Param& param, const json::Value& element) {
+    auto checked = check_object(param.members, element, param.name);
+    MESHD_ASSERT(checked);
+    return std::move(*checked);
 }
 
 std::size_t Params::index(std::string_view name) const {
-    const auto found = std::find_if(method_->params.begin(), method_->params.end(),
+    const auto found = std::find_if(row_.begin(), row_.end(),
                                     [&](const Param& param) { return param.name == name; });
-    MESHD_ASSERT(found != method_->params.end());
-    return static_cast<std::size_t>(found - method_->params.begin());
+    MESHD_ASSERT(found != row_.end());
+    return static_cast<std::size_t>(found - row_.begin());
 }
 
 bool Params::has(std::string_view name) const {
@@ -135,14 +217,14 @@ json::Value Params::value(std::string_view name) const {
 
 bool Params::boolean(std::string_view name) const {
     const auto given = value(name).as_bool();
-    return given ? *given : method_->params[index(name)].default_json == "true";
+    return given ? *given : row_[index(name)].default_json == "true";
 }
 
 std::int64_t Params::integer(std::string_view name) const {
     if (const auto given = value(name).as_int()) {
         return *given;
     }
-    const std::string_view text = method_->params[index(name)].default_json;
+    const std::string_view text = row_[index(name)].default_json;
     std::int64_t number = 0;
     const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
     MESHD_ASSERT(parsed.ec == std::errc() && !text.empty());
@@ -159,7 +241,7 @@ std::optional<NodeId> Params::node_id(std::string_view name) const {
 }
 
 std::optional<std::size_t> Params::choice(std::string_view name) const {
-    const Param& param = method_->params[index(name)];
+    const Param& param = row_[index(name)];
     if (const auto given = value(name).as_string()) {
         return find_choice(param, *given);
     }
@@ -178,18 +260,19 @@ EventKinds Params::event_kinds(std::string_view name) const {
     return kinds;
 }
 
-std::optional<std::uint64_t> Params::cursor(std::string_view name) const {
+std::optional<Cursor> Params::cursor(std::string_view name) const {
     const auto text = value(name).as_string();
     return text ? parse_cursor(*text) : std::nullopt;
 }
 
-std::optional<std::uint64_t> parse_cursor(std::string_view text) {
-    std::uint64_t number = 0;
-    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size()) {
+std::optional<EntryKey> parse_entry_key(std::string_view text) {
+    // A node id holds no slash, a hash may.
+    const std::size_t slash = text.find('/');
+    if (slash == std::string_view::npos || slash + 1 == text.size()) {
         return std::nullopt;
     }
-    return number;
+    const auto node = NodeId::parse(text.substr(0, slash));
+    return node ? std::optional(EntryKey{*node, text.substr(slash + 1)}) : std::nullopt;
 }
 
 }  // namespace meshd::ipc

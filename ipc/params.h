@@ -4,9 +4,11 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <tl/expected.hpp>
 
+#include "ipc/cursor.h"
 #include "ipc/error.h"
 #include "ipc/event_kind.h"
 #include "ipc/method_table.h"
@@ -18,11 +20,16 @@ namespace meshd::ipc {
 /// The params of one call, checked against the method's row as a whole before anything happens,
 /// with the row's defaults. Getters are for params of their type and abort on a name that is not in
 /// the row: that is our bug, not the caller's. Valid as long as the request's document.
+///
+/// Of an embedding only the outer shape is checked: what its numbers are worth is the handler's to
+/// say, who reads them once.
 class Params {
   public:
     /// `params`: absent, an object, or an array in the order of the row; a null counts as not
     /// given.
     static tl::expected<Params, Error> check(const Method& method, const json::Value& params);
+    /// An element of a param of type Entries, which passed check() as part of it.
+    static Params element(const Param& param, const json::Value& element);
 
     /// Given by the caller.
     bool has(std::string_view name) const;
@@ -38,16 +45,24 @@ class Params {
     std::optional<std::size_t> choice(std::string_view name) const;
     /// All where not given.
     EventKinds event_kinds(std::string_view name) const;
-    std::optional<std::uint64_t> cursor(std::string_view name) const;
+    std::optional<Cursor> cursor(std::string_view name) const;
 
   private:
-    explicit Params(const Method& method) : method_(&method) {}
+    explicit Params(std::span<const Param> row) : row_(row) {}
+    static tl::expected<Params, Error> check_object(std::span<const Param> row,
+                                                    const json::Value& object,
+                                                    std::string_view owner);
+    std::optional<Error> check_values() const;
     std::size_t index(std::string_view name) const;
-    const Method* method_;
+    std::span<const Param> row_;
     std::array<json::Value, kParamsMax> values_{};
 };
 
-/// A cursor's text as a number; nothing on anything but 1 to 20 decimal digits below 2^64.
-std::optional<std::uint64_t> parse_cursor(std::string_view text);
+/// Names one sighting in the registry: "<node id>/<hash>".
+struct EntryKey {
+    NodeId node;
+    std::string_view hash;
+};
+std::optional<EntryKey> parse_entry_key(std::string_view text);
 
 }  // namespace meshd::ipc

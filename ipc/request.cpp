@@ -7,7 +7,9 @@ namespace meshd::ipc {
 
 namespace {
 
-constexpr json::Limits kRequestJson{kRequestBytesMax, kRequestDepthMax, std::size_t{1} << 18};
+/// As many values as a line of nothing but digits and commas has: a batch of embeddings is one.
+constexpr std::size_t kRequestValuesMax = kRequestBytesMax / 2 + 1;
+constexpr json::Limits kRequestJson{kRequestBytesMax, kRequestDepthMax, kRequestValuesMax};
 
 tl::unexpected<Refusal> refuse(std::string id, ErrorCode code, std::string message) {
     Refusal refusal;

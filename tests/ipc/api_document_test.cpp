@@ -2,6 +2,7 @@
 // The page that clients are written against says exactly what the method table says.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <map>
 #include <set>
@@ -143,8 +144,9 @@ TEST_CASE("method table: names are unique, defaults are valid and found again") 
                 "{\"" + std::string(param.name) + "\":" + std::string(param.default_json);
             for (const Param& other : method.params) {
                 if (other.is_required) {
-                    REQUIRE(other.type == ParamType::Object);
-                    params += ",\"" + std::string(other.name) + "\":{}";
+                    REQUIRE((other.type == ParamType::Object || other.type == ParamType::Name));
+                    params += ",\"" + std::string(other.name) +
+                              (other.type == ParamType::Object ? "\":{}" : "\":\"x\"");
                 }
             }
             const auto document = json::Document::parse(params + "}", json::Limits{});
@@ -156,6 +158,33 @@ TEST_CASE("method table: names are unique, defaults are valid and found again") 
     CHECK(nearest_method("mesh.statu") == "mesh.status");
     CHECK(nearest_method("alert.raise") == "alerts.raise");
     CHECK(nearest_method("wrong").empty());
+}
+
+TEST_CASE("method table: what is for admins says so in its errors, and nothing else does") {
+    for (const Method& method : methods()) {
+        CAPTURE(method.name);
+        const bool says_so = std::find(method.errors.begin(), method.errors.end(),
+                                       ErrorCode::NotPermitted) != method.errors.end();
+        CHECK(says_so == method.is_for_admins);
+    }
+}
+
+TEST_CASE("OpenRPC: the members of an entry are described where entries are") {
+    const auto document = json::Document::parse(print_openrpc("1.2.3"), json::Limits{});
+    REQUIRE(document);
+    for (const json::Value method : document->root()["methods"]) {
+        if (method["name"].as_string() != "registry.put") {
+            continue;
+        }
+        json::Value entries;
+        for (const json::Value param : method["params"]) {
+            entries = param["name"].as_string() == "entries" ? param["schema"] : entries;
+        }
+        CHECK(entries["maxItems"].as_int() == 1000);
+        CHECK(entries["items"]["properties"]["hash"]["maxLength"].as_int() == 128);
+        CHECK(entries["items"]["properties"]["embedding"]["oneOf"].size() == 3);
+        CHECK(entries["items"]["required"].print() == R"(["hash","type"])");
+    }
 }
 
 TEST_CASE("OpenRPC: the document has each method with its params, schemas and errors") {
@@ -172,8 +201,9 @@ TEST_CASE("OpenRPC: the document has each method with its params, schemas and er
         CHECK(method["params"].size() == row.params.size());
         CHECK(method["errors"].size() == row.errors.size());
         CHECK(method["result"]["schema"]["properties"].size() == row.result.size());
+        CHECK(method["x-for-admins"].exists() == row.is_for_admins);
         for (const json::Value param : method["params"]) {
-            CHECK(param["schema"]["type"].is_string());
+            CHECK((param["schema"]["type"].is_string() || param["schema"]["oneOf"].is_array()));
             CHECK(param["required"].as_bool());
         }
     }

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Params, results and errors of the methods about the mesh and the node itself, for the method
+/// table alone.
+#pragma once
+
+#include "ipc/method_table.h"
+
+namespace meshd::ipc::rows {
+
+using enum ErrorCode;
+
+inline constexpr Field kStatusResult[] = {
+    {"node_id", "string"},
+    {"instance", "string", "one installation"},
+    {"start", "string", "one process start"},
+    {"version", "string"},
+    {"mesh", "string", "name of the mesh"},
+    {"activity", "string"},
+    {"uptime_s", "integer"},
+    {"security", "string"},
+    {"peers", "integer", "links"},
+    {"nodes_alive", "integer", "itself included"},
+    {"nodes_known", "integer", "itself included"},
+    {"left", "boolean", "after mesh.leave"},
+    {"store", "object", "what the replicated store holds"},
+    {"warnings", "array"},
+};
+inline constexpr Field kStatsResult[] = {
+    {"node_id", "string"},
+    {"is_running", "boolean", "false after mesh.leave"},
+    {"alive_peers", "integer", "other nodes alive"},
+    {"total_peers", "integer", "other nodes known"},
+    {"messages_sent", "integer"},
+    {"messages_received", "integer"},
+    {"messages_routed", "integer"},
+    {"peers_discovered", "integer"},
+    {"heartbeats_sent", "integer"},
+    {"alerts_sent", "integer"},
+    {"datagrams_sent", "integer"},
+    {"datagrams_received", "integer"},
+    {"bytes_sent", "integer"},
+    {"bytes_received", "integer"},
+    {"counters", "object", "all others by name"},
+    {"drops", "object", "what was dropped, by reason"},
+};
+
+inline constexpr Param kNodesParams[] = {
+    {.name = "state",
+     .type = ParamType::Boolean,
+     .doc = "with each node's state document",
+     .default_json = "false"},
+};
+inline constexpr Field kNodesResult[] = {{"nodes", "array", "all known nodes, by node id"}};
+inline constexpr ErrorCode kNodesErrors[] = {Overloaded};
+
+inline constexpr Param kNodeParams[] = {
+    {.name = "node_id", .type = ParamType::NodeName, .doc = "which", .is_required = true},
+};
+inline constexpr Field kNodeResult[] = {
+    {"node_id", "string"},
+    {"status", "string", "alive, unreachable, offline or left"},
+    {"because", "string|null", "the node whose loss cut it off"},
+    {"activity", "string"},
+    {"hops", "integer|null", "0 is the node itself"},
+    {"rtt_ms", "number|null", "peers only"},
+    {"address", "string|null"},
+    {"last_seen_ms", "integer", "since its last sign of life"},
+    {"restarting", "boolean", "left, and said it would be back"},
+    {"version", "string"},
+    {"instance", "string"},
+    {"addresses", "array", "as it announced them"},
+    {"links", "array", "node ids, as it claims them"},
+    {"state", "object|null"},
+};
+inline constexpr ErrorCode kNodeErrors[] = {UnknownNode};
+
+inline constexpr Field kPeersResult[] = {{"peers", "array", "the links of this node"}};
+inline constexpr Field kRoutesResult[] = {{"routes", "array", "by destination"}};
+inline constexpr Field kTopologyResult[] = {
+    {"nodes", "array", "node_id and status"},
+    {"links", "array", "a, b and cost of links that both ends confirm"},
+};
+inline constexpr Field kDiscoverResult[] = {{"discovering", "boolean", "true"}};
+inline constexpr ErrorCode kDiscoverErrors[] = {HasLeft};
+
+inline constexpr Param kLeaveParams[] = {
+    {.name = "restarting",
+     .type = ParamType::Boolean,
+     .doc = "announces that the node will be back, so that nobody is alarmed",
+     .default_json = "false"},
+};
+inline constexpr Field kLeaveResult[] = {{"left", "boolean", "true"}};
+inline constexpr ErrorCode kLeaveErrors[] = {HasLeft, NotPermitted};
+
+inline constexpr Param kBackupParams[] = {
+    {.name = "path",
+     .type = ParamType::Path,
+     .doc = "file to write, which must not exist yet; in the state directory where not given"},
+};
+inline constexpr Field kBackupResult[] = {
+    {"path", "string", "the file written"},
+    {"bytes", "integer", "its size"},
+    {"records", "integer", "in it"},
+};
+inline constexpr ErrorCode kBackupErrors[] = {BackupFailed, Overloaded, NotPermitted};
+
+}  // namespace meshd::ipc::rows
