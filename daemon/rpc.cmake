@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # The local API without sockets: handlers, waiting calls, events.
 add_library(meshd_rpc STATIC
+    rpc_event_ring.cpp
     rpc_events.cpp
     rpc_methods.cpp
+    rpc_methods_store.cpp
     rpc_print.cpp
+    rpc_print_store.cpp
+    rpc_registry.cpp
     rpc_service.cpp)
 target_link_libraries(meshd_rpc PUBLIC meshd_options meshd_ipc meshd_proto)

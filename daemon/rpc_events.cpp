@@ -2,6 +2,7 @@
 #include "daemon/rpc_events.h"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "daemon/rpc_print.h"
@@ -11,19 +12,21 @@ namespace meshd {
 
 namespace {
 
-/// Fixed part of an event in memory, roughly.
-constexpr std::size_t kEventBytes = 256;
+/// Alerts taken from the store at once: at the largest, 4 MiB, as much as a client's queue takes.
+constexpr std::size_t kStoreAlertsMax = 64;
+/// Bits of an alert's place below the number of the process start.
+constexpr unsigned kRunShift = 40;
 
 /// The notification's line around `data`.
-std::string print_event(std::uint64_t subscription, ipc::EventKind kind, std::uint64_t cursor,
+std::string print_event(std::uint64_t subscription, ipc::EventKind kind, const ipc::Cursor& cursor,
                         std::int64_t timestamp_ms, std::string_view data) {
     std::string params;
-    params.reserve(data.size() + 128);
+    params.reserve(data.size() + 192);
     json::Writer(params)
         .begin_object()
         .member("subscription", std::to_string(subscription))
         .member("kind", ipc::event_kind_name(kind))
-        .member("cursor", std::to_string(cursor))
+        .member("cursor", ipc::print_cursor(cursor))
         .member("timestamp_ms", timestamp_ms)
         .member_raw("data", data)
         .end_object();
@@ -31,54 +34,60 @@ std::string print_event(std::uint64_t subscription, ipc::EventKind kind, std::ui
 }
 
 std::string print_alert_data(const AlertView& alert, Duration since, bool is_replayed) {
-    AlertView aged = alert;
-    aged.age_ms += static_cast<std::uint64_t>(std::max<std::int64_t>(0, to_ms(since)));
     std::string text;
     json::Writer writer(text);
     writer.begin_object();
-    write_alert(writer, aged);
+    write_alert(writer, alert, static_cast<std::uint64_t>(std::max<std::int64_t>(0, to_ms(since))));
     writer.member("replayed", is_replayed).end_object();
     return text;
 }
 
-}  // namespace
-
-std::size_t Event::bytes() const {
-    if (const auto* text = std::get_if<std::string>(&data)) {
-        return kEventBytes + text->size();
-    }
-    const AlertView& alert = std::get<AlertView>(data);
-    return kEventBytes + alert.alert.size() + alert.path.size() * (NodeId::kLengthMax + 1);
+bool is_registry_event(ipc::EventKind kind) {
+    return kind == ipc::EventKind::RegistryPut || kind == ipc::EventKind::RegistryDeleted;
 }
 
-const Event& EventRing::push(Event event) {
-    event.cursor = ++newest_;
-    bytes_ += event.bytes();
-    events_.push_back(std::move(event));
-    // One event always stays, so that what was just published can be told from here.
-    while (events_.size() > kEventsMax || (bytes_ > kBytesMax && events_.size() > 1)) {
-        bytes_ -= events_.front().bytes();
-        events_.pop_front();
-    }
-    return events_.back();
+}  // namespace
+
+bool EventFilter::passes(const AlertView& alert) const {
+    return kinds.has(ipc::EventKind::Alert) && alert.priority >= priority;
 }
 
 bool EventFilter::passes(const Event& event) const {
     if (!kinds.has(event.kind)) {
         return false;
     }
-    const auto* alert = std::get_if<AlertView>(&event.data);
-    return alert == nullptr || (alert->priority >= priority && (!event.is_late || wants_past()));
+    if (const auto* alert = std::get_if<AlertView>(&event.data)) {
+        return passes(*alert) && (!event.is_late || wants_past());
+    }
+    return entry_type.empty() || event.entry_type.empty() || !is_registry_event(event.kind) ||
+           event.entry_type == entry_type;
 }
 
-EventRing& EventFeed::ring(Now now) {
+bool EventFilter::wants_more_than_alerts() const {
+    for (std::size_t i = 0; i < ipc::kEventKindNames.size(); ++i) {
+        const auto kind = static_cast<ipc::EventKind>(i);
+        if (kinds.has(kind) && kind != ipc::EventKind::Alert && kind != ipc::EventKind::Lagged) {
+            return true;
+        }
+    }
+    return false;
+}
+
+EventRing& EventFeed::ring() {
     if (!ring_) {
-        ring_.emplace(static_cast<std::uint64_t>(std::max<std::int64_t>(0, now.wall.ms)));
+        std::tie(start_, run_) = callbacks_.identity();
+        // Below the first alert of this start, and above all of those before.
+        ring_.emplace((std::uint64_t{run_} << kRunShift) - 1);
     }
     return *ring_;
 }
 
-tl::expected<EventFeed::Subscribed, ipc::Error> EventFeed::subscribe(ClientId client, Now now,
+ipc::Cursor EventFeed::cursor_at(std::uint64_t number) {
+    const EventRing& events = ring();
+    return {start_, number, events.arrival_at(number)};
+}
+
+tl::expected<EventFeed::Subscribed, ipc::Error> EventFeed::subscribe(ClientId client,
                                                                      EventFilter filter) {
     const auto existing = subscriptions_.find(client);
     if (existing != subscriptions_.end() && existing->second.size() >= kSubscriptionsPerClientMax) {
@@ -88,24 +97,45 @@ tl::expected<EventFeed::Subscribed, ipc::Error> EventFeed::subscribe(ClientId cl
                         " subscriptions on one connection";
         return tl::unexpected(std::move(error));
     }
-    const EventRing& events = ring(now);
+    const EventRing& events = ring();
     Subscription subscription;
-    subscription.filter = filter;
-    subscription.began = subscription.seen = events.newest();
-    if (filter.since) {
-        // Numbers of another process start say nothing about what was missed in between.
-        const bool is_ours = *filter.since >= events.base() && *filter.since <= events.newest();
-        subscription.lost_unknown = !is_ours;
-        subscription.seen = *filter.since;
-        subscription.next = is_ours ? *filter.since + 1 : events.oldest();
-        subscription.lost_to = *subscription.next - 1;
-    } else if (filter.replay) {
-        subscription.seen = events.oldest() - 1;
+    subscription.filter = std::move(filter);
+    subscription.began = events.newest();
+    if (subscription.filter.since) {
+        start_since(subscription, *subscription.filter.since);
+    } else if (subscription.filter.replay) {
+        subscription.seen = {start_, events.floor(), 0};
+        subscription.store = StoreSpan{0, events.arrival_at(events.floor())};
         subscription.next = events.oldest();
+    } else {
+        subscription.seen = cursor_at(events.newest());
     }
-    const std::uint64_t name = ++last_name_;
-    subscriptions_[client].emplace(name, subscription);
-    return Subscribed{name, events.newest()};
+    const Subscribed result{++last_name_, subscription.seen};
+    subscriptions_[client].emplace(result.name, std::move(subscription));
+    return result;
+}
+
+void EventFeed::start_since(Subscription& subscription, const ipc::Cursor& since) {
+    const EventRing& events = ring();
+    const bool is_ours = since.start == start_ && since.number <= events.newest();
+    // Places are given in the order of process starts. One of this start or a later one in the
+    // cursor of another process means that the disk began anew since.
+    const bool is_known = is_ours || (since.start != start_ && since.arrival >> kRunShift < run_);
+    subscription.seen = since;
+    if (is_ours && since.number >= events.floor()) {
+        subscription.next = since.number + 1;
+        subscription.store = StoreSpan{since.arrival, events.arrival_at(since.number)};
+        return;
+    }
+    subscription.next = events.oldest();
+    subscription.store = StoreSpan{is_known ? since.arrival : 0, events.arrival_at(events.floor())};
+    subscription.lost_to = {start_, events.floor(), subscription.store->after};
+    if (!is_known) {
+        subscription.lost_unknown = true;
+    } else if (subscription.filter.wants_more_than_alerts()) {
+        subscription.lost_unknown = !is_ours;
+        subscription.lost = is_ours ? events.floor() - since.number : 0;
+    }
 }
 
 bool EventFeed::unsubscribe(ClientId client, std::uint64_t name) {
@@ -130,13 +160,14 @@ std::size_t EventFeed::listeners(Priority priority) const {
 }
 
 void EventFeed::publish(Now now, ipc::EventKind kind, std::variant<std::string, AlertView> data,
-                        bool is_late) {
+                        bool is_late, std::string entry_type) {
     Event event;
     event.kind = kind;
     event.at = now;
     event.data = std::move(data);
     event.is_late = is_late;
-    const Event& kept = ring(now).push(std::move(event));
+    event.entry_type = std::move(entry_type);
+    const Event& kept = ring().push(std::move(event));
     for (auto& [client, subscriptions] : subscriptions_) {
         for (auto& [name, subscription] : subscriptions) {
             offer(client, name, subscription, kept, now);
@@ -154,12 +185,12 @@ void EventFeed::offer(ClientId client, std::uint64_t name, Subscription& subscri
     }
     if (send_lagged(client, name, subscription, now) &&
         send_event(client, name, subscription, event, now)) {
-        subscription.seen = event.cursor;
+        subscription.seen = {start_, event.number, event.arrival};
     } else if (subscription.filter.wants_past()) {
-        subscription.next = event.cursor;
+        subscription.next = event.number;
     } else {
         ++subscription.lost;
-        subscription.lost_to = event.cursor;
+        subscription.lost_to = {start_, event.number, event.arrival};
     }
 }
 
@@ -169,11 +200,12 @@ bool EventFeed::send_event(ClientId client, std::uint64_t name, const Subscripti
     const auto* alert = std::get_if<AlertView>(&event.data);
     if (alert != nullptr) {
         printed = print_alert_data(*alert, now.monotonic - event.at.monotonic,
-                                   event.is_late || event.cursor <= subscription.began);
+                                   event.is_late || event.number <= subscription.began);
     }
-    return send_(client,
-                 print_event(name, event.kind, event.cursor, event.at.wall.ms,
-                             alert != nullptr ? printed : std::get<std::string>(event.data)));
+    return callbacks_.send(
+        client,
+        print_event(name, event.kind, {start_, event.number, event.arrival}, event.at.wall.ms,
+                    alert != nullptr ? printed : std::get<std::string>(event.data)));
 }
 
 bool EventFeed::send_lagged(ClientId client, std::uint64_t name, Subscription& subscription,
@@ -189,9 +221,9 @@ bool EventFeed::send_lagged(ClientId client, std::uint64_t name, Subscription& s
     } else {
         writer.unsigned_integer(subscription.lost);
     }
-    writer.member("since", std::to_string(subscription.seen)).end_object();
-    if (!send_(client, print_event(name, ipc::EventKind::Lagged, subscription.lost_to, now.wall.ms,
-                                   data))) {
+    writer.member("since", ipc::print_cursor(subscription.seen)).end_object();
+    if (!callbacks_.send(client, print_event(name, ipc::EventKind::Lagged, subscription.lost_to,
+                                             now.wall.ms, data))) {
         return false;
     }
     subscription.seen = subscription.lost_to;
@@ -200,23 +232,66 @@ bool EventFeed::send_lagged(ClientId client, std::uint64_t name, Subscription& s
     return true;
 }
 
+bool EventFeed::send_store(ClientId client, std::uint64_t name, Subscription& subscription,
+                           Now now) {
+    if (!subscription.filter.kinds.has(ipc::EventKind::Alert)) {
+        subscription.store.reset();
+    }
+    while (subscription.store && subscription.store->after < subscription.store->last) {
+        StoreSpan& span = *subscription.store;
+        const auto alerts = callbacks_.alerts_after(now, span.after, kStoreAlertsMax);
+        for (const AlertView& alert : alerts) {
+            if (alert.arrival > span.last) {
+                break;
+            }
+            if (subscription.filter.passes(alert)) {
+                // The place in the ring stays: whoever comes back here is told the rest first.
+                const ipc::Cursor cursor{start_, *subscription.next - 1, alert.arrival};
+                if (!callbacks_.send(client,
+                                     print_event(name, ipc::EventKind::Alert, cursor, now.wall.ms,
+                                                 print_alert_data(alert, Duration{}, true)))) {
+                    return false;
+                }
+                subscription.seen = cursor;
+            }
+            span.after = alert.arrival;
+        }
+        if (alerts.empty() || alerts.back().arrival >= span.last) {
+            span.after = span.last;
+        }
+    }
+    subscription.store.reset();
+    return true;
+}
+
+void EventFeed::fall_behind_ring(Subscription& subscription) {
+    const EventRing& events = ring();
+    const std::uint64_t told =
+        subscription.store ? subscription.store->after : subscription.seen.arrival;
+    subscription.store = StoreSpan{told, events.arrival_at(events.floor())};
+    if (subscription.filter.wants_more_than_alerts()) {
+        subscription.lost += events.oldest() - *subscription.next;
+        subscription.lost_to = {start_, events.floor(), told};
+    }
+    subscription.next = events.oldest();
+}
+
 void EventFeed::catch_up(ClientId client, std::uint64_t name, Subscription& subscription, Now now) {
-    const EventRing& events = ring(now);
+    const EventRing& events = ring();
+    if (subscription.next && *subscription.next < events.oldest()) {
+        fall_behind_ring(subscription);
+    }
+    if (!send_lagged(client, name, subscription, now) ||
+        !send_store(client, name, subscription, now)) {
+        return;
+    }
     while (subscription.next && *subscription.next <= events.newest()) {
-        if (*subscription.next < events.oldest()) {
-            subscription.lost += events.oldest() - *subscription.next;
-            subscription.lost_to = events.oldest() - 1;
-            subscription.next = events.oldest();
-        }
-        if (!send_lagged(client, name, subscription, now)) {
-            return;
-        }
         const Event& event = events.at(*subscription.next);
         if (subscription.filter.passes(event)) {
             if (!send_event(client, name, subscription, event, now)) {
                 return;
             }
-            subscription.seen = event.cursor;
+            subscription.seen = {start_, event.number, event.arrival};
         }
         ++*subscription.next;
     }
@@ -230,9 +305,6 @@ void EventFeed::resume(ClientId client, Now now) {
     }
     for (auto& [name, subscription] : found->second) {
         catch_up(client, name, subscription, now);
-        if (!subscription.next) {
-            send_lagged(client, name, subscription, now);
-        }
     }
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "daemon/rpc_print.h"
+#include "daemon/rpc_registry.h"
 #include "ipc/call_group.h"
 #include "ipc/openrpc.h"
 #include "proto/wire/limits.h"
@@ -39,8 +40,15 @@ bool has_param(const ipc::Method& method, std::string_view name) {
                        [&](const ipc::Param& param) { return param.name == name; });
 }
 
-ErrorCode too_large_code(const ipc::Method& method) {
-    return method.id == MethodId::StateUpdate ? ErrorCode::StateTooLarge : ErrorCode::AlertTooLarge;
+/// What the core means by TooLarge, in the error code of the method's area.
+ErrorCode too_large_code(MethodId method) {
+    return method == MethodId::RegistryPut   ? ErrorCode::EntryTooLarge
+           : method == MethodId::StateUpdate ? ErrorCode::StateTooLarge
+                                             : ErrorCode::AlertTooLarge;
+}
+
+bool is_mesh_scope(const ipc::Params& params) {
+    return params.choice("scope") == 1;  // the second of kScopeNames
 }
 
 }  // namespace
@@ -52,21 +60,28 @@ Priority priority_of(const ipc::Params& params, Priority otherwise) {
 }
 
 Error to_error(const CommandError& refused, const ipc::Method& method, const ipc::Params& params) {
+    const bool is_put = method.id == MethodId::RegistryPut;
     Error error;
-    error.field = refused.field;
+    error.field = entry_field(is_put && params.has("entries"), refused.index, refused.field);
     // The core's messages begin where its field's name ends: "has 70000 bytes …".
-    error.message = refused.field.empty() ? refused.message : refused.field + " " + refused.message;
+    error.message = error.field.empty() ? refused.message : error.field + " " + refused.message;
     switch (refused.code) {
         case CommandError::Code::InvalidParams:
             error.code = ErrorCode::InvalidParams;
-            if (has_param(method, refused.field)) {
-                error.got = ipc::invalid_param(refused.field, params.value(refused.field), "").got;
+            if (has_param(method, error.field)) {
+                error.got = ipc::invalid_param(error.field, params.value(error.field), "").got;
             }
             return error;
         case CommandError::Code::TooLarge:
-            error.code = too_large_code(method);
-            error.expected = "at most " + std::to_string(limits::kPayloadBytesMax) + " bytes and " +
-                             std::to_string(limits::kPayloadDepthMax) + " levels";
+            error.code = too_large_code(method.id);
+            if (!is_put) {
+                error.expected = "at most " + std::to_string(limits::kPayloadBytesMax) +
+                                 " bytes and " + std::to_string(limits::kPayloadDepthMax) +
+                                 " levels";
+            }
+            return error;
+        case CommandError::Code::Dimension:
+            error.code = ErrorCode::DimensionMismatch;
             return error;
         case CommandError::Code::HasLeft:
             error.code = ErrorCode::HasLeft;
@@ -112,14 +127,26 @@ CallReply RpcMethods::call(EventFeed::ClientId client, const ipc::Method& method
             return raise_alert(method, params);
         case MethodId::AlertsList:
             return list_alerts(params);
+        case MethodId::AlertsGet:
+            return get_alert(params);
+        case MethodId::RegistryPut:
+            return put_entries(method, params);
+        case MethodId::RegistryGet:
+            return get_entries(params);
+        case MethodId::RegistryDelete:
+            return delete_entries(method, params);
+        case MethodId::RegistryList:
+            return list_entries(params);
         case MethodId::StateGet:
-            return get_state(params);
+            return is_mesh_scope(params) ? get_shared(params) : get_state(params);
         case MethodId::StateUpdate:
             return update_state(method, params);
         case MethodId::EventsSubscribe:
             return subscribe(client, params);
         case MethodId::EventsUnsubscribe:
             return unsubscribe(client, params);
+        case MethodId::StoreBackup:
+            return back_up(params);
         case MethodId::RpcDiscover:
             return CallReply::done(ipc::print_openrpc(MESHD_VERSION));
     }
@@ -183,7 +210,22 @@ CallReply RpcMethods::list_alerts(const ipc::Params& params) const {
             .text);
 }
 
+CallReply RpcMethods::get_alert(const ipc::Params& params) const {
+    const auto alert = mesh_.node().alert(mesh_.now(), *params.string("id"));
+    if (!alert) {
+        Error error = ipc::invalid_param("id", params.value("id"), "the id of an alert held here");
+        error.code = ErrorCode::UnknownAlert;
+        error.message = "no alert of this id is held";
+        return CallReply::failed(std::move(error));
+    }
+    return CallReply::done(print_alert(*alert));
+}
+
 CallReply RpcMethods::get_state(const ipc::Params& params) const {
+    if (params.has("key")) {
+        return CallReply::failed(
+            ipc::invalid_param("key", params.value("key"), "absent with scope node"));
+    }
     const Now now = mesh_.now();
     const NodeId id = params.node_id("node_id").value_or(mesh_.node().id());
     const auto found = mesh_.node().node(now, id);
@@ -203,10 +245,24 @@ CallReply RpcMethods::raise_alert(const ipc::Method& method, const ipc::Params& 
     raise.alert = params.value("alert").print();
     raise.priority = priority_of(params, Priority::Normal);
     raise.wait = std::chrono::milliseconds(params.integer("wait_ms"));
+    raise.dedupe_key = params.string("dedupe_key").value_or("");
+    raise.ttl_ms = params.has("ttl_ms") ? static_cast<std::uint64_t>(params.integer("ttl_ms")) : 0;
     return command(method, params, std::move(raise));
 }
 
 CallReply RpcMethods::update_state(const ipc::Method& method, const ipc::Params& params) {
+    if (is_mesh_scope(params)) {
+        if (params.has("activity")) {
+            return CallReply::failed(
+                ipc::invalid_param("activity", params.value("activity"), "absent with scope mesh"));
+        }
+        if (!params.has("patch")) {
+            Error error = ipc::invalid_param("patch", json::Value(), "object");
+            error.message = "patch is required with scope mesh";
+            return CallReply::failed(std::move(error));
+        }
+        return command(method, params, UpdateShared{params.value("patch").print()});
+    }
     if (!params.has("patch") && !params.has("activity")) {
         Error error = ipc::invalid_param("patch", json::Value(), "patch, activity or both");
         error.message = "one of patch and activity is required";
@@ -228,9 +284,10 @@ CallReply RpcMethods::subscribe(EventFeed::ClientId client, const ipc::Params& p
     EventFilter filter;
     filter.kinds = params.event_kinds("kinds");
     filter.priority = priority_of(params, Priority::Low);
+    filter.entry_type = params.string("type").value_or("");
     filter.since = params.cursor("since");
     filter.replay = params.boolean("replay");
-    auto subscribed = feed_.subscribe(client, mesh_.now(), filter);
+    auto subscribed = feed_.subscribe(client, std::move(filter));
     if (!subscribed) {
         return CallReply::failed(std::move(subscribed.error()));
     }
@@ -238,14 +295,14 @@ CallReply RpcMethods::subscribe(EventFeed::ClientId client, const ipc::Params& p
     json::Writer(text)
         .begin_object()
         .member("subscription", std::to_string(subscribed->name))
-        .member("cursor", std::to_string(subscribed->cursor))
+        .member("cursor", ipc::print_cursor(subscribed->cursor))
         .end_object();
     return CallReply::done(std::move(text));
 }
 
 CallReply RpcMethods::unsubscribe(EventFeed::ClientId client, const ipc::Params& params) {
-    // Names are decimal numbers, as cursors are; any other text names nothing.
-    const auto name = ipc::parse_cursor(*params.string("subscription"));
+    // Names are decimal numbers; any other text names nothing.
+    const auto name = ipc::parse_decimal(*params.string("subscription"));
     std::string text;
     json::Writer(text)
         .begin_object()

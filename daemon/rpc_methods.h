@@ -2,7 +2,11 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
+#include <utility>
 
 #include "daemon/mesh_access.h"
 #include "daemon/rpc_events.h"
@@ -19,7 +23,12 @@ class RpcMethods {
     /// A page of alerts ends beyond it.
     static constexpr std::size_t kAlertPageBytes = std::size_t{8} << 20;
 
-    RpcMethods(MeshAccess& mesh, EventFeed& feed) : mesh_(mesh), feed_(feed) {}
+    /// What a call came to that waited for something else than the node.
+    using Answer = std::function<void(RequestId, ipc::CallReply)>;
+
+    /// `answer` is called from the loop, and only while this object lives.
+    RpcMethods(MeshAccess& mesh, EventFeed& feed, Answer answer)
+        : mesh_(mesh), feed_(feed), answer_(std::make_shared<Answer>(std::move(answer))) {}
 
     ipc::CallReply call(EventFeed::ClientId client, const ipc::Method& method,
                         const ipc::Params& params);
@@ -28,7 +37,14 @@ class RpcMethods {
     ipc::CallReply nodes(const ipc::Params& params) const;
     ipc::CallReply node(const ipc::Params& params) const;
     ipc::CallReply list_alerts(const ipc::Params& params) const;
+    ipc::CallReply get_alert(const ipc::Params& params) const;
     ipc::CallReply get_state(const ipc::Params& params) const;
+    ipc::CallReply get_shared(const ipc::Params& params) const;
+    ipc::CallReply put_entries(const ipc::Method& method, const ipc::Params& params);
+    ipc::CallReply get_entries(const ipc::Params& params) const;
+    ipc::CallReply delete_entries(const ipc::Method& method, const ipc::Params& params);
+    ipc::CallReply list_entries(const ipc::Params& params) const;
+    ipc::CallReply back_up(const ipc::Params& params);
     ipc::CallReply raise_alert(const ipc::Method& method, const ipc::Params& params);
     ipc::CallReply update_state(const ipc::Method& method, const ipc::Params& params);
     ipc::CallReply subscribe(EventFeed::ClientId client, const ipc::Params& params);
@@ -37,6 +53,9 @@ class RpcMethods {
 
     MeshAccess& mesh_;
     EventFeed& feed_;
+    /// Shared with backups under way, which may end after this object does.
+    std::shared_ptr<Answer> answer_;
+    std::uint64_t last_own_request_ = 0;
 };
 
 /// The priority of a `priority` param; `otherwise` where it is not given and has no default.

@@ -120,6 +120,13 @@ std::string print_status(const StatusView& status) {
         .member("bytes", status.store.bytes)
         .member("coverage", print_hex(status.store.hashes.coverage))
         .member("live", print_hex(status.store.hashes.live))
+        .member("entries", status.store.entries)
+        .member("tombstones", status.store.tombstones)
+        .member("alerts", status.store.alerts)
+        .member("shared", status.store.shared)
+        .member("durable", status.store.has_disk)
+        .member("unwritten", status.store.unwritten)
+        .member("streams_unheld", status.store.streams_unheld)
         .end_object();
     writer.key("warnings").begin_array();
     for (const std::string& warning : status.warnings) {
@@ -252,21 +259,39 @@ std::string print_topology(const std::vector<NodeView>& nodes, const std::vector
     return text;
 }
 
-void write_alert(json::Writer& writer, const AlertView& alert) {
+void write_alert(json::Writer& writer, const AlertView& alert, std::uint64_t aged_ms) {
     writer.member("id", alert.id)
         .member("source", alert.source.text())
         .member("seq", alert.seq)
         .member("priority", priority_name(alert.priority))
         .member("timestamp_ms", alert.timestamp_ms)
-        .member("age_ms", alert.age_ms)
-        .member_raw("alert", alert.alert)
-        .member("hops", alert.hops)
-        .key("path")
-        .begin_array();
+        .member("age_ms", alert.age_ms + aged_ms)
+        .key("ttl_ms");
+    if (alert.ttl_ms == 0) {
+        writer.null();
+    } else {
+        writer.unsigned_integer(alert.ttl_ms);
+    }
+    writer.key("dedupe_key");
+    if (alert.dedupe_key.empty()) {
+        writer.null();
+    } else {
+        writer.string(alert.dedupe_key);
+    }
+    writer.member_raw("alert", alert.alert).member("hops", alert.hops).key("path").begin_array();
     for (const std::string& node : alert.path) {
         writer.string(node);
     }
     writer.end_array();
+}
+
+std::string print_alert(const AlertView& alert) {
+    std::string text;
+    json::Writer writer(text);
+    writer.begin_object();
+    write_alert(writer, alert);
+    writer.end_object();
+    return text;
 }
 
 AlertPage print_alerts(const std::vector<const AlertView*>& alerts, std::size_t limit,
@@ -294,7 +319,10 @@ AlertPage print_alerts(const std::vector<const AlertView*>& alerts, std::size_t 
 std::string print_raised(const AlertRaised& raised, std::size_t listeners) {
     std::string text;
     json::Writer writer(text);
-    writer.begin_object().member("id", raised.id).member("durable", false);
+    writer.begin_object()
+        .member("id", raised.id)
+        .member("durable", raised.is_durable)
+        .member("repeated", raised.is_repeated);
     write_names(writer, "delivered", raised.delivered);
     write_names(writer, "pending", raised.pending);
     writer.member("listeners", listeners).end_object();

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -41,8 +42,10 @@ struct AlertPage {
 };
 AlertPage print_alerts(const std::vector<const AlertView*>& alerts, std::size_t limit,
                        std::size_t bytes_max);
-/// The members of an alert, inside an object that the caller began.
-void write_alert(json::Writer& writer, const AlertView& alert);
+/// The members of an alert, inside an object that the caller began. `aged_ms`: since the view was
+/// made.
+void write_alert(json::Writer& writer, const AlertView& alert, std::uint64_t aged_ms = 0);
+std::string print_alert(const AlertView& alert);
 
 std::string print_raised(const AlertRaised& raised, std::size_t listeners);
 /// With `is_alive` false the activity shows as OFFLINE.

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/rpc_service.h"
 
+#include <algorithm>
 #include <map>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "daemon/rpc_events.h"
 #include "daemon/rpc_methods.h"
 #include "daemon/rpc_print.h"
+#include "daemon/rpc_print_store.h"
 #include "ipc/call_group.h"
 #include "ipc/framing.h"
 #include "ipc/method_table.h"
@@ -100,9 +103,18 @@ Error too_many_waiting() {
     return error;
 }
 
+Error not_permitted(const ipc::Method& method) {
+    Error error;
+    error.code = ErrorCode::NotPermitted;
+    error.message = std::string(method.name) +
+                    " is for root, the user meshd runs as, and members of group meshd-admin";
+    return error;
+}
+
 bool may_wait(ipc::MethodId id) {
-    return id == ipc::MethodId::AlertsRaise || id == ipc::MethodId::StateUpdate ||
-           id == ipc::MethodId::MeshLeave || id == ipc::MethodId::MeshDiscover;
+    using enum ipc::MethodId;
+    return id == AlertsRaise || id == StateUpdate || id == MeshLeave || id == MeshDiscover ||
+           id == RegistryPut || id == RegistryDelete || id == StoreBackup;
 }
 
 }  // namespace
@@ -112,10 +124,11 @@ class RpcService::Impl {
     Impl(MeshAccess& mesh, Callbacks callbacks)
         : mesh_(mesh),
           send_(std::move(callbacks.send)),
-          feed_([this](ClientId client, std::string line) {
-              return send_(client, std::move(line), true);
-          }),
-          methods_(mesh, feed_) {}
+          is_admin_(std::move(callbacks.is_admin)),
+          feed_(feed_callbacks()),
+          methods_(mesh, feed_, [this](RequestId request, CallReply reply) {
+              answer(request, std::move(reply));
+          }) {}
 
     void on_line(ClientId client, std::string_view line);
     void on_line_too_long(ClientId client);
@@ -127,6 +140,7 @@ class RpcService::Impl {
     void on_output(const Output& output);
 
   private:
+    void publish(Now now, const Output& output);
     /// A call that a command will answer.
     struct Waiting {
         ClientId client = 0;
@@ -140,17 +154,42 @@ class RpcService::Impl {
     void start(ClientId client, const ipc::Request& request,
                const std::shared_ptr<ipc::CallGroup>& group, std::size_t index);
     CallReply call(ClientId client, const ipc::Request& request, std::size_t& listeners);
-    void answer(RequestId request, const std::string& result);
+    EventFeed::Callbacks feed_callbacks();
+    void answer(RequestId request, CallReply reply);
+    void answer(RequestId request, std::string result) {
+        answer(request, CallReply::done(std::move(result)));
+    }
     std::optional<Waiting> take_waiting(RequestId request);
     void send_if_complete(ClientId client, ipc::CallGroup& group);
 
     MeshAccess& mesh_;
     std::function<bool(ClientId, std::string, bool)> send_;
+    std::function<bool(ClientId)> is_admin_;
     EventFeed feed_;
     RpcMethods methods_;
     std::map<RequestId, Waiting> waiting_;
     std::map<ClientId, std::size_t> waiting_per_client_;  ///< clients with at least one
 };
+
+EventFeed::Callbacks RpcService::Impl::feed_callbacks() {
+    EventFeed::Callbacks callbacks;
+    callbacks.send = [this](ClientId client, std::string line) {
+        return send_(client, std::move(line), true);
+    };
+    callbacks.identity = [this] {
+        const StatusView status = mesh_.node().status(mesh_.now());
+        return std::pair(status.start, status.run);
+    };
+    callbacks.alerts_after = [this](Now now, std::uint64_t arrival, std::size_t limit) {
+        std::vector<AlertView> alerts = mesh_.node().alerts(now);
+        std::erase_if(alerts, [&](const AlertView& alert) { return alert.arrival <= arrival; });
+        std::sort(alerts.begin(), alerts.end(),
+                  [](const AlertView& a, const AlertView& b) { return a.arrival < b.arrival; });
+        alerts.resize(std::min(alerts.size(), limit));
+        return alerts;
+    };
+    return callbacks;
+}
 
 void RpcService::Impl::on_line(ClientId client, std::string_view line) {
     const ipc::Incoming incoming = ipc::Incoming::parse(line);
@@ -189,6 +228,9 @@ CallReply RpcService::Impl::call(ClientId client, const ipc::Request& request,
     const ipc::Method* const method = ipc::find_method(request.method);
     if (method == nullptr) {
         return CallReply::failed(unknown_method(request.method));
+    }
+    if (method->is_for_admins && (!is_admin_ || !is_admin_(client))) {
+        return CallReply::failed(not_permitted(*method));
     }
     auto params = ipc::Params::check(*method, request.params);
     if (!params) {
@@ -236,12 +278,14 @@ std::optional<RpcService::Impl::Waiting> RpcService::Impl::take_waiting(RequestI
     return waiting;
 }
 
-void RpcService::Impl::answer(RequestId request, const std::string& result) {
+void RpcService::Impl::answer(RequestId request, CallReply reply) {
     if (auto waiting = take_waiting(request)) {
         if (waiting->is_notification) {
             waiting->group->skip();
-        } else {
-            waiting->group->finish(waiting->index, waiting->id, result);
+        } else if (const auto* const done = reply.as_done()) {
+            waiting->group->finish(waiting->index, waiting->id, done->result);
+        } else if (const auto* const failed = reply.as_failed()) {
+            waiting->group->fail(waiting->index, waiting->id, *failed);
         }
         send_if_complete(waiting->client, *waiting->group);
     }
@@ -264,11 +308,23 @@ void RpcService::Impl::on_output(const Output& output) {
         answer(raised->request, print_raised(*raised, listeners));
     } else if (const auto* updated = std::get_if<StateUpdated>(&output)) {
         answer(updated->request, print_state(updated->state));
+    } else if (const auto* put = std::get_if<EntriesPut>(&output)) {
+        answer(put->request, print_put(*put));
+    } else if (const auto* deleted = std::get_if<EntriesDeleted>(&output)) {
+        answer(deleted->request, R"({"deleted":)" + std::to_string(deleted->deleted) + "}");
+    } else if (const auto* shared = std::get_if<SharedUpdated>(&output)) {
+        answer(shared->request, print_shared_updated(shared->changed, mesh_.node().shared(now)));
     } else if (const auto* left = std::get_if<HasLeft>(&output)) {
         answer(left->request, R"({"left":true})");
     } else if (const auto* discovered = std::get_if<Discovered>(&output)) {
         answer(discovered->request, R"({"discovering":true})");
-    } else if (const auto* node = std::get_if<NodeEvent>(&output)) {
+    } else {
+        publish(now, output);
+    }
+}
+
+void RpcService::Impl::publish(Now now, const Output& output) {
+    if (const auto* node = std::get_if<NodeEvent>(&output)) {
         feed_.publish(now, event_kind(node->kind), print_data(*node));
     } else if (const auto* link = std::get_if<LinkEvent>(&output)) {
         feed_.publish(now, link->up ? EventKind::LinkUp : EventKind::LinkDown, print_data(*link));
@@ -276,6 +332,11 @@ void RpcService::Impl::on_output(const Output& output) {
         feed_.publish(now, EventKind::StateChanged, print_data(*state));
     } else if (const auto* alert = std::get_if<AlertEvent>(&output)) {
         feed_.publish(now, EventKind::Alert, alert->alert, alert->replayed);
+    } else if (const auto* entry = std::get_if<RegistryEvent>(&output)) {
+        feed_.publish(now, entry->is_deleted ? EventKind::RegistryDeleted : EventKind::RegistryPut,
+                      print_registry_event(*entry), false, entry->type);
+    } else if (const auto* member = std::get_if<SharedEvent>(&output)) {
+        feed_.publish(now, EventKind::SharedChanged, print_shared_event(*member));
     }
 }
 

@@ -24,6 +24,9 @@ class RpcService {
         /// Must not call back into the service; a connection found broken here is reported by
         /// on_client_gone from the loop.
         std::function<bool(ClientId client, std::string line, bool is_event)> send;
+        /// Whether the client may do what harms the whole node: leave the mesh, write backups.
+        /// Nobody may where it is empty.
+        std::function<bool(ClientId client)> is_admin = {};
     };
 
     RpcService(MeshAccess& mesh, Callbacks callbacks);
