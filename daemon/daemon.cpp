@@ -105,7 +105,8 @@ std::string Daemon::open_node(const Settings& settings) {
         *driver_, RpcService::Callbacks{
                       [this](RpcService::ClientId client, const std::string& line, bool is_event) {
                           return server_->send(client, line, is_event);
-                      }});
+                      },
+                      [this](RpcService::ClientId client) { return server_->is_admin(client); }});
     return {};
 }
 

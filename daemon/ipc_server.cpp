@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "daemon/ipc_client.h"
+#include "daemon/ipc_peer.h"
 #include "daemon/ipc_socket.h"
 #include "ipc/error.h"
 #include "ipc/request.h"
@@ -36,13 +37,6 @@ int descriptor(const uv_pipe_t* pipe) {
     uv_os_fd_t fd = -1;
     uv_fileno(reinterpret_cast<const uv_handle_t*>(pipe), &fd);
     return fd;
-}
-
-uid_t user_of(const uv_pipe_t* pipe) {
-    ucred peer{};
-    socklen_t size = sizeof peer;
-    getsockopt(descriptor(pipe), SOL_SOCKET, SO_PEERCRED, &peer, &size);
-    return peer.uid;
 }
 
 /// True where the other end is closed altogether; after shutdown(SHUT_WR) alone it still reads.
@@ -147,7 +141,12 @@ void IpcServer::on_connection() {
         close_handle(client->pipe);
         return;
     }
-    client->uid = user_of(client->pipe);
+    const auto peer = read_ipc_peer(descriptor(client->pipe));
+    if (!peer) {
+        close_handle(client->pipe);
+        return;
+    }
+    client->uid = peer->uid;
     const auto of_user =
         static_cast<std::size_t>(std::count_if(clients_.begin(), clients_.end(), [&](auto& one) {
             return one.second->uid == client->uid;
@@ -258,6 +257,16 @@ bool IpcServer::send(ClientId id, std::string_view line, bool is_event) {
     }
     client.pending += line;
     return true;
+}
+
+bool IpcServer::is_admin(ClientId id) const {
+    const auto found = clients_.find(id);
+    if (found == clients_.end()) {
+        return false;
+    }
+    // Asked anew each time: who makes the group later need not restart the daemon.
+    const auto peer = read_ipc_peer(descriptor(found->second->pipe));
+    return peer && is_admin_peer(*peer, geteuid(), find_admin_group());
 }
 
 void IpcServer::on_turn() {

@@ -64,6 +64,9 @@ class IpcServer {
     /// Queues a line for a client. False: the client is gone, or `is_event` and its queue is full;
     /// on_client_writable follows when there is room again.
     bool send(ClientId client, std::string_view line, bool is_event);
+    /// Whether the client may do what harms the whole node: root, the user this process runs as,
+    /// and members of group meshd-admin, where that group exists.
+    bool is_admin(ClientId client) const;
 
   private:
     struct Client;
