@@ -93,6 +93,15 @@ Client::Client(Descriptor descriptor) : descriptor_(std::move(descriptor)) {
 
 tl::expected<Reply, ClientError> Client::call(std::string_view method, std::string_view params,
                                               Deadline deadline) {
+    const auto id = send(method, params, deadline);
+    if (!id) {
+        return tl::unexpected(id.error());
+    }
+    return receive(*id, deadline);
+}
+
+tl::expected<std::uint64_t, ClientError> Client::send(std::string_view method,
+                                                      std::string_view params, Deadline deadline) {
     const std::uint64_t id = ++last_id_;
     std::string line;
     json::Writer writer(line);
@@ -102,35 +111,60 @@ tl::expected<Reply, ClientError> Client::call(std::string_view method, std::stri
     if (auto sent = send_line(line, deadline); !sent) {
         return tl::unexpected(std::move(sent.error()));
     }
-    while (true) {
+    calls_.emplace(id, std::nullopt);
+    return id;
+}
+
+tl::expected<Reply, ClientError> Client::receive(std::uint64_t id, Deadline deadline) {
+    const auto found = calls_.find(id);
+    if (found == calls_.end()) {
+        return tl::unexpected(failure(ClientError::Kind::Protocol, "no such call is under way"));
+    }
+    while (!found->second) {
         auto text = read_text(deadline);
         if (!text) {
+            calls_.erase(found);
             return tl::unexpected(std::move(text.error()));
         }
-        const json::Value root = text->root();
-        if (root["method"].exists()) {
-            keep_event(std::move(*text));
-            continue;
-        }
-        const json::Value error = root["error"];
-        // A daemon that could not read the request answers with id null.
-        const bool is_ours = root["id"].as_uint() == id || (root["id"].is_null() && error.exists());
-        if (!is_ours) {
-            if (root["id"].as_uint().value_or(id) < id) {
-                continue;
-            }
+        if (!keep(std::move(*text))) {
+            calls_.erase(found);
             return tl::unexpected(
                 failure(ClientError::Kind::Protocol, "an answer that nobody asked for"));
         }
-        if (error.exists()) {
-            return tl::unexpected(remote_error(error));
-        }
-        if (!root["result"].exists()) {
-            return tl::unexpected(
-                failure(ClientError::Kind::Protocol, "an answer without result and error"));
-        }
-        return Reply(std::move(*text));
     }
+    json::Document document = std::move(*found->second);
+    calls_.erase(found);
+    const json::Value root = document.root();
+    if (const json::Value error = root["error"]; error.exists()) {
+        return tl::unexpected(remote_error(error));
+    }
+    if (!root["result"].exists()) {
+        return tl::unexpected(
+            failure(ClientError::Kind::Protocol, "an answer without result and error"));
+    }
+    return Reply(std::move(document));
+}
+
+bool Client::keep(json::Document document) {
+    const json::Value root = document.root();
+    if (root["method"].exists()) {
+        keep_event(std::move(document));
+        return true;
+    }
+    std::uint64_t id = root["id"].as_uint().value_or(0);
+    if (root["id"].is_null() && root["error"].exists()) {
+        // A daemon that could not read a request answers with id null: the first unanswered one.
+        const auto first = std::find_if(calls_.begin(), calls_.end(),
+                                        [](const auto& call) { return !call.second; });
+        id = first == calls_.end() ? 0 : first->first;
+    }
+    const auto call = calls_.find(id);
+    if (call != calls_.end() && !call->second) {
+        call->second = std::move(document);
+        return true;
+    }
+    // A late answer to a call that was given up is no harm.
+    return id > 0 && id <= last_id_ && call == calls_.end();
 }
 
 tl::expected<Event, ClientError> Client::next_event(std::optional<Deadline> deadline) {
@@ -139,9 +173,7 @@ tl::expected<Event, ClientError> Client::next_event(std::optional<Deadline> dead
         if (!text) {
             return tl::unexpected(std::move(text.error()));
         }
-        if (text->root()["method"].exists()) {
-            keep_event(std::move(*text));
-        }
+        keep(std::move(*text));
     }
     Event event = std::move(events_.front());
     events_.pop_front();
@@ -161,7 +193,7 @@ void Client::keep_event(json::Document document) {
 
 tl::expected<void, ClientError> Client::send_line(std::string_view line, Deadline deadline) {
     while (!line.empty()) {
-        const ssize_t sent = send(descriptor_.get(), line.data(), line.size(), MSG_NOSIGNAL);
+        const ssize_t sent = ::send(descriptor_.get(), line.data(), line.size(), MSG_NOSIGNAL);
         if (sent > 0) {
             line.remove_prefix(static_cast<std::size_t>(sent));
             continue;

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -93,6 +94,15 @@ class Client {
     /// dropped. After any failure but Remote and Timeout the connection is of no further use.
     tl::expected<Reply, ClientError> call(std::string_view method, std::string_view params,
                                           Deadline deadline);
+
+    /// Sends without waiting for the answer, so that several calls are under way at once. Returns
+    /// what receive() takes. A call never received costs its answer's memory.
+    tl::expected<std::uint64_t, ClientError> send(std::string_view method, std::string_view params,
+                                                  Deadline deadline);
+    /// The answer to a call sent before, once and in any order; answers to other calls under way
+    /// are kept. After a Timeout the answer will be dropped.
+    tl::expected<Reply, ClientError> receive(std::uint64_t id, Deadline deadline);
+
     /// events.subscribe with these params; its events come from next_event().
     tl::expected<Reply, ClientError> subscribe(std::string_view params, Deadline deadline) {
         return call("events.subscribe", params, deadline);
@@ -107,10 +117,14 @@ class Client {
     tl::expected<json::Document, ClientError> read_text(std::optional<Deadline> deadline);
     tl::expected<void, ClientError> wait(short events, std::optional<Deadline> deadline);
     void keep_event(json::Document document);
+    /// Takes the next text of the daemon; false where it is no message of ours.
+    bool keep(json::Document document);
 
     Descriptor descriptor_;
     int interrupt_ = -1;
     std::uint64_t last_id_ = 0;
+    /// Calls under way; the answer where it has come.
+    std::map<std::uint64_t, std::optional<json::Document>> calls_;
     std::uint64_t events_lost_ = 0;
     std::string unread_;
     std::size_t searched_ = 0;  ///< bytes of unread_ known to hold no newline
