@@ -18,6 +18,24 @@ std::string alert_words(const json::Value& alert, const Style& style) {
     return out + ": " + print_alert(alert["alert"]);
 }
 
+std::string by(const json::Value& data) {
+    return data["by"].is_string() ? " by " + print_value(data["by"]) : std::string();
+}
+
+std::string age(const json::Value& data) {
+    return data["age_ms"].exists() ? ", " + print_duration_ms(data["age_ms"]) + " old"
+                                   : std::string();
+}
+
+std::string entry_words(std::string_view kind, const json::Value& data) {
+    std::string out = print_value(data["hash"]);
+    if (data["type"].is_string()) {
+        out += " " + print_value(data["type"]);
+    }
+    out += " of " + print_value(data["node"]);
+    return out + (kind == "registry.deleted" ? by(data) : age(data));
+}
+
 Tone tone_of_event(std::string_view kind) {
     if (kind == "node.joined" || kind == "node.returned" || kind == "link.up") {
         return Tone::Good;
@@ -37,6 +55,15 @@ std::string words_of(std::string_view kind, const json::Value& data, const Style
         const auto lost = data["lost"].as_uint();
         return lost ? print_count(*lost, "event", "events") + " lost" : "events were lost";
     }
+    if (kind.starts_with("registry.")) {
+        return entry_words(kind, data);
+    }
+    if (kind == "shared.changed") {
+        const std::string key = print_value(data["key"]);
+        return (data["value"].is_null() ? key + " deleted"
+                                        : key + " = " + print_value(data["value"])) +
+               by(data) + age(data);
+    }
     const std::string node = print_value(data["node_id"]);
     if (kind == "state.changed") {
         return node + " " + print_value(data["activity"]) + " " + print_value(data["state"]);
@@ -54,7 +81,7 @@ std::string words_of(std::string_view kind, const json::Value& data, const Style
 }  // namespace
 
 std::string print_event(const json::Value& params, const Style& style) {
-    // The longest kind, node.unreachable.
+    // The longest kinds, node.unreachable and registry.deleted.
     constexpr std::size_t kKindWidth = 16;
     const std::string kind = print_value(params["kind"]);
     std::string out =

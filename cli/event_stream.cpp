@@ -1,58 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/event_stream.h"
 
-#include <fcntl.h>
-#include <poll.h>
-#include <unistd.h>
-
-#include <array>
-#include <charconv>
-#include <csignal>
-#include <deque>
+#include <chrono>
 #include <optional>
-#include <set>
+
+#include "cli/interrupt.h"
+#include "ipc/client/event_resume.h"
 
 namespace meshd::cli {
 namespace {
 
 constexpr std::chrono::milliseconds kReconnectPause{500};
-
-/// The daemon holds as many past events.
-constexpr std::size_t kAlertsRemembered = 4096;
-
-int signal_pipe_end = -1;
-
-/// Makes SIGINT and SIGTERM a readable descriptor. A second signal kills, as it would without this.
-class Interrupt {
-  public:
-    Interrupt() {
-        std::array<int, 2> ends{-1, -1};
-        if (pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) {
-            return;
-        }
-        read_end_ = ipc::Descriptor(ends[0]);
-        write_end_ = ipc::Descriptor(ends[1]);
-        signal_pipe_end = ends[1];
-        struct sigaction action {};
-        action.sa_handler = [](int) {
-            const char byte = 0;
-            [[maybe_unused]] const ssize_t written = write(signal_pipe_end, &byte, 1);
-        };
-        action.sa_flags = static_cast<int>(SA_RESETHAND);
-        sigaction(SIGINT, &action, nullptr);
-        sigaction(SIGTERM, &action, nullptr);
-    }
-    int descriptor() const { return read_end_.get(); }
-    /// True where a signal came within the time.
-    bool wait(std::chrono::milliseconds time) const {
-        pollfd polled{read_end_.get(), POLLIN, 0};
-        return poll(&polled, 1, static_cast<int>(time.count())) > 0;
-    }
-
-  private:
-    ipc::Descriptor read_end_;
-    ipc::Descriptor write_end_;
-};
 
 std::string subscribe_params(const EventFilter& filter, const std::string& since) {
     std::string params;
@@ -70,20 +28,17 @@ std::string subscribe_params(const EventFilter& filter, const std::string& since
     }
     if (!since.empty()) {
         writer.member("since", since);
+    } else if (filter.has_replay) {
+        writer.member("replay", true);
     }
     writer.end_object();
     return params;
 }
 
-std::uint64_t cursor_number(std::string_view cursor) {
-    std::uint64_t number = 0;
-    std::from_chars(cursor.data(), cursor.data() + cursor.size(), number);
-    return number;
-}
-
 class Stream {
   public:
-    Stream(Context& context, const EventFilter& filter) : context_(context), filter_(filter) {}
+    Stream(Context& context, const EventFilter& filter)
+        : context_(context), filter_(filter), resume_(filter.since) {}
 
     /// Connects, at the second time and later until it succeeds.
     tl::expected<ipc::Client, ipc::ClientError> open() {
@@ -109,7 +64,7 @@ class Stream {
             if (!event) {
                 return event.error();
             }
-            if (is_repeat(*event)) {
+            if (!resume_.is_new(*event)) {
                 continue;
             }
             if (!on_event(*event)) {
@@ -126,12 +81,12 @@ class Stream {
         }
         client->set_interrupt(interrupt_.descriptor());
         const auto reply =
-            client->subscribe(subscribe_params(filter_, since_), context_.deadline());
+            client->subscribe(subscribe_params(filter_, resume_.cursor()), context_.deadline());
         if (!reply) {
             return tl::unexpected(reply.error());
         }
-        if (since_.empty()) {
-            since_ = reply->result()["cursor"].as_string().value_or("");
+        if (!filter_.has_replay) {
+            resume_.start_at(reply->result()["cursor"].as_string().value_or(""));
         }
         if (has_connected_) {
             Context::say("the daemon is back");
@@ -140,40 +95,10 @@ class Stream {
         return client;
     }
 
-    /// After a reconnection delivery is at least once, and a daemon that has started anew tells
-    /// alerts again under a new cursor. A gap is told with any cursor.
-    bool is_repeat(const ipc::Event& event) {
-        if (event.kind() == "lagged") {
-            return false;
-        }
-        if (!event.cursor().empty()) {
-            if (!since_.empty() && cursor_number(event.cursor()) <= cursor_number(since_)) {
-                return true;
-            }
-            since_ = event.cursor();
-        }
-        return event.kind() == "alert" && !remember(event.data()["id"].as_string().value_or(""));
-    }
-
-    /// False where the alert is among the last ones already.
-    bool remember(std::string_view id) {
-        if (!alerts_.emplace(id).second) {
-            return false;
-        }
-        alerts_by_age_.emplace_back(id);
-        if (alerts_by_age_.size() > kAlertsRemembered) {
-            alerts_.erase(alerts_by_age_.front());
-            alerts_by_age_.pop_front();
-        }
-        return true;
-    }
-
     Context& context_;
     const EventFilter& filter_;
     Interrupt interrupt_;
-    std::string since_;
-    std::set<std::string, std::less<>> alerts_;
-    std::deque<std::string> alerts_by_age_;
+    ipc::EventResume resume_;
     bool has_connected_ = false;
 };
 

@@ -15,11 +15,14 @@ namespace meshd::cli {
 struct EventFilter {
     std::vector<std::string> kinds;  ///< empty = all
     std::string priority;            ///< least priority of alerts; empty = any
+    std::string since;               ///< cursor to go on behind; empty = begins with what comes
+    bool has_replay = false;         ///< without `since`: begins with all events held
 };
 
 /// Subscribes and hands over each event until the handler returns false, a failure, or SIGINT or
 /// SIGTERM (then Ok). Where the daemon goes away after the first subscription, says so, and goes on
-/// behind the last event once it is back. `on_start` runs once, after the first subscription.
+/// behind the last event once it is back: each alert is
+/// handed over once. `on_start` runs once, after the first subscription.
 ExitCode stream_events(
     Context& context, const EventFilter& filter,
     const std::function<tl::expected<void, ipc::ClientError>(ipc::Client&)>& on_start,

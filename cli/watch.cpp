@@ -34,6 +34,14 @@ ExitCode run(Context& context, const Arguments& arguments) {
     EventFilter filter;
     filter.kinds = arguments.all("KIND");
     filter.priority = arguments.text("priority");
+    filter.since = arguments.text("since");
+    filter.has_replay = arguments.has("replay");
+    if (filter.has_replay && !filter.since.empty()) {
+        return Context::fail(ExitCode::Usage, "--since and --replay exclude each other");
+    }
+    if (!json::is_utf8(filter.since)) {
+        return Context::fail(ExitCode::Usage, "--since is no UTF-8 text");
+    }
     std::optional<std::int64_t> left = arguments.number("count");
     const auto on_start = [](ipc::Client&) -> tl::expected<void, ipc::ClientError> { return {}; };
     return stream_events(context, filter, on_start, [&](const ipc::Event& event) {
@@ -45,12 +53,16 @@ ExitCode run(Context& context, const Arguments& arguments) {
 }
 
 constexpr std::array<Argument, 1> kArguments = {
-    {{"KIND", "only these kinds or groups (node, link, state, alert); all where none is given",
+    {{"KIND",
+      "kinds or groups (node, link, state, alert, registry, shared); all where none is given",
       false, true}}};
-constexpr std::array<Option, 2> kOptions = {{
+constexpr std::array<Option, 4> kOptions = {{
     {"priority", "P", "only alerts of this priority and higher", ValueKind::Choice, 0, 0,
      "low|normal|high|critical"},
     {"count", "N", "end after so many events", ValueKind::Number, 1, 1'000'000'000},
+    {"since", "CURSOR", "begin with the events after this one, as far as they are held",
+     ValueKind::Text},
+    {"replay", "", "begin with all events that are held"},
 }};
 
 }  // namespace
@@ -60,12 +72,17 @@ constexpr Verb kWatchVerb = {
     .summary = "Print events as they happen",
     .arguments = kArguments,
     .options = kOptions,
-    .example = "meshctl watch\nmeshctl watch node alert --priority high --json",
+    .example =
+        "meshctl watch\nmeshctl watch node alert --priority high --json\nmeshctl watch alert "
+        "--replay",
     .run = run,
     .notes =
         "Kinds: node.joined, node.left, node.offline, node.unreachable, node.returned,\n"
-        "node.restarting, node.conflict, state.changed, alert, link.up, link.down, lagged.\n"
-        "Ends with Ctrl-C. With --json it prints one event per line.",
+        "node.restarting, node.conflict, state.changed, alert, link.up, link.down, registry.put,\n"
+        "registry.deleted, shared.changed, lagged.\n"
+        "Ends with Ctrl-C; when the daemon goes, it waits and goes on behind the last event once\n"
+        "it is back, and prints each alert once. With --json it prints one event per line; its\n"
+        "`cursor` is what --since takes.",
 };
 
 }  // namespace meshd::cli

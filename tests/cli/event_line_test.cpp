@@ -33,6 +33,16 @@ TEST_CASE("event line: each kind says who and what") {
           "06:13:20.456  lagged            12 events lost");
     CHECK(line_of("lagged", R"({"lost":null})") ==
           "06:13:20.456  lagged            events were lost");
+    CHECK(line_of("registry.put",
+                  R"({"hash":"9f86","node":"cam-2","type":"person","age_ms":20,"by":"cam-2"})") ==
+          "06:13:20.456  registry.put      9f86 person of cam-2, 20 ms old");
+    CHECK(line_of("registry.deleted",
+                  R"({"hash":"9f86","node":"cam-2","type":null,"age_ms":0,"by":"cam-1"})") ==
+          "06:13:20.456  registry.deleted  9f86 of cam-2 by cam-1");
+    CHECK(line_of("shared.changed", R"({"key":"mode","value":"night","by":"cam-1","age_ms":5})") ==
+          "06:13:20.456  shared.changed    mode = night by cam-1, 5.0 ms old");
+    CHECK(line_of("shared.changed", R"({"key":"mode","value":null,"by":"cam-1","age_ms":5})") ==
+          "06:13:20.456  shared.changed    mode deleted by cam-1, 5.0 ms old");
     CHECK(line_of("from.tomorrow", R"({"x":1})") == R"(06:13:20.456  from.tomorrow     {"x":1})");
 }
 
