@@ -1,33 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <unistd.h>
-
 #include <array>
-#include <cerrno>
-#include <cstring>
 
 #include "cli/arguments.h"
 #include "cli/context.h"
+#include "cli/input.h"
 #include "cli/render.h"
 #include "cli/verbs.h"
 
 namespace meshd::cli {
 
-std::string render_raised(const json::Value& result, bool has_waited) {
+namespace {
+
+std::string reach_of(const json::Value& result, bool has_waited) {
     const json::Value pending = result["pending"];
     const std::size_t delivered = result["delivered"].size();
     const std::size_t others = delivered + pending.size();
-    std::string out = print_value(result["id"]);
     if (others == 0) {
-        return out + ": no other box is there to hear it\n";
+        return "no other box is there to hear it\n";
     }
     if (!has_waited) {
-        return out + ": sent to " + print_count(others, "other box", "other boxes") +
-               ", not waited for\n";
+        return "sent to " + print_count(others, "other box", "other boxes") + ", not waited for\n";
     }
-    out += ": delivered to " + std::to_string(delivered) + " of " +
-           print_count(others, "other box", "other boxes") + "\n";
+    std::string out = "delivered to " + std::to_string(delivered) + " of " +
+                      print_count(others, "other box", "other boxes") + "\n";
     if (pending.size() > 0) {
         out += "pending: " + join(texts_of(pending), ", ") + "\n";
+    }
+    return out;
+}
+
+}  // namespace
+
+std::string render_raised(const json::Value& result, bool has_waited) {
+    std::string out = print_value(result["id"]) + ": " + reach_of(result, has_waited);
+    if (result["repeated"].as_bool().value_or(false)) {
+        out += "repeated: an alert of this key is held already, and nothing was sent anew\n";
+    }
+    if (const auto durable = result["durable"].as_bool()) {
+        out += *durable ? "kept on disk\n"
+                        : "NOT on disk: a power cut loses it where no other box has it; 'meshctl "
+                          "status' says why\n";
     }
     return out;
 }
@@ -37,23 +49,6 @@ namespace {
 constexpr std::chrono::milliseconds kWaitDefault{1000};
 /// Above what the daemon takes in one request, so that the refusal is the daemon's own.
 constexpr std::size_t kInputBytesMax = std::size_t{4} << 20;
-
-tl::expected<std::string, std::string> read_input() {
-    std::string text;
-    char piece[4096];
-    while (text.size() <= kInputBytesMax) {
-        const ssize_t got = read(STDIN_FILENO, piece, sizeof piece);
-        if (got == 0) {
-            return text;
-        }
-        if (got < 0 && errno != EINTR) {
-            return tl::unexpected(std::string("cannot read standard input: ") +
-                                  std::strerror(errno));
-        }
-        text.append(piece, static_cast<std::size_t>(got < 0 ? 0 : got));
-    }
-    return tl::unexpected(std::string("standard input is too long for an alert"));
-}
 
 /// JSON text of the alert: an object as it is, any other text as {"message": text}.
 tl::expected<std::string, std::string> alert_object(std::string_view text) {
@@ -83,7 +78,7 @@ tl::expected<std::string, std::string> alert_object(std::string_view text) {
 ExitCode run(Context& context, const Arguments& arguments) {
     std::string given(arguments.text("ALERT"));
     if (given == "-") {
-        auto input = read_input();
+        auto input = read_whole("-", kInputBytesMax);
         if (!input) {
             return Context::fail(ExitCode::Usage, input.error());
         }
@@ -99,6 +94,15 @@ ExitCode run(Context& context, const Arguments& arguments) {
     writer.begin_object().member_raw("alert", *object);
     if (arguments.has("priority")) {
         writer.member("priority", arguments.text("priority"));
+    }
+    if (arguments.has("dedupe-key")) {
+        if (!json::is_utf8(arguments.text("dedupe-key"))) {
+            return Context::fail(ExitCode::Usage, "--dedupe-key is no UTF-8 text");
+        }
+        writer.member("dedupe_key", arguments.text("dedupe-key"));
+    }
+    if (const auto ttl = arguments.duration("ttl")) {
+        writer.member("ttl_ms", ttl->count());
     }
     writer.member("wait_ms", wait.count()).end_object();
 
@@ -118,11 +122,14 @@ ExitCode run(Context& context, const Arguments& arguments) {
 
 constexpr std::array<Argument, 1> kArguments = {
     {{"ALERT", "a JSON object, or a text sent as {\"message\": text}; - reads standard input"}}};
-constexpr std::array<Option, 2> kOptions = {{
+constexpr std::array<Option, 4> kOptions = {{
     {"priority", "P", "how urgent (default normal)", ValueKind::Choice, 0, 0,
      "low|normal|high|critical"},
     {"wait", "S", "how long to wait for the others to confirm (default 1s, 0 not at all)",
      ValueKind::Duration, 0, 60'000},
+    {"dedupe-key", "K", "raise it only where this box holds no alert of this key", ValueKind::Text},
+    {"ttl", "D", "age at which all boxes drop it, at most a day (default 24h)", ValueKind::Duration,
+     1, 86'400'000},
 }};
 
 }  // namespace
@@ -134,11 +141,13 @@ constexpr Verb kAlertVerb = {
     .options = kOptions,
     .example =
         "meshctl alert '{\"type\":\"intrusion\",\"camera\":3}' --priority critical\n"
-        "meshctl alert \"door open\" --wait 5s",
+        "meshctl alert \"door open\" --wait 5s\n"
+        "meshctl alert \"disk full\" --dedupe-key disk --ttl 1h",
     .run = run,
     .notes =
-        "Prints the alert's id and who has it. Exit code 4: some boxes had not confirmed when the\n"
-        "wait was over; the alert still goes to them.",
+        "Prints the alert's id, who has it, and whether it is on this box's disk. Exit code 4: "
+        "some\n"
+        "boxes had not confirmed when the wait was over; the alert still goes to them.",
 };
 
 }  // namespace meshd::cli

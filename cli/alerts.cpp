@@ -29,20 +29,48 @@ std::string print_alert(const json::Value& alert) {
 }
 
 std::string render_alerts(const json::Value& result, const Style& style) {
-    if (result["alerts"].size() == 0) {
+    const json::Value alerts = result["alerts"];
+    if (alerts.size() == 0) {
         return "no alerts\n";
     }
-    Table table(
-        {{"AGE", Align::Right}, {"PRIORITY"}, {"SOURCE"}, {"HOPS", Align::Right}, {"ALERT"}});
-    for (const json::Value& alert : result["alerts"]) {
+    bool has_ttl = false;
+    for (const json::Value& alert : alerts) {
+        has_ttl = has_ttl || alert["ttl_ms"].as_double().has_value();
+    }
+    std::vector<Column> columns = {{"AGE", Align::Right}};
+    if (has_ttl) {
+        columns.push_back({"TTL", Align::Right});
+    }
+    columns.insert(columns.end(), {{"PRIORITY"}, {"SOURCE"}, {"HOPS", Align::Right}, {"ALERT"}});
+    Table table(std::move(columns));
+    for (const json::Value& alert : alerts) {
         const std::string priority = print_value(alert["priority"]);
-        table.add_row({print_duration_ms(alert["age_ms"]),
-                       {priority, tone_of_priority(priority)},
-                       print_value(alert["source"]),
-                       print_value(alert["hops"]),
-                       print_alert(alert["alert"])});
+        std::vector<Cell> row = {print_duration_ms(alert["age_ms"])};
+        if (has_ttl) {
+            row.emplace_back(print_duration_ms(alert["ttl_ms"]));
+        }
+        row.emplace_back(priority, tone_of_priority(priority));
+        row.emplace_back(print_value(alert["source"]));
+        row.emplace_back(print_value(alert["hops"]));
+        row.emplace_back(print_alert(alert["alert"]));
+        table.add_row(std::move(row));
     }
     return table.print(style);
+}
+
+std::string render_alert(const json::Value& result, const Style& style) {
+    Listing rows;
+    rows.add("id", print_value(result["id"]), Tone::Strong);
+    rows.add("source", print_value(result["source"]));
+    const std::string priority = print_value(result["priority"]);
+    rows.add("priority", priority, tone_of_priority(priority));
+    rows.add("age", print_duration_ms(result["age_ms"]));
+    rows.add("ttl", print_duration_ms(result["ttl_ms"]));
+    rows.add("dedupe key", print_value(result["dedupe_key"]));
+    rows.add("hops", print_value(result["hops"]));
+    rows.add("path", join(texts_of(result["path"]), " > "));
+    rows.add("alert", print_alert(result["alert"]));
+    return rows.print(style);
 }
 
 namespace {
@@ -131,7 +159,25 @@ ExitCode follow(Context& context, const Arguments& arguments) {
         [&](const ipc::Event& event) { return follower.on_event(event); });
 }
 
+ExitCode show_one(Context& context, const Arguments& arguments) {
+    for (const std::string_view other : {"limit", "priority", "node", "since", "after", "follow"}) {
+        if (arguments.has(other)) {
+            return Context::fail(ExitCode::Usage,
+                                 "ID and --" + std::string(other) + " exclude each other");
+        }
+    }
+    if (!json::is_utf8(arguments.text("ID"))) {
+        return Context::fail(ExitCode::Usage, "ID is no UTF-8 text");
+    }
+    std::string params;
+    json::Writer(params).begin_object().member("id", arguments.text("ID")).end_object();
+    return show(context, "alerts.get", params, render_alert);
+}
+
 ExitCode run(Context& context, const Arguments& arguments) {
+    if (arguments.has("ID")) {
+        return show_one(context, arguments);
+    }
     if (arguments.has("follow")) {
         return follow(context, arguments);
     }
@@ -150,6 +196,7 @@ ExitCode run(Context& context, const Arguments& arguments) {
     return ExitCode::Ok;
 }
 
+constexpr std::array<Argument, 1> kArguments = {{{"ID", "only this alert, in full", false, false}}};
 constexpr std::array<Option, 6> kOptions = {{
     {"limit", "N", "at most so many (default 100)", ValueKind::Number, 1, 1000},
     {"priority", "P", "only this priority and higher", ValueKind::Choice, 0, 0,
@@ -164,12 +211,13 @@ constexpr std::array<Option, 6> kOptions = {{
 
 constexpr Verb kAlertsVerb = {
     .name = "alerts",
-    .summary = "List the alerts this box holds, newest first",
-    .arguments = {},
+    .summary = "List the alerts this box holds, newest first, or show one in full",
+    .arguments = kArguments,
     .options = kOptions,
     .example =
         "meshctl alerts --since 1h --priority high\n"
-        "meshctl alerts --follow --json | jq -c .alert",
+        "meshctl alerts --follow --json | jq -c .alert\n"
+        "meshctl alerts cam-1.00000000000000aa.7",
     .run = run,
     .notes = "With --follow it ends with Ctrl-C, and with --json it prints one alert per line.",
 };

@@ -94,8 +94,9 @@ ExitCode Context::fail(ExitCode code, std::string_view text) {
     return code;
 }
 
-ExitCode show(Context& context, std::string_view method, std::string_view params, Render render) {
-    const auto reply = context.call(method, params);
+ExitCode show(Context& context, std::string_view method, std::string_view params, Render render,
+              std::chrono::milliseconds extra) {
+    const auto reply = context.call(method, params, extra);
     if (!reply) {
         return reply.error();
     }

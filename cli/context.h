@@ -61,7 +61,9 @@ class Context {
 
 using Render = std::string (*)(const json::Value& result, const Style& style);
 
-/// Calls the method and prints its result: as it is with --json, else rendered.
-ExitCode show(Context& context, std::string_view method, std::string_view params, Render render);
+/// Calls the method and prints its result: as it is with --json, else rendered. `extra` as of
+/// Context::call.
+ExitCode show(Context& context, std::string_view method, std::string_view params, Render render,
+              std::chrono::milliseconds extra = {});
 
 }  // namespace meshd::cli

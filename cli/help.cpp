@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/help.h"
 
+#include <vector>
+
 #include "cli/format.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
@@ -62,21 +64,28 @@ std::string examples(const Verb& verb) {
     return out;
 }
 
+std::vector<std::string> usage_parts(const Verb& verb) {
+    std::vector<std::string> parts = {"meshctl " + std::string(verb.name)};
+    for (const Option& option : verb.options) {
+        parts.push_back("[" + option_form(option) + "]");
+    }
+    for (const Argument& argument : verb.arguments) {
+        parts.push_back(argument_form(argument));
+    }
+    return parts;
+}
+
 }  // namespace
 
 std::string usage_line(const Verb& verb) {
-    std::string out = "meshctl " + std::string(verb.name);
-    for (const Option& option : verb.options) {
-        out += " [" + option_form(option) + "]";
-    }
-    for (const Argument& argument : verb.arguments) {
-        out += " " + argument_form(argument);
-    }
-    return out;
+    return join(usage_parts(verb), " ");
 }
 
 std::string verb_help(const Verb& verb) {
-    std::string out = std::string(verb.summary) + ".\n\nUsage: " + usage_line(verb) + "\n";
+    constexpr std::string_view kUsage = "Usage: ";
+    constexpr std::size_t kWidth = 100;
+    std::string out = std::string(verb.summary) + ".\n\n" + std::string(kUsage) +
+                      wrap(usage_parts(verb), " ", kWidth - kUsage.size(), kUsage.size()) + "\n";
     if (!verb.arguments.empty()) {
         Listing rows;
         for (const Argument& argument : verb.arguments) {

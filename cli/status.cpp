@@ -5,6 +5,33 @@
 #include "cli/verbs.h"
 
 namespace meshd::cli {
+namespace {
+
+void add_store(Listing& rows, const json::Value& store) {
+    std::string held = print_value(store["records"]) + " records, " +
+                       print_size(store["bytes"].as_double().value_or(0));
+    if (store["entries"].exists()) {
+        held += ": " + print_value(store["entries"]) + " entries, " + print_value(store["alerts"]) +
+                " alerts, " + print_value(store["shared"]) + " shared, " +
+                print_value(store["tombstones"]) + " tombstones";
+    }
+    rows.add("store", held);
+    if (const auto durable = store["durable"].as_bool()) {
+        const std::uint64_t unwritten = store["unwritten"].as_uint().value_or(0);
+        const std::string waiting =
+            unwritten > 0 ? ", " + print_count(unwritten, "record", "records") + " not yet written"
+                          : "";
+        *durable ? rows.add("on disk", "yes" + waiting)
+                 : rows.add("on disk", "NO: kept in memory alone" + waiting, Tone::Warn);
+    }
+    if (const std::uint64_t unheld = store["streams_unheld"].as_uint().value_or(0); unheld > 0) {
+        rows.add("not held",
+                 print_count(unheld, "stream", "streams") + " of other boxes, for want of room",
+                 Tone::Warn);
+    }
+}
+
+}  // namespace
 
 std::string render_status(const json::Value& result, const Style& style) {
     Listing rows;
@@ -22,9 +49,7 @@ std::string render_status(const json::Value& result, const Style& style) {
     rows.add("boxes", print_value(result["nodes_alive"]) + " alive of " +
                           print_value(result["nodes_known"]) + " known, this one included");
     rows.add("links", print_value(result["peers"]));
-    const json::Value store = result["store"];
-    rows.add("store", print_value(store["records"]) + " records, " +
-                          print_size(store["bytes"].as_double().value_or(0)));
+    add_store(rows, result["store"]);
     rows.add("uptime", print_duration_s(result["uptime_s"]));
     rows.add("version", print_value(result["version"]));
     for (const std::string& warning : texts_of(result["warnings"])) {

@@ -128,6 +128,38 @@ TEST_CASE("client: what is no JSON-RPC answer is refused") {
     }
 }
 
+TEST_CASE("client: several calls are under way at once, and answers may come in any order") {
+    Pair pair;
+    const auto first = pair.client.send("a", "{}", far());
+    const auto second = pair.client.send("b", "{}", far());
+    const auto third = pair.client.send("c", "{}", far());
+    REQUIRE(third.has_value());
+    pair.daemon.write(R"({"jsonrpc":"2.0","id":3,"result":{"of":"c"}})"
+                      "\n" +
+                      std::string(kEvent) + "\n" +
+                      R"({"jsonrpc":"2.0","id":1,"error":{"code":900,"message":"busy"}})"
+                      "\n"
+                      R"({"jsonrpc":"2.0","id":2,"result":{"of":"b"}})"
+                      "\n");
+    const auto refused = pair.client.receive(*first, far());
+    REQUIRE(!refused.has_value());
+    CHECK(refused.error().code == 900);
+    CHECK(pair.client.receive(*second, far())->result()["of"].as_string() == "b");
+    CHECK(pair.client.receive(*third, far())->result()["of"].as_string() == "c");
+    CHECK(pair.client.next_event(far())->cursor() == "7");
+    CHECK(pair.client.receive(*third, near()).error().kind == Kind::Protocol);
+}
+
+TEST_CASE("client: a call given up leaves those after it as they are") {
+    Pair pair;
+    const auto slow = pair.client.send("slow", "{}", far());
+    const auto quick = pair.client.send("quick", "{}", far());
+    CHECK(pair.client.receive(*slow, near()).error().kind == Kind::Timeout);
+    pair.daemon.answer(R"("result":{"of":"slow"})");
+    pair.daemon.answer(R"("result":{"of":"quick"})");
+    CHECK(pair.client.receive(*quick, far())->result()["of"].as_string() == "quick");
+}
+
 TEST_CASE("client: events that come while a call waits are kept in order") {
     Pair pair;
     std::string second(kEvent);

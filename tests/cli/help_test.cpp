@@ -38,7 +38,7 @@ TEST_CASE("help: every verb says what it does, how it is used and gives an examp
 }
 
 TEST_CASE("help: lines fit a terminal of 100 columns") {
-    std::string all = overview_help() + group_help("state");
+    std::string all = overview_help() + group_help("state") + group_help("registry");
     for (const Verb* verb : all_verbs()) {
         all += verb_help(*verb);
     }
@@ -49,9 +49,11 @@ TEST_CASE("help: lines fit a terminal of 100 columns") {
 }
 
 TEST_CASE("help: the usage line shows what may be left out and what may come often") {
-    CHECK(usage_line(kAlertVerb) == "meshctl alert [--priority P] [--wait S] ALERT");
-    CHECK(usage_line(kWatchVerb) == "meshctl watch [--priority P] [--count N] [KIND...]");
-    CHECK(usage_line(kStateGetVerb) == "meshctl state get [NODE]");
+    CHECK(usage_line(kAlertVerb) ==
+          "meshctl alert [--priority P] [--wait S] [--dedupe-key K] [--ttl D] ALERT");
+    CHECK(usage_line(kWatchVerb) ==
+          "meshctl watch [--priority P] [--count N] [--since CURSOR] [--replay] [KIND...]");
+    CHECK(usage_line(kStateGetVerb) == "meshctl state get [--mesh] [NODE]");
 }
 
 TEST_CASE("help: watch names every kind of event") {

@@ -26,10 +26,18 @@ std::vector<Session> always(std::string member) {
         [member = std::move(member)](std::string_view, const std::string&) { return member; })};
 }
 
+std::string cursor_text(int number, const std::string& start = "00000000000000aa") {
+    return start + "." + std::to_string(number) + ".0";
+}
+
 std::string event_line(int cursor, const std::string& kind, const std::string& data) {
     return R"({"jsonrpc":"2.0","method":"event","params":{"subscription":"1","kind":")" + kind +
-           R"(","cursor":")" + std::to_string(cursor) + R"(","timestamp_ms":0,"data":)" + data +
+           R"(","cursor":")" + cursor_text(cursor) + R"(","timestamp_ms":0,"data":)" + data +
            "}}\n";
+}
+
+std::string subscribed(int cursor) {
+    return R"("result":{"subscription":"1","cursor":")" + cursor_text(cursor) + "\"}";
 }
 
 TEST_CASE("meshctl: with --json the result is printed as the daemon wrote it") {
@@ -110,7 +118,24 @@ TEST_CASE("meshctl: a wrong command line is 2 and says what was meant") {
         {{"state", "set", "x"}, "neither KEY=VALUE nor a JSON object"},
         {{"state", "set", "{}x"}, "the patch is no JSON at byte 2"},
         {{"watch", "link", "nod"}, "there is no kind of event 'nod'; did you mean 'node'?"},
-        {{"watch", "weather"}, "it may be node, state, link, node.joined,"},
+        {{"watch", "weather"}, "it may be node, state, link, "},
+        {{"watch", "--since", "x", "--replay"}, "--since and --replay exclude each other"},
+        {{"state", "get", "cam-1", "--mesh"}, "NODE and --mesh exclude each other"},
+        {{"state", "set", "--mesh"}, "state set --mesh needs KEY=VALUE"},
+        {{"state", "set", "--mesh", "a=1", "--activity", "IDLE"}, "--mesh and --activity exclude"},
+        {{"alerts", "a.0.1", "--follow"}, "ID and --follow exclude each other"},
+        {{"alert", "x", "--ttl", "25h"}, "is not between 1.0 ms and 1 d 0 h"},
+        {{"registry"}, "registry needs a verb behind it"},
+        {{"registry", "gte"}, "unknown verb 'registry gte'; did you mean 'get'?"},
+        {{"registry", "put", "x"}, "--type is missing"},
+        {{"registry", "put", "x", "--type", "t", "--embeding", "f"}, "did you mean '--embedding'?"},
+        {{"registry", "put", "x", "--type", "t", "--space", "s"}, "--embedding is missing"},
+        {{"registry", "put", "x", "--type", "t", "--embedding", "f"}, "--embedding needs --space"},
+        {{"registry", "put", "x", "--type", "t", "--metadata", "[1]"}, "is no JSON object"},
+        {{"registry", "put", "x", "--type", "t", "--embedding", "/no/f.f32", "--space", "s"},
+         "--embedding: cannot read /no/f.f32: No such file or directory"},
+        {{"registry", "ls", "--limit", "1001"}, "no whole number from 1 to 1000"},
+        {{"registry", "import", "/no/file"}, "cannot read /no/file: No such file or directory"},
         {{"rpc"}, "METHOD is missing"},
         {{"rpc", "mesh.status", "{"}, "PARAMS is no JSON at byte"},
         {{"rpc", "mesh.status", "1"}, "neither a JSON object nor an array"},
@@ -194,8 +219,7 @@ TEST_CASE("meshctl alerts: --follow prints the old ones first and none twice") {
                id + R"("},"hops":1})";
     };
     const FakeDaemon daemon({[&](Connection& connection) {
-        CHECK(has(connection.answer(R"("result":{"subscription":"1","cursor":"1"})"),
-                  R"("params":{"kinds":["alert"]})"));
+        CHECK(has(connection.answer(subscribed(1)), R"("params":{"kinds":["alert"]})"));
         connection.write(event_line(2, "alert", alert("two")));
         connection.answer("\"result\":{\"alerts\":[" + alert("two") + "," + alert("one") +
                           "],\"next\":null}");
@@ -212,7 +236,7 @@ TEST_CASE("meshctl alerts: --follow prints the old ones first and none twice") {
 
 TEST_CASE("meshctl watch: prints events as they come and ends cleanly with Ctrl-C") {
     const FakeDaemon daemon({[](Connection& connection) {
-        CHECK(has(connection.answer(R"("result":{"subscription":"1","cursor":"1"})"),
+        CHECK(has(connection.answer(subscribed(1)),
                   R"("params":{"kinds":["node"],"priority":"high"})"));
         connection.write(event_line(2, "node.joined", R"({"node_id":"b","because":null})"));
         connection.wait_for_end();
@@ -228,12 +252,11 @@ TEST_CASE("meshctl watch: prints events as they come and ends cleanly with Ctrl-
 TEST_CASE("meshctl watch: goes on behind the last event once the daemon is back") {
     const FakeDaemon daemon(
         {[](Connection& connection) {
-             connection.answer(R"("result":{"subscription":"1","cursor":"1"})");
+             connection.answer(subscribed(1));
              connection.write(event_line(2, "link.up", R"({"node_id":"b"})"));
          },
          [](Connection& connection) {
-             CHECK(has(connection.answer(R"("result":{"subscription":"1","cursor":"3"})"),
-                       R"("since":"2")"));
+             CHECK(has(connection.answer(subscribed(3)), "\"since\":\"" + cursor_text(2) + "\""));
              connection.write(event_line(2, "link.up", R"({"node_id":"b"})"));
              connection.write(event_line(3, "link.down", R"({"node_id":"b"})"));
              connection.wait_for_end();
@@ -247,15 +270,33 @@ TEST_CASE("meshctl watch: goes on behind the last event once the daemon is back"
     CHECK(has(done.err, "the daemon is back"));
 }
 
+TEST_CASE("meshctl watch: begins behind the cursor given, or with all that is held") {
+    const auto params_of = [](std::vector<std::string> words) {
+        std::string seen;
+        {
+            const FakeDaemon daemon({[&](Connection& connection) {
+                seen = connection.answer(subscribed(9));
+                connection.write(event_line(4, "link.up", R"({"node_id":"b"})"));
+                connection.wait_for_end();
+            }});
+            words.insert(words.begin(), {"--socket", daemon.path(), "watch", "--count", "1"});
+            CHECK(has(run_meshctl(words).out, "link.up"));
+        }
+        return seen;
+    };
+    CHECK(has(params_of({"--since", cursor_text(3)}), "{\"since\":\"" + cursor_text(3) + "\"}"));
+    CHECK(has(params_of({"--replay"}), R"({"replay":true})"));
+}
+
 TEST_CASE("meshctl watch: a daemon that has started anew does not tell an alert twice") {
     const std::string alert =
         R"({"id":"a.0.1","source":"a","priority":"low","age_ms":1,"alert":{"message":"smoke"},"hops":1})";
     const FakeDaemon daemon({[&](Connection& connection) {
-                                 connection.answer(R"("result":{"subscription":"1","cursor":"1"})");
+                                 connection.answer(subscribed(1));
                                  connection.write(event_line(2, "alert", alert));
                              },
                              [&](Connection& connection) {
-                                 connection.answer(R"("result":{"subscription":"1","cursor":"9"})");
+                                 connection.answer(subscribed(9));
                                  connection.write(event_line(8, "lagged", R"({"lost":null})"));
                                  connection.write(event_line(9, "alert", alert));
                                  connection.write(event_line(10, "link.up", R"({"node_id":"b"})"));
@@ -272,7 +313,7 @@ TEST_CASE("meshctl watch: a daemon that has started anew does not tell an alert 
 
 TEST_CASE("meshctl watch: a reader that goes away ends it with exit code 1, without a word") {
     const FakeDaemon daemon({[](Connection& connection) {
-        connection.answer(R"("result":{"subscription":"1","cursor":"1"})");
+        connection.answer(subscribed(1));
         connection.write(event_line(2, "link.up", R"({"node_id":"b"})"));
         connection.read_line();
     }});
@@ -297,6 +338,84 @@ TEST_CASE("meshctl state set: key and value become a merge patch") {
         CHECK(done.out == "a  IDLE, written 0 ms ago\n  t  1\n");
     }
     CHECK(seen == R"(state.update {"patch":{"t":1,"m":"x y"},"activity":"IDLE"})");
+}
+
+TEST_CASE("meshctl state: the shared state is asked for and changed by scope") {
+    std::string seen;
+    {
+        const Session session = responder([&](std::string_view method,
+                                              const std::string& params) -> std::string {
+            seen += std::string(method) + " " + params + "\n";
+            return method == "state.get"
+                       ? R"("result":{"state":{"mode":"night"},"members":{"mode":{"by":"b","age_ms":2000}}})"
+                       : R"("result":{"changed":["mode"],"state":{"mode":"day"}})";
+        });
+        const FakeDaemon daemon({session, session});
+        CHECK(run_meshctl({"--socket", daemon.path(), "state", "get", "--mesh"}).out ==
+              "KEY   BY    AGE  VALUE\nmode  b   2.0 s  night\n");
+        CHECK(run_meshctl({"--socket", daemon.path(), "state", "set", "--mesh", "mode=day"}).out ==
+              "changed: mode\nKEY   VALUE\nmode  day\n");
+    }
+    CHECK(seen ==
+          "state.get {\"scope\":\"mesh\"}\n"
+          "state.update {\"scope\":\"mesh\",\"patch\":{\"mode\":\"day\"}}\n");
+}
+
+TEST_CASE("meshctl alert: key and ttl go with it, and what is on disk is said") {
+    std::string seen;
+    {
+        const FakeDaemon daemon({responder([&](std::string_view,
+                                               const std::string& params) -> std::string {
+            seen = params;
+            return R"("result":{"id":"a.0.1","durable":true,"repeated":true,"delivered":["b"],"pending":[]})";
+        })});
+        const Finished done = run_meshctl(
+            {"--socket", daemon.path(), "alert", "x", "--dedupe-key", "disk", "--ttl", "1h"});
+        CHECK(done.exit_code == 0);
+        CHECK(has(done.out, "repeated: "));
+        CHECK(has(done.out, "kept on disk\n"));
+    }
+    CHECK(seen ==
+          R"({"alert":{"message":"x"},"dedupe_key":"disk","ttl_ms":3600000,"wait_ms":1000})");
+}
+
+TEST_CASE("meshctl alerts: one of them in full") {
+    const FakeDaemon daemon({responder([](std::string_view method,
+                                          const std::string& params) -> std::string {
+        CHECK(method == "alerts.get");
+        CHECK(params == R"({"id":"a.0.1"})");
+        return R"("result":{"id":"a.0.1","source":"a","priority":"high","age_ms":1000,"ttl_ms":60000,"dedupe_key":"k","hops":1,"path":["a","b"],"alert":{"message":"smoke"}})";
+    })});
+    CHECK(run_meshctl({"--socket", daemon.path(), "alerts", "a.0.1"}).out ==
+          "id          a.0.1\n"
+          "source      a\n"
+          "priority    high\n"
+          "age         1.0 s\n"
+          "ttl         1 min\n"
+          "dedupe key  k\n"
+          "hops        1\n"
+          "path        a > b\n"
+          "alert       smoke\n");
+}
+
+TEST_CASE("meshctl backup: the path is made absolute, and who may not is told the group") {
+    std::string seen;
+    {
+        const FakeDaemon daemon(
+            {responder([&](std::string_view, const std::string& params) -> std::string {
+                seen = params;
+                return R"("result":{"path":"/x/mesh.db","bytes":34816,"records":120})";
+            })});
+        CHECK(run_meshctl({"--socket", daemon.path(), "backup", "x/../mesh.db"}).out ==
+              "backup   /x/mesh.db\nsize     34 KiB\nrecords  120\n");
+    }
+    CHECK(has(seen, "{\"path\":\"/"));
+    CHECK(has(seen, "/mesh.db\"}"));
+    CHECK(!has(seen, ".."));
+    const FakeDaemon strict(always(R"("error":{"code":901,"message":"not permitted"})"));
+    const Finished denied = run_meshctl({"--socket", strict.path(), "backup"});
+    CHECK(denied.exit_code == 5);
+    CHECK(has(denied.err, "group 'meshd-admin'"));
 }
 
 TEST_CASE("meshctl rpc: passes params on, prints the raw result, and explains methods") {

@@ -26,6 +26,22 @@ TEST_CASE("render: status is a list a person reads from the top") {
           "warning   clock is off\n");
 }
 
+TEST_CASE("render: status says what the store holds and whether it is on disk") {
+    const auto text_of = [](const char* store) {
+        const auto document = parsed("{\"store\":" + std::string(store) + "}");
+        return render_status(document.root(), Style{});
+    };
+    const std::string good = text_of(
+        R"({"records":120,"bytes":34816,"entries":80,"alerts":12,"shared":3,"tombstones":2,"durable":true,"unwritten":0,"streams_unheld":0})");
+    CHECK(good.find("store     120 records, 34 KiB: 80 entries, 12 alerts, 3 shared, 2 tombstones\n"
+                    "on disk   yes\n") != std::string::npos);
+    CHECK(text_of(R"({"durable":true,"unwritten":5})").find("yes, 5 records not yet written\n") !=
+          std::string::npos);
+    const std::string bad = text_of(R"({"durable":false,"unwritten":1,"streams_unheld":2})");
+    CHECK(bad.find("on disk   NO: kept in memory alone, 1 record not yet written\n"
+                   "not held  2 streams of other boxes, for want of room\n") != std::string::npos);
+}
+
 TEST_CASE("render: status shows that this node has left") {
     const auto document = parsed(R"({"node_id":"cam-1","mesh":"default","left":true})");
     const std::string text = render_status(document.root(), Style{});
@@ -122,6 +138,37 @@ TEST_CASE("render: alerts show age, priority, source and the text of a plain mes
     CHECK(render_alerts(parsed(R"({"alerts":[]})").root(), Style{}) == "no alerts\n");
 }
 
+TEST_CASE("render: alerts show their ttl where one is set") {
+    const auto document = parsed(R"({"alerts":[
+        {"source":"a","priority":"low","age_ms":1000,"ttl_ms":60000,"alert":{},"hops":0},
+        {"source":"b","priority":"low","age_ms":1000,"ttl_ms":null,"alert":{},"hops":1}]})");
+    CHECK(render_alerts(document.root(), Style{}) ==
+          "  AGE    TTL  PRIORITY  SOURCE  HOPS  ALERT\n"
+          "1.0 s  1 min  low       a          0  {}\n"
+          "1.0 s      -  low       b          1  {}\n");
+}
+
+TEST_CASE("render: entries show whose sighting, how old and of what model") {
+    const auto document = parsed(R"([
+        {"hash":"9f86","node":"cam-1","type":"person","age_ms":2000,"ttl_ms":3600000,"space":"arcface","dimension":512,"metadata":{"camera":3}},
+        {"hash":"9f86","node":"cam-2","type":"person","age_ms":60000,"ttl_ms":null,"space":null,"dimension":null,"metadata":{}}])");
+    CHECK(render_entries(document.root(), Style{}) ==
+          "HASH  NODE   TYPE      AGE        TTL  SPACE          METADATA\n"
+          "9f86  cam-1  person  2.0 s  1 h 0 min  arcface (512)  {\"camera\":3}\n"
+          "9f86  cam-2  person  1 min          -  -              -\n");
+}
+
+TEST_CASE("render: the shared state says who wrote what") {
+    const auto document = parsed(
+        R"({"state":{"mode":"night","limit":{"v":3}},"members":{"mode":{"by":"cam-1","age_ms":1000},"limit":{"by":"cam-2","age_ms":0}}})");
+    CHECK(render_shared(document.root(), Style{}) ==
+          "KEY    BY       AGE  VALUE\n"
+          "mode   cam-1  1.0 s  night\n"
+          "limit  cam-2   0 ms  {\"v\":3}\n");
+    CHECK(render_shared(parsed(R"({"changed":[],"state":{}})").root(), Style{}) ==
+          "nothing changed\nthe shared state is empty\n");
+}
+
 TEST_CASE("render: a state document is a list of its members") {
     const auto document = parsed(R"({"node_id":"cam-1","activity":"ACTIVE","age_ms":3000,
         "state":{"temperature":41.5,"camera":{"fps":25}}})");
@@ -148,6 +195,11 @@ TEST_CASE("render: a raised alert says who has it and who has not") {
           "a.0.1: sent to 2 other boxes, not waited for\n");
     CHECK(raised(R"({"id":"a.0.1","delivered":[],"pending":[]})", true) ==
           "a.0.1: no other box is there to hear it\n");
+    CHECK(raised(R"({"id":"a.0.1","durable":true,"repeated":false,"delivered":["b"],"pending":[]})",
+                 true) == "a.0.1: delivered to 1 of 1 other box\nkept on disk\n");
+    CHECK(raised(R"({"id":"a.0.1","durable":false,"repeated":true,"delivered":[],"pending":[]})",
+                 true)
+              .find("NOT on disk: ") != std::string::npos);
 }
 
 }  // namespace

@@ -5,11 +5,13 @@
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <csignal>
+#include <thread>
 #include <utility>
 
 namespace meshd::cli {
@@ -78,6 +80,14 @@ std::string Meshctl::read_line() {
             return {};
         }
         read_.append(piece.data(), static_cast<std::size_t>(got));
+    }
+}
+
+void Meshctl::wait_for_error(const std::function<void()>& cause) const {
+    cause();
+    struct stat info {};
+    while (fstat(err_.get(), &info) == 0 && info.st_size == 0) {
+        std::this_thread::yield();
     }
 }
 

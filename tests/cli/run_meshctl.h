@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,8 @@ class Meshctl {
 
     /// The next line of standard output; empty at the end.
     std::string read_line();
+    /// Calls `cause`, then waits until something stands on standard error.
+    void wait_for_error(const std::function<void()>& cause) const;
     void send_signal(int signal) const;
     /// As a reader that goes away.
     void close_output() { out_ = ipc::Descriptor(); }
