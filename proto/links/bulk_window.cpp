@@ -16,7 +16,8 @@ bool BulkWindow::may_send(TimePoint now) {
         return false;
     }
     if (now - burst_at_ >= kBurstInterval) {
-        burst_left_ = kBurst;
+        burst_left_ = now - burst_at_ >= kPause ? kBurst : std::max(burst_left_, kBurst);
+        burst_at_ = now;
     }
     return burst_left_ > 0;
 }
@@ -25,11 +26,8 @@ std::optional<TimePoint> BulkWindow::next_burst() const {
     return in_flight_ < size_ ? std::optional(burst_at_ + kBurstInterval) : std::nullopt;
 }
 
-void BulkWindow::on_sent(TimePoint now, std::uint64_t counter) {
+void BulkWindow::on_sent(std::uint64_t counter) {
     MESHD_ASSERT(burst_left_ > 0);
-    if (burst_left_ == kBurst) {
-        burst_at_ = now;
-    }
     burst_left_ -= 1;
     in_flight_ += 1;
     if (acked_ + lost_ == 0 && in_flight_ == 1) {
@@ -41,7 +39,7 @@ void BulkWindow::on_acked(Duration round_trip) {
     in_flight_ -= 1;
     acked_ += 1;
     // Two for one: a window that doubles needs as many.
-    burst_left_ = std::min(burst_left_ + 2, kBurst);
+    burst_left_ = std::min(burst_left_ + 2, std::max(size_, kBurst));
     round_trip_ = std::min(round_trip_, round_trip);
     round_trip_min_ = std::min(round_trip_min_, round_trip);
 }
@@ -60,18 +58,21 @@ void BulkWindow::on_ack_end(std::uint64_t largest, std::uint64_t next) {
     if (largest < round_begin_ || acked_ + lost_ == 0) {
         return;
     }
+    if (lost_ > 0 && acked_ + lost_ < kSampleMin) {
+        round_begin_ = next;
+        return;
+    }
     if (4 * lost_ > acked_ + lost_ || round_trip_ - round_trip_min_ > kQueueDelayMax) {
         shrink();
     } else if (was_full_) {
-        const std::size_t step =
-            !has_shrunk_ && lost_ == 0 ? size_ : std::max<std::size_t>(1, size_ / 8);
+        const std::size_t step = !has_shrunk_ && lost_ == 0 ? size_ : size_ / 4;
         size_ = std::min(size_ + step, size_max_);
     }
     begin_round(next);
 }
 
 void BulkWindow::on_timeout_end(std::uint64_t next) {
-    if (4 * lost_ > size_) {
+    if (4 * lost_ > std::max({size_, acked_ + lost_, kSampleMin})) {
         shrink();
         begin_round(next);
     }

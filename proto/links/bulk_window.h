@@ -13,13 +13,13 @@
 namespace meshd {
 
 /// A window of datagrams, judged once per round: the time until a datagram sent after the round
-/// began is acknowledged. It doubles in clean rounds until it first has to shrink, then grows by an
-/// eighth; it shrinks to 0.7 where more than a quarter was lost, and where the round trip shows
+/// began is acknowledged. It doubles in clean rounds until it first has to shrink, then grows by a
+/// quarter; it shrinks to 0.7 where more than a quarter was lost, and where the round trip shows
 /// that a queue has formed. Loss below that leaves it growing: radio links lose 10 % at any rate,
 /// and halving on any loss (RFC 5681) would collapse there.
 ///
-/// Invariants: kMin ≤ size() ≤ the maximum given; no more than kBurst datagrams leave within a
-/// millisecond in which none is acknowledged.
+/// Invariants: kMin ≤ size() ≤ the maximum given; after a pause no more than kBurst datagrams leave
+/// within a millisecond in which none is acknowledged.
 class BulkWindow {
   public:
     /// What a datagram of 1 400 bytes takes in a socket buffer, headers and rounding included
@@ -32,9 +32,14 @@ class BulkWindow {
     /// One ack's worth: below, each round would wait for the receiver's ack delay.
     static constexpr std::size_t kMin = 8;
     static constexpr std::size_t kInitial = 16;
-    /// Datagrams per millisecond without an ack: the daemon's timer ticks once a millisecond.
+    /// Fewer outcomes say too little about the share of losses; a round with some then goes on.
+    static constexpr std::size_t kSampleMin = 32;
+    /// Datagrams per millisecond without an ack: the daemon's timer ticks once a millisecond. Each
+    /// one acknowledged lets two go, up to the window.
     static constexpr std::size_t kBurst = 16;
     static constexpr Duration kBurstInterval = std::chrono::milliseconds(1);
+    /// What acks let go is forgotten after this long without bulk.
+    static constexpr Duration kPause = std::chrono::milliseconds(10);
     /// A round trip this much above the lowest known is a queue, in which alerts would wait as
     /// well: half of the 50 ms that they may take.
     static constexpr Duration kQueueDelayMax = std::chrono::milliseconds(25);
@@ -49,7 +54,7 @@ class BulkWindow {
     /// When the next burst may leave; nothing where only an ack can help.
     std::optional<TimePoint> next_burst() const;
 
-    void on_sent(TimePoint now, std::uint64_t counter);
+    void on_sent(std::uint64_t counter);
     void on_acked(Duration round_trip);
     /// Not acknowledged, and taken for lost.
     void on_lost();

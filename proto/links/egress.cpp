@@ -428,7 +428,7 @@ std::optional<Buffer> Egress::poll(TimePoint now, const RttEstimator& rtt) {
         }
     }
     if (datagram.has_bulk) {
-        bulk_.on_sent(now, next_counter_);
+        bulk_.on_sent(next_counter_);
     }
     next_counter_ += 1;
     sent_.push_back(std::move(datagram));
