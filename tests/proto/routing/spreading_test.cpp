@@ -120,5 +120,65 @@ TEST_CASE("spreading: an origin on the other side of a partition means flooding"
     CHECK_FALSE(topology.children_of(id("stranger"), hash).has_value());
 }
 
+TEST_CASE("announcers: two answer for each node that has two neighbours besides its family") {
+    Prng prng(Entropy{3});
+    for (int round = 0; round < 60; ++round) {
+        const std::size_t nodes = 5 + prng.below(30);
+        std::vector<Link> links = line(nodes);
+        for (std::size_t i = 0; i < 2 * nodes; ++i) {
+            const std::size_t a = prng.below(nodes);
+            const std::size_t b = prng.below(nodes);
+            if (a != b) {
+                links.push_back({id(a), id(b), static_cast<std::uint8_t>(prng.below(3))});
+            }
+        }
+        const Graph graph(claims_of(links));
+        const PathTree tree =
+            shortest_paths(graph, static_cast<std::uint32_t>(prng.below(graph.size())));
+        std::vector<std::size_t> answered(graph.size(), 0);
+        for (std::uint32_t v = 0; v < graph.size(); ++v) {
+            for (const std::uint32_t peer : answers_for(graph, tree, v)) {
+                answered[peer] += 1;
+                CHECK(tree.parent[peer] != v);
+                CHECK(tree.parent[v] != peer);
+                // What `v` has, it has without the peer.
+                for (std::uint32_t up = v; up != tree.root; up = tree.parent[up]) {
+                    CHECK(up != peer);
+                }
+            }
+        }
+        for (std::uint32_t v = 0; v < graph.size(); ++v) {
+            std::size_t helpers = 0;
+            for (const Graph::Edge& edge : graph.edges(v)) {
+                bool is_below = false;
+                for (std::uint32_t up = edge.to; up != tree.root; up = tree.parent[up]) {
+                    is_below = is_below || up == v;
+                }
+                helpers += !is_below && edge.to != tree.parent[v] ? 1 : 0;
+            }
+            CHECK(answered[v] == (v == tree.root ? 0 : std::min(helpers, kAnnouncersPerNode)));
+        }
+    }
+}
+
+TEST_CASE("announcers: the topology names the peers that self answers for in a kept tree") {
+    // A square with its author at n00: n01 and n02 are its children, n03 hangs below one of them.
+    const std::vector<Link> square = {
+        {id(0), id(1)}, {id(0), id(2)}, {id(1), id(3)}, {id(2), id(3)}};
+    std::size_t announcing = 0;
+    for (const std::size_t self : {1, 2}) {
+        Topology topology(id(self));
+        topology.update(claims_of(square));
+        const std::uint32_t hash = topology.graph().hash();
+        const bool is_parent = !topology.children_of(id(0), hash)->empty();
+        const auto repairs = topology.repairs_of(id(0), hash);
+        CHECK(repairs == (is_parent ? std::vector<NodeId>() : std::vector<NodeId>{id(3)}));
+        announcing += repairs.size();
+        CHECK(topology.repairs_of(id(0), hash + 1).empty());
+        CHECK(topology.repairs_of(id(9), hash).empty());
+    }
+    CHECK(announcing == 1);
+}
+
 }  // namespace
 }  // namespace meshd
