@@ -21,8 +21,8 @@ namespace meshd {
     X(alert_copies_received) X(records_written) X(records_received) X(record_copies_received) \
     X(pushes_sent) X(pushes_flooded) X(digests_sent) X(pulls_sent) X(deltas_sent) \
     X(announcements_sent) X(announcements_received) X(announcements_pulled) X(datagrams_lost) \
-    X(records_repaired) X(streams_reopened) X(nodes_forgotten) X(entries_over_quota) \
-    X(disk_failures) X(censuses_sent) \
+    X(records_repaired) X(streams_reopened) X(nodes_forgotten) X(names_yielded) \
+    X(entries_over_quota) X(disk_failures) X(censuses_sent) \
     /* datagrams dropped whole */ \
     X(drop_too_short) X(drop_too_long) X(drop_version) X(drop_kind) X(drop_tag) X(drop_items) \
     X(drop_malformed) X(drop_unknown_session) X(drop_replay) X(drop_wrong_source) \

@@ -39,7 +39,7 @@ struct RaiseAlert {
     Duration wait{};
     /// Where an alert of this node with the same key is still held, its id is the answer and
     /// nothing is raised. Empty = none; at most limits::kDedupeKeyBytesMax.
-    std::string dedupe_key;
+    std::string dedupe_key{};
     /// Age at which all holders drop it; 0 = limits::kAlertAgeMsMax, and no more than that.
     std::uint64_t ttl_ms = 0;
 };
@@ -156,6 +156,9 @@ struct NodeEvent {
     NodeEventKind kind = NodeEventKind::Joined;
     NodeId node;
     NodeId because;
+    /// Of a conflict: the other box, where it is known; 0 and absent where only a refusal told.
+    InstanceId instance{};
+    std::optional<Endpoint> address{};
 };
 struct LinkEvent {
     bool up = false;

@@ -15,6 +15,8 @@
 #include "proto/links/discovery.h"
 #include "proto/links/handshake.h"
 #include "proto/links/link.h"
+#include "proto/links/mesh_time.h"
+#include "proto/links/name_conflict.h"
 #include "proto/links/neighbours.h"
 #include "proto/node.h"
 #include "proto/routing/announce.h"
@@ -108,14 +110,18 @@ class Node::Impl {
     void add_power_off(Now now);
     StoreClock store_clock(Now now) const;
     Now stamp(Now now) const;
-    std::optional<WallTime> mesh_time(Now) const { return std::nullopt; }
-    WallTime bounded_wall(Now now) const { return now.wall; }
+    std::optional<WallTime> mesh_time(Now now) const { return mesh_time_.known(now); }
+    WallTime bounded_wall(Now now) const { return mesh_time_.bounded(now); }
 
     // node_links.cpp
-    bool is_name_taken(const Identity& who) const;
-    bool is_acceptable(const Identity& from, std::uint8_t version_min, std::uint8_t version_max,
-                       bool is_asking);
-    void on_conflict(TimePoint now);
+    enum class NameClaim { Free, Asked, Taken };
+    NameClaim name_claim(TimePoint now, const Identity& who);
+    bool is_version_spoken(std::uint8_t version_min, std::uint8_t version_max);
+    void on_name_conflict(TimePoint now, NameConflict::Action action);
+    void on_same_name(TimePoint now, const Identity& from, const Endpoint& endpoint,
+                      bool is_beacon);
+    void on_outwritten(TimePoint now, const NodeData& other);
+    void yield_name(TimePoint now);
     void on_hello(TimePoint now, const Endpoint& from, const Hello& hello,
                   std::uint64_t fingerprint);
     void on_offer(TimePoint now, const Endpoint& from, const Offer& offer);
@@ -189,6 +195,7 @@ class Node::Impl {
     Handshake handshake_;
     Neighbours neighbours_;
     Discovery discovery_;
+    MeshTime mesh_time_;
     ReassemblyBudget reassembly_budget_;
     std::map<NodeId, Link> links_;
     std::map<SessionId, NodeId> sessions_;
@@ -220,8 +227,8 @@ class Node::Impl {
     };
     std::optional<Leaving> leaving_;
     bool has_left_ = false;
-    std::optional<TimePoint> conflict_told_;
-    std::optional<TimePoint> conflict_seen_;
+    NameConflict name_conflict_{self_};
+    std::optional<TimePoint> same_name_answered_;
     std::optional<TimePoint> defended_at_;  ///< own records against what others claim
 
     /// Of the disk: whether there is one, what it remembered of time, what is being written.

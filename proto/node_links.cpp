@@ -10,8 +10,12 @@ using std::chrono::milliseconds;
 
 /// A new link is published this much later: at a start several come together.
 constexpr Duration kLinkUpPublishDelay = milliseconds(20);
-/// A conflict of names is told at most this often.
-constexpr Duration kConflictInterval = std::chrono::minutes(1);
+/// A link to a former start of an installation must be silent for so long, while it is asked,
+/// before another start of it takes the name over: a restart waits for it, and a copy of a living
+/// box's disk does not get past it.
+constexpr Duration kFormerStartSilence = milliseconds(250);
+/// A beacon in the own name is answered by a HELLO, so that its sender knows too: so often at most.
+constexpr Duration kSameNameAnswer = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -28,42 +32,97 @@ void Node::Impl::send_outside(const Endpoint& to, const Message& message, bool i
     }
 }
 
-void Node::Impl::on_conflict(TimePoint now) {
+void Node::Impl::on_name_conflict(TimePoint now, NameConflict::Action action) {
+    const bool tells =
+        action == NameConflict::Action::Tell || action == NameConflict::Action::TellAndYield;
+    if (tells) {
+        const NameConflict::Other& other = name_conflict_.other();
+        outputs_.push_back(
+            NodeEvent{NodeEventKind::Conflict, self_.node, {}, other.instance, other.address});
+    }
+    if (action == NameConflict::Action::Yield || action == NameConflict::Action::TellAndYield) {
+        yield_name(now);
+    }
+}
+
+/// Somebody else's datagram in the own name.
+void Node::Impl::on_same_name(TimePoint now, const Identity& from, const Endpoint& endpoint,
+                              bool is_beacon) {
     counters_.add(Counter::drop_name_conflict);
-    conflict_seen_ = now;
-    if (!conflict_told_ || now - *conflict_told_ >= kConflictInterval) {
-        outputs_.push_back(NodeEvent{NodeEventKind::Conflict, self_.node, {}});
-        conflict_told_ = now;
+    on_name_conflict(now, name_conflict_.on_heard(now, from, endpoint));
+    if (is_beacon && (!same_name_answered_ || now - *same_name_answered_ >= kSameNameAnswer)) {
+        same_name_answered_ = now;
+        send_outside(endpoint, handshake_.hello(), false);
     }
 }
 
-/// Another installation of that name has confirmed links: here, or elsewhere in the mesh.
-bool Node::Impl::is_name_taken(const Identity& who) const {
-    const auto link = links_.find(who.node);
-    if (link != links_.end()) {
-        return link->second.peer().instance != who.instance;
+/// A record in the own name that is another's beats the own one. Once for each own rewriting.
+void Node::Impl::on_outwritten(TimePoint now, const NodeData& other) {
+    if (other.start == self_.start) {
+        return;
     }
-    const HeldRecord* held = store_.node_record(who.node);
-    return held != nullptr && held->record.node->instance != who.instance &&
-           topology_.is_reachable(who.node);
+    std::optional<Endpoint> address;
+    if (!other.addresses.empty()) {
+        address = other.addresses.front();
+    }
+    const bool other_has_links = other.presence == Presence::Here && !other.links.empty();
+    on_name_conflict(now, name_conflict_.on_outwritten(now, {other.instance, other.start, address},
+                                                       other_has_links, !links_.empty()));
 }
 
-bool Node::Impl::is_acceptable(const Identity& from, std::uint8_t version_min,
-                               std::uint8_t version_max, bool is_asking) {
-    if (version_min > limits::kVersionMax || version_max < limits::kVersionMin) {
-        counters_.add(Counter::drop_version);
-        return false;
+/// Out of the mesh without a goodbye in the name, which lives on as the other's.
+void Node::Impl::yield_name(TimePoint now) {
+    counters_.add(Counter::names_yielded);
+    handshake_.clear();
+    while (!links_.empty()) {
+        auto& [peer, link] = *links_.begin();
+        link.egress.send(share_message(Close{CloseReason::Replaced}), TrafficClass::Control, false);
+        while (auto bytes = link.poll_datagram(now)) {
+            transmits_.push_back({link.endpoint(), false, std::move(*bytes)});
+        }
+        close_link(now, NodeId(peer));
     }
-    if (from.node == self_.node) {
-        on_conflict(now_);
-        return false;
+    topology_dirty_ = true;
+    reopen_streams({now, wall_});
+}
+
+/// Whose name it is, as far as this node knows. Asked: the link is a former start's, which is being
+/// asked whether it still lives; what wants to know is repeated by its sender.
+Node::Impl::NameClaim Node::Impl::name_claim(TimePoint now, const Identity& who) {
+    Link* link = find_link(who.node);
+    if (link == nullptr) {
+        const HeldRecord* held = store_.node_record(who.node);
+        const bool is_others = held != nullptr && held->record.node->start != who.start &&
+                               topology_.is_reachable(who.node);
+        return is_others ? NameClaim::Taken : NameClaim::Free;
     }
-    // It is told so when it asks for a link; until then it is as good as not there.
-    if (is_name_taken(from) && !is_asking) {
-        counters_.add(Counter::drop_name_conflict);
-        return false;
+    if (link->peer() == who) {
+        return NameClaim::Free;
     }
-    return true;
+    if (link->peer().instance != who.instance) {
+        return NameClaim::Taken;
+    }
+    std::optional<Link::Claim>& claim = link->claim;
+    if (!claim || claim->start != who.start) {
+        claim = Link::Claim{who.start, now, false};
+        // Of no records: it is acknowledged, and repeated until it is.
+        link->egress.send(share_message(Pull{}), TrafficClass::Control, true);
+        return NameClaim::Asked;
+    }
+    // Once found wrong a claim waits for the link's end: repeated for ever, chance would prove it.
+    claim->is_refuted = claim->is_refuted || link->liveness.last_heard() > claim->since;
+    if (claim->is_refuted) {
+        return NameClaim::Taken;
+    }
+    const Duration silence =
+        std::max(kFormerStartSilence, 2 * link->liveness.rtt().smoothed().value_or(Duration{}));
+    return now - claim->since >= silence ? NameClaim::Free : NameClaim::Asked;
+}
+
+bool Node::Impl::is_version_spoken(std::uint8_t version_min, std::uint8_t version_max) {
+    const bool spoken = version_min <= limits::kVersionMax && version_max >= limits::kVersionMin;
+    counters_.add(Counter::drop_version, spoken ? 0 : 1);
+    return spoken;
 }
 
 void Node::Impl::on_hello(TimePoint now, const Endpoint& from, const Hello& hello,
@@ -90,13 +149,23 @@ void Node::Impl::on_hello(TimePoint now, const Endpoint& from, const Hello& hell
         counters_.add(Counter::drop_beacon_address);
         return;
     }
-    if (!is_acceptable(hello.from, hello.version_min, hello.version_max, !hello.address)) {
+    if (!is_version_spoken(hello.version_min, hello.version_max)) {
         return;
     }
     const bool is_beacon = hello.address.has_value();
+    if (hello.from.node == self_.node) {
+        on_same_name(now, hello.from, from, is_beacon);
+        return;
+    }
+    // Who asks is told by the answer to its REQ. A beacon is until then as good as not there.
+    const NameClaim claim = is_beacon ? name_claim(now, hello.from) : NameClaim::Free;
+    if (claim == NameClaim::Taken) {
+        counters_.add(Counter::drop_name_conflict);
+        return;
+    }
     const Link* link = find_link(hello.from.node);
     const bool linked = link != nullptr && link->peer() == hello.from;
-    if (is_beacon) {
+    if (is_beacon && claim == NameClaim::Free) {
         if (neighbours_.on_heard(now, hello.from, from, std::nullopt)) {
             counters_.add(Counter::peers_discovered);
             neighbours_.on_change(now, false);
@@ -125,7 +194,15 @@ void Node::Impl::on_offer(TimePoint now, const Endpoint& from, const Offer& offe
         counters_.add(Counter::drop_rate);
         return;
     }
-    if (!is_acceptable(offer.from, offer.version_min, offer.version_max, false)) {
+    if (!is_version_spoken(offer.version_min, offer.version_max)) {
+        return;
+    }
+    if (offer.from.node == self_.node) {
+        on_same_name(now, offer.from, from, false);
+        return;
+    }
+    if (name_claim(now, offer.from) != NameClaim::Free) {
+        counters_.add(Counter::drop_name_conflict);
         return;
     }
     // Heard by unicast only: it may not hear our beacons, nor we its, but the way is open.
@@ -152,15 +229,25 @@ void Node::Impl::on_req(TimePoint now, const Endpoint& from, const Req& req) {
         counters_.add(Counter::drop_cookie);
         return;
     }
-    if (!is_acceptable(req.from, req.version, req.version, true)) {
+    if (!is_version_spoken(req.version, req.version)) {
         return;
     }
     const NodeId& node = req.from.node;
+    if (node == self_.node) {
+        on_same_name(now, req.from, from, false);
+        return;
+    }
+    const NameClaim claim = name_claim(now, req.from);
+    if (claim == NameClaim::Asked) {
+        return;  // it comes again, and by then it is known
+    }
     const Link* link = find_link(node);
     std::string refusal;
-    if (is_name_taken(req.from)) {
+    if (claim == NameClaim::Taken) {
         refusal = "name";
         counters_.add(Counter::drop_name_conflict);
+    } else if (name_conflict_.is_holding(now)) {
+        refusal = "leaving";
     } else if (link != nullptr && link->peer_session() == req.session) {
         return;  // a late repetition of the REQ that made this link
     } else {
@@ -187,7 +274,7 @@ void Node::Impl::on_acc(TimePoint now, const Endpoint& from, const Acc& acc) {
         return;
     }
     if (acc.refused == "name" && handshake_.is_pending(acc.from)) {
-        on_conflict(now);
+        on_name_conflict(now, name_conflict_.on_refused(now, !links_.empty()));
     }
     handshake_.on_acc(now, from, acc);
 }
@@ -195,8 +282,11 @@ void Node::Impl::on_acc(TimePoint now, const Endpoint& from, const Acc& acc) {
 void Node::Impl::open_link(TimePoint now, const Established& established) {
     const NodeId& node = established.peer.node;
     if (has_left_ || leaving_ || sessions_.count(established.own_session) != 0 ||
-        is_name_taken(established.peer)) {
+        name_conflict_.is_holding(now) || name_claim(now, established.peer) != NameClaim::Free) {
         return;
+    }
+    if (links_.empty()) {
+        name_conflict_.on_admitted(now);
     }
     Link* old = find_link(node);
     const bool replaces = old != nullptr && old->peer() == established.peer;
@@ -235,6 +325,7 @@ void Node::Impl::close_link(TimePoint now, const NodeId& peer) {
     sessions_.erase(link->own_session());
     links_.erase(peer);
     reconciler_.on_link_down(peer);
+    mesh_time_.on_link_down(peer);
     announcer_.on_peer_gone(peer);
     if (leaving_ || has_left_) {
         return;
@@ -273,12 +364,19 @@ void Node::Impl::send_heartbeat(Link& link, bool is_reply, std::uint32_t seq,
     if (!is_reply || theirs != store_.hashes()) {
         heartbeat.hashes = store_.hashes();
     }
+    if (!is_reply && link.clock_due <= now_) {
+        heartbeat.wall_ms = wall_.ms;
+        link.clock_due = now_ + MeshTime::kSampleInterval;
+    }
     link.egress.send(share_message(heartbeat), TrafficClass::Control, false);
     counters_.add(Counter::heartbeats_sent);
 }
 
 void Node::Impl::on_heartbeat(TimePoint now, Link& link, const Heartbeat& heartbeat) {
     counters_.add(Counter::heartbeats_received);
+    if (heartbeat.wall_ms) {
+        mesh_time_.on_sample(now, link.peer().node, *heartbeat.wall_ms);
+    }
     if (heartbeat.is_reply) {
         link.liveness.on_reply(now, heartbeat.seq);
         reconciler_.on_hashes(now, link.peer().node, heartbeat.hashes.value_or(store_.hashes()),
@@ -367,6 +465,13 @@ void Node::Impl::run_neighbours(TimePoint now) {
         return;
     }
     for (const auto& want : neighbours_.on_timeout(now, neighbour_facts())) {
+        if (name_conflict_.is_holding(now)) {
+            continue;
+        }
+        if (name_claim(now, want.peer) != NameClaim::Free) {
+            neighbours_.on_failed(now, want.peer.node, true);
+            continue;
+        }
         handshake_.initiate(now, want.peer, want.endpoint, want.reason, want.cookie);
     }
 }

@@ -11,10 +11,8 @@ using std::chrono::seconds;
 
 /// An alert that comes by repair and is older is no live alert any more.
 constexpr std::uint64_t kLiveAlertAgeMsMax = 10'000;
-/// Own records are written again against others' claims at most this often, and a second time
-/// within the longer of these means that another node uses our name.
+/// Own records are written again against others' claims at most this often.
 constexpr Duration kDefendInterval = seconds(1);
-constexpr Duration kDefendedRecently = seconds(10);
 /// Messages waiting on a link beyond which its peer's pulls and digest requests are not answered:
 /// it repeats them by itself, and an answer is up to 448 KiB long.
 constexpr std::size_t kAnswerBacklogMax = 512;
@@ -331,11 +329,10 @@ void Node::Impl::defend_own_records(Now now) {
     if (!attacked || (defended_at_ && now.monotonic - *defended_at_ < kDefendInterval)) {
         return;
     }
-    // Once sets right what a former start left behind. Whoever does it again is somebody else.
-    if (defended_at_ && now.monotonic - *defended_at_ < kDefendedRecently) {
-        on_conflict(now.monotonic);
-    }
     defended_at_ = now.monotonic;
+    if (const NodeData* other = store_.own_name_claimed()) {
+        on_outwritten(now.monotonic, *other);
+    }
     if (store_.own_stream_overtaken()) {
         reopen_streams(now);
     }

@@ -5,13 +5,6 @@
 #include "proto/node_impl.h"
 
 namespace meshd {
-namespace {
-
-/// A conflict of names is shown while it was noticed within this: beacons are a minute apart at
-/// most.
-constexpr Duration kConflictShown = std::chrono::minutes(3);
-
-}  // namespace
 
 StatusView Node::Impl::status(Now now) const {
     StatusView view;
@@ -42,8 +35,13 @@ StatusView Node::Impl::status(Now now) const {
                                 std::to_string(store_.streams_unheld()) +
                                 " streams are left out (store.memory_max)");
     }
-    if (conflict_seen_ && now.monotonic - *conflict_seen_ < kConflictShown) {
+    const NameConflict::State conflict = name_conflict_.state(now.monotonic);
+    if (conflict != NameConflict::State::Clear) {
+        const auto& address = name_conflict_.other().address;
+        const bool is_out = links_.empty() && conflict != NameConflict::State::Noticed;
         view.warnings.push_back("another node uses the name " + self_.node.text() +
+                                (address ? " (at " + print_endpoint(*address) + ")" : "") +
+                                (is_out ? " and is the mesh's member" : "") +
                                 ": give one of them another --node-id");
     }
     if (has_left_) {

@@ -37,6 +37,16 @@ class Link {
     std::optional<TimePoint> next_deadline() const;
     std::optional<Buffer> poll_datagram(TimePoint now) { return egress.poll(now, liveness.rtt()); }
 
+    /// Another start of the peer's installation wants this link; the start that has it is asked
+    /// since then whether it still lives, and has shown so where the claim is refuted.
+    struct Claim {
+        StartId start;
+        TimePoint since;
+        bool is_refuted = false;
+    };
+    std::optional<Claim> claim;
+    TimePoint clock_due;  ///< when the next request carries a sample of the wall clock
+
     Egress egress;
     Liveness liveness;
     Reassembler reassembler;

@@ -345,6 +345,7 @@ void Store::reopen_streams(Now now, StreamId volatile_stream, StreamId durable_s
 
 void Store::rewrite_own_records(Now now) {
     impl_->is_outdated = false;
+    impl_->claimed.reset();
     // Copies: writing drops what is written anew.
     if (const HeldRecord* node = node_record(impl_->options.self)) {
         write_node(now, NodeData(*node->record.node));
@@ -386,6 +387,9 @@ std::uint64_t Store::streams_refused() const {
 }
 bool Store::own_stream_overtaken() const {
     return impl_->is_overtaken;
+}
+const NodeData* Store::own_name_claimed() const {
+    return impl_->claimed ? &impl_->claimed->second : nullptr;
 }
 bool Store::own_records_outdated() const {
     return impl_->is_outdated;

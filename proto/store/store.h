@@ -277,6 +277,9 @@ class Store {
     /// box's clock was set back), which wins over ours. The owner must then call
     /// rewrite_own_records, which clears it.
     bool own_records_outdated() const;
+    /// The newest node record in the own name that was newer than the own one, since the own
+    /// records were last written again; null where none was.
+    const NodeData* own_name_claimed() const;
     /// Writes the held own node and state records again with a clock later than any seen of this
     /// node: push node_record(self) and state_record(self).
     void rewrite_own_records(Now now);

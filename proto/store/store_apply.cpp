@@ -123,7 +123,12 @@ ApplyResult Store::Impl::apply_node(Arrival arrival) {
     const HeldRecord* former = author == nullptr ? nullptr : author->node;
     if (header.author == options.self) {
         // Of a former start of ours: never held, but one that beats ours must be written past.
-        is_outdated |= former != nullptr && is_newer_start(header, former->record.header);
+        if (former != nullptr && is_newer_start(header, former->record.header)) {
+            is_outdated = true;
+            if (!claimed || is_newer(header, claimed->first)) {
+                claimed.emplace(header, *arrival.record.node);
+            }
+        }
         return stale(arrival);
     }
     if (former != nullptr && !is_newer(header, former->record.header)) {

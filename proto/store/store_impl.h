@@ -104,6 +104,7 @@ struct Store::Impl {
     std::map<StreamId, NodeId> unheld;
     bool is_overtaken = false;
     bool is_outdated = false;
+    std::optional<std::pair<RecordHeader, NodeData>> claimed;  ///< see own_name_claimed
     std::size_t opaque_records = 0;
     std::size_t opaque_bytes = 0;
     StoreCounts counts;
