@@ -46,8 +46,8 @@ ExitCode run(Context& context, const Arguments& arguments) {
 }
 
 constexpr std::array<Argument, 1> kArguments = {
-    {{"PATH", "file to write, by the daemon; beside its database where none is given", false,
-      false}}};
+    {{"PATH", "file to write, which must not exist yet; in the state directory where none is given",
+      false, false}}};
 
 }  // namespace
 

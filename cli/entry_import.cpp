@@ -55,11 +55,14 @@ bool is_about_entries(int code) {
     return is_registry || code == static_cast<int>(ipc::ErrorCode::InvalidParams);
 }
 
-/// The daemon's reason, on one line.
+/// The daemon's reason, on one line and without the number in the batch, which tells the user
+/// nothing.
 std::string reason_of(const ipc::ClientError& error) {
     std::string text = explain(error).text;
     std::replace(text.begin(), text.end(), '\n', ' ');
-    return text;
+    const std::size_t colon = text.find(": ");
+    const bool has_number = text.starts_with("entries[") && colon != std::string::npos;
+    return has_number ? text.substr(colon + 2) : text;
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ std::string age(const json::Value& data) {
 
 std::string entry_words(std::string_view kind, const json::Value& data) {
     std::string out = print_value(data["hash"]);
-    if (data["type"].is_string()) {
+    if (!data["type"].as_string().value_or("").empty()) {
         out += " " + print_value(data["type"]);
     }
     out += " of " + print_value(data["node"]);

@@ -26,6 +26,9 @@ std::string subscribe_params(const EventFilter& filter, const std::string& since
     if (!filter.priority.empty()) {
         writer.member("priority", filter.priority);
     }
+    if (!filter.type.empty()) {
+        writer.member("type", filter.type);
+    }
     if (!since.empty()) {
         writer.member("since", since);
     } else if (filter.has_replay) {
@@ -85,9 +88,7 @@ class Stream {
         if (!reply) {
             return tl::unexpected(reply.error());
         }
-        if (!filter_.has_replay) {
-            resume_.start_at(reply->result()["cursor"].as_string().value_or(""));
-        }
+        resume_.start_at(reply->result()["cursor"].as_string().value_or(""));
         if (has_connected_) {
             Context::say("the daemon is back");
         }

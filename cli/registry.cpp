@@ -7,7 +7,6 @@
 #include "cli/context.h"
 #include "cli/embedding_file.h"
 #include "cli/entry_filter.h"
-#include "cli/render.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
 
@@ -134,40 +133,56 @@ ExitCode run_put(Context& context, const Arguments& arguments) {
 
 // ---- get ----
 
+std::string get_params(const Arguments& arguments, const std::string& after) {
+    std::string params;
+    json::Writer writer(params);
+    writer.begin_object().member("hash", arguments.text("HASH"));
+    if (arguments.has("embedding")) {
+        writer.member("embedding", true);
+    }
+    if (!after.empty()) {
+        writer.member("after", after);
+    }
+    writer.end_object();
+    return params;
+}
+
 ExitCode run_get(Context& context, const Arguments& arguments) {
     if (const auto wrong = not_utf8(arguments, {"HASH"})) {
         return Context::fail(ExitCode::Usage, *wrong);
     }
-    const bool has_embedding = arguments.has("embedding");
-    std::string params;
-    json::Writer writer(params);
-    writer.begin_object().member("hash", arguments.text("HASH"));
-    if (has_embedding) {
-        writer.member("embedding", true);
-    }
-    writer.end_object();
-    const auto reply = context.call("registry.get", params);
-    if (!reply) {
-        return reply.error();
-    }
-    const json::Value entries = reply->result()["entries"];
-    if (context.is_json()) {
-        context.write_line(reply->result().print());
-    } else if (entries.size() > 0) {
-        std::string out = render_entries(entries, context.style());
-        for (const json::Value& entry : entries) {
-            if (has_embedding && entry["embedding"].exists()) {
-                out += "embedding of " + print_value(entry["node"]) + ": " +
-                       print_value(entry["embedding"]) + "\n";
+    Table table = entry_table();
+    std::string embeddings;
+    std::string after;
+    std::uint64_t count = 0;
+    do {
+        const auto reply = context.call("registry.get", get_params(arguments, after));
+        if (!reply) {
+            return reply.error();
+        }
+        const json::Value result = reply->result();
+        if (context.is_json() && !context.write_line(result.print())) {
+            return ExitCode::Refused;
+        }
+        for (const json::Value& entry : result["entries"]) {
+            add_entry(table, entry);
+            ++count;
+            if (entry["embedding"].is_object()) {
+                embeddings += "embedding of " + print_value(entry["node"]) + ": " +
+                              print_value(entry["embedding"]) + "\n";
             }
         }
-        context.write(out);
+        after = result["next"].as_string().value_or("");
+    } while (!after.empty());
+    if (count == 0) {
+        return Context::fail(
+            ExitCode::Refused,
+            "no sighting of '" + printable(arguments.text("HASH")) + "' is held here");
     }
-    return entries.size() > 0
-               ? ExitCode::Ok
-               : Context::fail(
-                     ExitCode::Refused,
-                     "no sighting of '" + printable(arguments.text("HASH")) + "' is held here");
+    if (!context.is_json()) {
+        context.write(table.print(context.style()) + embeddings);
+    }
+    return ExitCode::Ok;
 }
 
 // ---- rm ----
@@ -269,14 +284,6 @@ constexpr std::array<Option, 7> kLsOptions = {{
 
 }  // namespace
 
-std::string render_entries(const json::Value& entries, const Style& style) {
-    Table table = entry_table();
-    for (const json::Value& entry : entries) {
-        add_entry(table, entry);
-    }
-    return table.print(style);
-}
-
 constexpr Verb kRegistryPutVerb = {
     .name = "registry put",
     .summary = "Put this box's sighting of a hash into the registry",
@@ -300,7 +307,10 @@ constexpr Verb kRegistryGetVerb = {
         "meshctl registry get 9f86d081\n"
         "meshctl registry get 9f86d081 --embedding --json | jq -r .entries[0].embedding.f16",
     .run = run_get,
-    .notes = "Exit code 1: this box holds no sighting of it.",
+    .notes =
+        "Exit code 1: this box holds no sighting of it. With --json it prints one result per "
+        "page,\n"
+        "a line each; nearly always there is one.",
 };
 
 constexpr Verb kRegistryRmVerb = {

@@ -22,8 +22,7 @@ std::string render_alert(const json::Value& result, const Style& style);   ///< 
 std::string render_state(const json::Value& result, const Style& style);   ///< state.get, .update
 /// state.get and .update of scope mesh
 std::string render_shared(const json::Value& result, const Style& style);
-std::string render_entries(const json::Value& entries, const Style& style);  ///< an array of them
-std::string render_backup(const json::Value& result, const Style& style);    ///< store.backup
+std::string render_backup(const json::Value& result, const Style& style);  ///< store.backup
 
 /// alerts.raise; `has_waited`: false where nobody waited for confirmations.
 std::string render_raised(const json::Value& result, bool has_waited);

@@ -34,6 +34,9 @@ std::string render_shared(const json::Value& result, const Style& style) {
         out = "changed: " + print_value(changed) + "\n";
     }
     const json::Value state = result["state"];
+    if (state.is_null()) {
+        return out + "the shared state is too large to show in one piece: ask by --key\n";
+    }
     if (state.size() == 0) {
         return out + "the shared state is empty\n";
     }
@@ -98,7 +101,20 @@ ExitCode run_get(Context& context, const Arguments& arguments) {
         if (arguments.has("NODE")) {
             return Context::fail(ExitCode::Usage, "NODE and --mesh exclude each other");
         }
-        return show(context, "state.get", R"({"scope":"mesh"})", render_shared);
+        if (!json::is_utf8(arguments.text("key"))) {
+            return Context::fail(ExitCode::Usage, "--key is no UTF-8 text");
+        }
+        std::string params;
+        json::Writer writer(params);
+        writer.begin_object().member("scope", "mesh");
+        if (arguments.has("key")) {
+            writer.member("key", arguments.text("key"));
+        }
+        writer.end_object();
+        return show(context, "state.get", params, render_shared);
+    }
+    if (arguments.has("key")) {
+        return Context::fail(ExitCode::Usage, "--key is for --mesh");
     }
     std::string params;
     json::Writer writer(params);
@@ -148,8 +164,10 @@ constexpr std::array<Argument, 1> kGetArguments = {
 constexpr std::array<Argument, 1> kSetArguments = {
     {{"CHANGE", "KEY=VALUE (a JSON value, else a text; null deletes), or one JSON merge patch",
       false, true}}};
-constexpr std::array<Option, 1> kGetOptions = {
-    {{"mesh", "", "the state that all boxes share, and who wrote what"}}};
+constexpr std::array<Option, 2> kGetOptions = {{
+    {"mesh", "", "the state that all boxes share, and who wrote what"},
+    {"key", "K", "with --mesh: only this key", ValueKind::Text},
+}};
 constexpr std::array<Option, 2> kSetOptions = {{
     {"mesh", "", "change the state that all boxes share, one value for each KEY"},
     {"activity", "A", "what this box says it is doing", ValueKind::Choice, 0, 0,

@@ -34,13 +34,14 @@ ExitCode run(Context& context, const Arguments& arguments) {
     EventFilter filter;
     filter.kinds = arguments.all("KIND");
     filter.priority = arguments.text("priority");
+    filter.type = arguments.text("type");
     filter.since = arguments.text("since");
     filter.has_replay = arguments.has("replay");
     if (filter.has_replay && !filter.since.empty()) {
         return Context::fail(ExitCode::Usage, "--since and --replay exclude each other");
     }
-    if (!json::is_utf8(filter.since)) {
-        return Context::fail(ExitCode::Usage, "--since is no UTF-8 text");
+    if (!json::is_utf8(filter.since) || !json::is_utf8(filter.type)) {
+        return Context::fail(ExitCode::Usage, "--since or --type is no UTF-8 text");
     }
     std::optional<std::int64_t> left = arguments.number("count");
     const auto on_start = [](ipc::Client&) -> tl::expected<void, ipc::ClientError> { return {}; };
@@ -56,9 +57,10 @@ constexpr std::array<Argument, 1> kArguments = {
     {{"KIND",
       "kinds or groups (node, link, state, alert, registry, shared); all where none is given",
       false, true}}};
-constexpr std::array<Option, 4> kOptions = {{
+constexpr std::array<Option, 5> kOptions = {{
     {"priority", "P", "only alerts of this priority and higher", ValueKind::Choice, 0, 0,
      "low|normal|high|critical"},
+    {"type", "T", "only registry events of entries of this type", ValueKind::Text},
     {"count", "N", "end after so many events", ValueKind::Number, 1, 1'000'000'000},
     {"since", "CURSOR", "begin with the events after this one, as far as they are held",
      ValueKind::Text},

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <deque>
 #include <functional>
 #include <set>
@@ -14,8 +13,8 @@
 namespace meshd::ipc {
 
 /// What a subscriber keeps so that it can go on after the end of a connection, or of the daemon,
-/// and have each alert exactly once. Resumed delivery is at least once: the daemon may tell again
-/// what came just before the end, and one that has started anew tells alerts under new cursors.
+/// and have each alert exactly once. Resumed delivery of alerts is at least once: one may be told
+/// again under another cursor. Cursors are opaque: they are compared for equality alone.
 class EventResume {
   public:
     /// Alerts whose ids are kept, the latest ones: more than a daemon holds of a few authors, and a
@@ -27,19 +26,16 @@ class EventResume {
 
     /// For `since` of the next subscription; empty = none yet.
     const std::string& cursor() const { return cursor_; }
-    /// Takes the cursor of a subscription that began with what comes, so that nothing is missed
-    /// where the connection ends before the first event.
+    /// Takes the cursor of the first subscription's reply where there is none yet, so that nothing
+    /// is missed where the connection ends before the first event.
     void start_at(std::string_view cursor);
     /// False for a repeat, which is to be dropped. Call it once for each event, in order.
     bool is_new(const Event& event);
 
   private:
-    bool is_behind(std::string_view cursor);
     bool remember(std::string_view alert);
 
     std::string cursor_;
-    std::string start_;         ///< which start of the daemon `number_` belongs to
-    std::uint64_t number_ = 0;  ///< the highest event number of that start so far
     std::set<std::string, std::less<>> alerts_;
     std::deque<std::string> alerts_by_age_;
 };

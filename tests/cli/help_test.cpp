@@ -52,8 +52,9 @@ TEST_CASE("help: the usage line shows what may be left out and what may come oft
     CHECK(usage_line(kAlertVerb) ==
           "meshctl alert [--priority P] [--wait S] [--dedupe-key K] [--ttl D] ALERT");
     CHECK(usage_line(kWatchVerb) ==
-          "meshctl watch [--priority P] [--count N] [--since CURSOR] [--replay] [KIND...]");
-    CHECK(usage_line(kStateGetVerb) == "meshctl state get [--mesh] [NODE]");
+          "meshctl watch [--priority P] [--type T] [--count N] [--since CURSOR] [--replay] "
+          "[KIND...]");
+    CHECK(usage_line(kStateGetVerb) == "meshctl state get [--mesh] [--key K] [NODE]");
 }
 
 TEST_CASE("help: watch names every kind of event") {

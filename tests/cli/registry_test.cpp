@@ -107,6 +107,12 @@ TEST_CASE("meshctl registry get: shows the sightings, and none is exit code 1") 
     CHECK(found.done.out ==
           "HASH  NODE  TYPE    AGE  TTL  SPACE  METADATA\n"
           "x     a     t     1.0 s    -  -      -\n");
+    const Ran full = run_with(
+        R"("result":{"entries":[{"hash":"x","node":"cam-1","type":"person","age_ms":2000,"ttl_ms":3600000,"space":"arcface","dimension":512,"metadata":{"camera":3}}]})",
+        {"get", "x"});
+    CHECK(full.done.out ==
+          "HASH  NODE   TYPE      AGE        TTL  SPACE          METADATA\n"
+          "x     cam-1  person  2.0 s  1 h 0 min  arcface (512)  {\"camera\":3}\n");
     const Ran vectors = run_with(
         R"("result":{"entries":[{"hash":"x","node":"a","type":"t","embedding":{"f16":"AAAA"}}]})",
         {"get", "x", "--embedding"});
@@ -116,6 +122,17 @@ TEST_CASE("meshctl registry get: shows the sightings, and none is exit code 1") 
     CHECK(none.done.exit_code == 1);
     CHECK(none.done.out.empty());
     CHECK(none.done.err == "meshctl: no sighting of 'x' is held here\n");
+    const Ran unknown = run_with(R"("error":{"code":300,"message":"unknown entry"})", {"get", "x"});
+    CHECK(unknown.done.exit_code == 1);
+    const FakeDaemon paged({responder([](std::string_view, const std::string& params) {
+        return has(params, R"("after":"a/x")")
+                   ? "\"result\":{\"entries\":[" + entry("x", "b") + "],\"next\":null}"
+                   : "\"result\":{\"entries\":[" + entry("x") + R"(],"next":"a/x"})";
+    })});
+    CHECK(run_meshctl({"--socket", paged.path(), "registry", "get", "x"}).out ==
+          "HASH  NODE  TYPE    AGE  TTL  SPACE  METADATA\n"
+          "x     a     t     1.0 s    -  -      -\n"
+          "x     b     t     1.0 s    -  -      -\n");
 }
 
 TEST_CASE("meshctl registry rm: says how many, and none is exit code 1") {
@@ -237,7 +254,7 @@ TEST_CASE("meshctl registry import: a bad line is told with its number, the othe
         std::size_t index = 0;
         for (const json::Value& item : entries) {
             if (item["hash"].as_string() == "h3") {
-                return R"("error":{"code":302,"message":"wrong dimension","data":{"field":"entries[)" +
+                return R"("error":{"code":302,"message":"entries[1]: wrong dimension","data":{"field":"entries[)" +
                        std::to_string(index) + R"(].embedding"}})";
             }
             ++index;

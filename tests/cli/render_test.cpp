@@ -148,16 +148,6 @@ TEST_CASE("render: alerts show their ttl where one is set") {
           "1.0 s      -  low       b          1  {}\n");
 }
 
-TEST_CASE("render: entries show whose sighting, how old and of what model") {
-    const auto document = parsed(R"([
-        {"hash":"9f86","node":"cam-1","type":"person","age_ms":2000,"ttl_ms":3600000,"space":"arcface","dimension":512,"metadata":{"camera":3}},
-        {"hash":"9f86","node":"cam-2","type":"person","age_ms":60000,"ttl_ms":null,"space":null,"dimension":null,"metadata":{}}])");
-    CHECK(render_entries(document.root(), Style{}) ==
-          "HASH  NODE   TYPE      AGE        TTL  SPACE          METADATA\n"
-          "9f86  cam-1  person  2.0 s  1 h 0 min  arcface (512)  {\"camera\":3}\n"
-          "9f86  cam-2  person  1 min          -  -              -\n");
-}
-
 TEST_CASE("render: the shared state says who wrote what") {
     const auto document = parsed(
         R"({"state":{"mode":"night","limit":{"v":3}},"members":{"mode":{"by":"cam-1","age_ms":1000},"limit":{"by":"cam-2","age_ms":0}}})");
