@@ -249,10 +249,9 @@ bool Node::Impl::on_link_message(Now now, const NodeId& peer, const Message& mes
     } else if (const auto* census = std::get_if<Census>(&message)) {
         census->is_request ? send_census(link) : on_census(now, peer, *census);
     } else if (const auto* announce = std::get_if<Announce>(&message)) {
-        announcer_.on_announce(now.monotonic, peer, *announce,
-                               [&](StreamId stream, std::uint64_t counter) {
-                                   return store_.covers(stream, counter);
-                               });
+        announcer_.on_announce(
+            now.monotonic, peer, *announce,
+            [&](StreamId stream, std::uint64_t counter) { return store_.covers(stream, counter); });
     } else if (const auto* pull = std::get_if<Pull>(&message)) {
         on_pull(now.monotonic, link, *pull);
     } else if (const auto* delta = std::get_if<Delta>(&message)) {
@@ -342,7 +341,8 @@ void Node::Impl::settle(Now now) {
         header.author = self_.node;
         header.stream = result->stream;
         header.counter = result->counter;
-        answer_raised({result->request, print_alert_id(header), result->delivered, result->pending});
+        answer_raised(
+            {result->request, print_alert_id(header), result->delivered, result->pending});
     }
     while (const auto message = handshake_.poll_message()) {
         send_outside(message->to, message->message, false);
@@ -487,6 +487,9 @@ std::optional<StateView> Node::state(Now now, const NodeId& id) const {
 }
 std::vector<AlertView> Node::alerts(Now now) const {
     return impl_->alerts(now);
+}
+std::vector<AlertView> Node::alerts_after(Now now, std::uint64_t arrival, std::size_t limit) const {
+    return impl_->alerts_after(now, arrival, limit);
 }
 const Counters& Node::counters() const {
     return impl_->counters();

@@ -52,6 +52,7 @@ class Node::Impl {
     std::vector<LinkView> links() const;
     std::optional<StateView> state(Now now, const NodeId& id) const;
     std::vector<AlertView> alerts(Now now) const;
+    std::vector<AlertView> alerts_after(Now now, std::uint64_t arrival, std::size_t limit) const;
     std::optional<AlertView> alert(Now now, std::string_view id) const;
     std::vector<EntryView> entries(Now now, std::string_view hash) const;
     EntryPage list_entries(Now now, const EntryFilter& filter) const;

@@ -192,11 +192,9 @@ tl::expected<RequestId, CommandError> Node::Impl::update_shared(Now now,
         const HeldRecord* held = store_.shared(data.key);
         data.is_deleted = value.is_null();
         if (!data.is_deleted) {
-            const auto current = held == nullptr
-                                     ? std::nullopt
-                                     : json::Document::parse(held->record.shared->value,
-                                                             limits::kMessageJson);
-            data.value = json::merge_patch(current ? current->root() : json::Value(), value);
+            const auto current = json::Document::parse(
+                held == nullptr ? "null" : held->record.shared->value, limits::kMessageJson);
+            data.value = json::merge_patch(current->root(), value);
         }
         if (data.value.size() > limits::kPayloadBytesMax) {
             return tl::unexpected(error_of(

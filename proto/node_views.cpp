@@ -22,18 +22,18 @@ StatusView Node::Impl::status(Now now) const {
         view.nodes_alive += member.status == NodeStatus::Alive ? 1 : 0;
     }
     view.has_left = has_left_;
-    view.store = {store_.records(),     store_.bytes(),           store_.hashes(),
-                  store_.entry_count(), store_.tombstone_count(), store_.alert_count(),
-                  store_.shared_count(), store_.streams_unheld(), has_disk_,
+    view.store = {store_.records(),      store_.bytes(),           store_.hashes(),
+                  store_.entry_count(),  store_.tombstone_count(), store_.alert_count(),
+                  store_.shared_count(), store_.streams_unheld(),  has_disk_,
                   store_.changes()};
     view.run = run_;
     if (has_disk_ && disk_backoff_ != Duration{}) {
         view.warnings.push_back("the disk takes nothing: alerts still go out, but nothing is kept");
     }
     if (store_.streams_unheld() != 0) {
-        view.warnings.push_back("no room for the records of all nodes: " +
-                                std::to_string(store_.streams_unheld()) +
-                                " streams are left out (store.memory_max)");
+        view.warnings.push_back(
+            "no room for the records of all nodes: " + std::to_string(store_.streams_unheld()) +
+            " streams are left out (store.memory_max)");
     }
     const NameConflict::State conflict = name_conflict_.state(now.monotonic);
     if (conflict != NameConflict::State::Clear) {
@@ -205,6 +205,20 @@ std::vector<AlertView> Node::Impl::alerts(Now now) const {
     const auto held = store_.alerts();
     for (auto it = held.rbegin(); it != held.rend(); ++it) {
         views.push_back(alert_view(now.monotonic, **it));
+    }
+    return views;
+}
+
+std::vector<AlertView> Node::Impl::alerts_after(Now now, std::uint64_t arrival,
+                                                std::size_t limit) const {
+    auto held = store_.alerts();
+    std::erase_if(held, [&](const HeldRecord* one) { return one->arrival <= arrival; });
+    std::sort(held.begin(), held.end(),
+              [](const HeldRecord* a, const HeldRecord* b) { return a->arrival < b->arrival; });
+    held.resize(std::min(held.size(), limit));
+    std::vector<AlertView> views;
+    for (const HeldRecord* one : held) {
+        views.push_back(alert_view(now.monotonic, *one));
     }
     return views;
 }

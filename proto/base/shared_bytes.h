@@ -24,6 +24,9 @@ class SharedBytes {
     const std::uint8_t* data() const { return data_.get(); }
     std::size_t size() const { return size_; }
     bool empty() const { return size_ == 0; }
+    friend bool operator==(const SharedBytes& a, Bytes b) {
+        return std::equal(a.data(), a.data() + a.size(), b.begin(), b.end());
+    }
 
   private:
     std::shared_ptr<const std::uint8_t[]> data_;
