@@ -12,8 +12,9 @@ namespace meshd {
 
 namespace {
 
-/// Alerts taken from the store at once: at the largest, 4 MiB, as much as a client's queue takes.
-constexpr std::size_t kStoreAlertsMax = 64;
+/// Alerts taken from the store at once: each time it is gone through as a whole. A hundred
+/// kilobytes as a rule, 16 MiB where all are as large as can be.
+constexpr std::size_t kStoreAlertsMax = 256;
 /// Bits of an alert's place below the number of the process start.
 constexpr unsigned kRunShift = 40;
 

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/rpc_service.h"
 
-#include <algorithm>
 #include <map>
 #include <utility>
 #include <variant>
-#include <vector>
 
 #include "daemon/rpc_events.h"
 #include "daemon/rpc_methods.h"
@@ -181,12 +179,7 @@ EventFeed::Callbacks RpcService::Impl::feed_callbacks() {
         return std::pair(status.start, status.run);
     };
     callbacks.alerts_after = [this](Now now, std::uint64_t arrival, std::size_t limit) {
-        std::vector<AlertView> alerts = mesh_.node().alerts(now);
-        std::erase_if(alerts, [&](const AlertView& alert) { return alert.arrival <= arrival; });
-        std::sort(alerts.begin(), alerts.end(),
-                  [](const AlertView& a, const AlertView& b) { return a.arrival < b.arrival; });
-        alerts.resize(std::min(alerts.size(), limit));
-        return alerts;
+        return mesh_.node().alerts_after(now, arrival, limit);
     };
     return callbacks;
 }

@@ -87,7 +87,7 @@ inline constexpr Field kPutResult[] = {
     {"stored", "integer", "entries"},
     {"durable", "boolean", "on this node's disk; false where it was not asked for"},
 };
-inline constexpr ErrorCode kPutErrors[] = {HasLeft, EntryTooLarge, DimensionMismatch, Overloaded};
+inline constexpr ErrorCode kPutErrors[] = {EntryTooLarge, DimensionMismatch, Overloaded};
 
 inline constexpr Param kGetParams[] = {
     kHashParam,
@@ -112,7 +112,7 @@ inline constexpr Param kDeleteParams[] = {
      .doc = "whose sighting; those of all nodes where not given"},
 };
 inline constexpr Field kDeleteResult[] = {{"deleted", "integer", "sightings"}};
-inline constexpr ErrorCode kDeleteErrors[] = {HasLeft, Overloaded};
+inline constexpr ErrorCode kDeleteErrors[] = {Overloaded};
 
 inline constexpr Param kEntriesParams[] = {
     {.name = "type",

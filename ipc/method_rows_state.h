@@ -144,6 +144,6 @@ inline constexpr Field kStateUpdateResult[] = {
     {"state", "object|null", "the whole after the change"},
     {"age_ms", "integer", "with scope node", false},
 };
-inline constexpr ErrorCode kStateUpdateErrors[] = {HasLeft, StateTooLarge, Overloaded};
+inline constexpr ErrorCode kStateUpdateErrors[] = {StateTooLarge, Overloaded};
 
 }  // namespace meshd::ipc::rows
