@@ -76,6 +76,7 @@ class Checkers final : public Observer {
 
     void look();
     void check_alert(Host host, const AlertView& alert);
+    bool may_begin(const AlertView& alert, TimePoint raised) const;
     void check_views(Host host);
     void check_copies(Host host);
     std::string describe(Host host, const NodeView& view) const;
