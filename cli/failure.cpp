@@ -109,9 +109,11 @@ Failure refused(const ipc::ClientError& error) {
         out.text += "\nrejoin with\n  meshctl discover";
     } else if (code == ipc::ErrorCode::NotPermitted) {
         out.code = ExitCode::NotPermitted;
-        out.text +=
-            "\nonly root, the daemon's user and members of group 'meshd-admin' may; join "
-            "with\n  sudo usermod -aG meshd-admin \"$USER\"\nand log in again";
+        const bool says_who = error.message.find("meshd-admin") != std::string::npos;
+        out.text += says_who ? "\n"
+                             : "\nonly root, the daemon's user and members of group 'meshd-admin' "
+                               "may; ";
+        out.text += "join with\n  sudo usermod -aG meshd-admin \"$USER\"\nand log in again";
     }
     return out;
 }
