@@ -8,7 +8,7 @@ cd "$repository" || exit 1
 build_packages=(
     g++ cmake ninja-build ccache pkg-config
     libuv1-dev rapidjson-dev libcli11-dev libspdlog-dev doctest-dev
-    libsystemd-dev libsodium-dev libyaml-cpp-dev libexpected-dev
+    libsystemd-dev libsodium-dev libsqlite3-dev libyaml-cpp-dev libexpected-dev
 )
 run_packages=(python3 iproute2 nftables util-linux procps)
 check_packages=(clang-format-14 clang-tidy-14)

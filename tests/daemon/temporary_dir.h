@@ -12,9 +12,9 @@ namespace meshd {
 /// A directory of its own for one test, removed with all that is in it.
 class TemporaryDir {
   public:
-    TemporaryDir() {
-        std::string pattern =
-            (std::filesystem::temp_directory_path() / "meshd-test-XXXXXX").string();
+    TemporaryDir() : TemporaryDir(std::filesystem::temp_directory_path()) {}
+    explicit TemporaryDir(const std::filesystem::path& parent) {
+        std::string pattern = (parent / "meshd-test-XXXXXX").string();
         path_ = mkdtemp(pattern.data());
     }
     TemporaryDir(const TemporaryDir&) = delete;

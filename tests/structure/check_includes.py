@@ -19,7 +19,7 @@ FOLDERS = ("proto", "ipc", "daemon", "cli", "clients", "tests", "scripts", ".ci"
 # What the node shows to the driver. base and these headers are values; the rest of proto/ is its
 # inside.
 NODE_INTERFACE = ("proto/base/", "proto/node.h", "proto/view.h", "proto/config.h",
-                  "proto/counters.h", "proto/command.h", "proto/output.h", "proto/effects.h",
+                  "proto/counters.h", "proto/store/embedding.h", "proto/store/stored.h", "proto/command.h", "proto/output.h", "proto/effects.h",
                   "proto/routing/topology.h", "proto/wire/limits.h", "proto/wire/message_kind.h")
 # Plain values that every machine of the core may use.
 CORE_VALUES = ("proto/base/", "proto/wire/", "proto/config.h", "proto/counters.h",
@@ -49,6 +49,7 @@ FORBIDDEN_PROJECT = (
 ALLOWED_LIBRARY = (
     (r"rapidjson/", r"proto/base/json\.cpp$"),
     (r"yaml-cpp/", r"daemon/config_\w+\.(cpp|h)$"),
+    (r"sqlite3\.h$", r"daemon/storage_sqlite\.h$"),
     (r"CLI/", r"(daemon/main|daemon/options|cli/main)\.cpp$"),
     (r"spdlog/", r"daemon/log\.cpp$"),
     (r"uv\.h$", r"daemon/"),

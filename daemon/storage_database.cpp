@@ -1,0 +1,506 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/storage_database.h"
+
+#include <algorithm>
+
+#include "daemon/storage_rows.h"
+#include "daemon/storage_schema.h"
+#include "daemon/storage_sqlite.h"
+
+namespace meshd {
+namespace {
+
+/// The stream that is none: its row holds the clock.
+constexpr std::int64_t kClockRow = 0;
+
+bool is_closing_trouble(DiskTrouble trouble) {
+    // A full disk and a lock pass by themselves. After anything else the state of the connection is
+    // not worth trusting: a new one reads the log again.
+    return trouble != DiskTrouble::Full && trouble != DiskTrouble::InUse;
+}
+
+}  // namespace
+
+struct Database::Statements {
+    explicit Statements(sqlite::Connection& connection)
+        : insert(connection,
+                 "INSERT INTO records(id, stream, counter, born_ms, arrival, checksum, bytes) "
+                 "VALUES(?, ?, ?, ?, ?, ?, ?)"),
+          remove(connection, "DELETE FROM records WHERE id=?"),
+          put_stream(connection,
+                     "REPLACE INTO streams(stream, author, covered, floor, checksum) "
+                     "VALUES(?, ?, ?, ?, ?)"),
+          remove_stream(connection, "DELETE FROM streams WHERE stream=?"),
+          put_run(connection, "REPLACE INTO meta(key, value) VALUES('run', ?)") {}
+
+    sqlite::Statement insert;
+    sqlite::Statement remove;
+    sqlite::Statement put_stream;
+    sqlite::Statement remove_stream;
+    sqlite::Statement put_run;
+};
+
+Database::Database(std::filesystem::path path, StorageOptions options)
+    : path_(std::move(path)), options_(std::move(options)) {}
+
+Database::~Database() {
+    // A file that is not ours any more is not to be touched by a last checkpoint.
+    close(connection_ && !is_in_place());
+}
+
+void Database::close(bool keeps_log) {
+    statements_.reset();
+    if (connection_ && keeps_log) {
+        connection_->keep_log_on_close();
+    }
+    connection_.reset();
+}
+
+bool Database::is_in_place() const {
+    return file_ && identify_file(path_) == file_ && identify_file(log_path(path_));
+}
+
+Database::Tried<void> Database::open(std::vector<std::string>& notices) {
+    auto connection = sqlite::Connection::open(path_, sqlite::Connection::Mode::ReadWrite);
+    if (!connection) {
+        return refused(connection.error());
+    }
+    connection_ = std::make_unique<sqlite::Connection>(std::move(*connection));
+    ++generation_;
+    if (const auto prepared = prepare_database(*connection_, path_, options_, notices); !prepared) {
+        return prepared;
+    }
+    statements_ = std::make_unique<Statements>(*connection_);
+    file_ = identify_file(path_);
+    return {};
+}
+
+// ---- reading -----------------------------------------------------------------------------------
+
+Restored Database::load(std::vector<std::string>& notices) {
+    Restored restored;
+    auto tried = open(notices);
+    if (tried) {
+        tried = read_all(restored);
+    }
+    if (!tried && !tried.error().label.empty()) {
+        restored = {};
+        tried = replace(tried.error(), notices);
+    }
+    if (!tried) {
+        trouble_ = tried.error().error;
+        close(true);
+        restored = {};
+        // Neither file nor log may be made on a medium that is full or can only be read.
+        const bool is_read =
+            trouble_.trouble != DiskTrouble::InUse && read_immutable(restored).has_value();
+        std::error_code no_file;
+        const auto size = std::filesystem::file_size(path_, no_file);
+        // No room before there was anything: a database can be made as soon as there is.
+        const bool is_empty = no_file ? !identify_file(path_) : size == 0;
+        restored.has_disk = is_read || (is_empty && (trouble_.trouble == DiskTrouble::Full ||
+                                                     trouble_.trouble == DiskTrouble::Failing));
+        if (!restored.has_disk) {
+            notices.push_back("database " + path_.string() + " cannot be used: " + trouble_.text +
+                              "; nothing is kept over restarts until meshd is started again");
+        }
+        if (!is_read) {
+            return restored;
+        }
+    }
+    is_lost_ = false;
+    drop_lost(restored, notices);
+    ++run_;
+    if (connection_) {
+        if (const auto written = write_restored(restored); !written) {
+            trouble_ = written.error().error;
+        }
+    }
+    restored.run = run_;
+    restored.has_disk = true;
+    std::stable_sort(
+        restored.records.begin(), restored.records.end(),
+        [](const StoredRecord& a, const StoredRecord& b) { return a.arrival < b.arrival; });
+    return restored;
+}
+
+Database::Tried<void> Database::read_all(Restored& restored) {
+    const auto run = connection_->integer("SELECT value FROM meta WHERE key='run'");
+    if (!run) {
+        return refused(run.error());
+    }
+    run_ = static_cast<std::uint32_t>(*run);
+    if (Tried<void> done = read_streams(restored); !done) {
+        return done;
+    }
+    return read_records(restored);
+}
+
+Database::Tried<void> Database::read_streams(Restored& restored) {
+    sqlite::Statement rows(*connection_,
+                           "SELECT stream, author, covered, floor, checksum FROM streams");
+    auto row = rows.step();
+    for (; row && *row; row = rows.step()) {
+        if (rows.integer(0) == kClockRow) {
+            restored.clock = read_clock_row(rows).value_or(StoreClock{});
+        } else if (auto stream = read_stream_row(rows)) {
+            restored.streams.push_back(std::move(*stream));
+        } else {
+            ++lost_streams_;
+        }
+    }
+    if (!row) {
+        return refused(row.error());
+    }
+    return {};
+}
+
+Database::Tried<void> Database::read_records(Restored& restored) {
+    sqlite::Statement rows(
+        *connection_,
+        "SELECT id, stream, counter, born_ms, arrival, checksum, bytes FROM records ORDER BY id");
+    auto row = rows.step();
+    for (; row && *row; row = rows.step()) {
+        const std::int64_t id = rows.integer(0);
+        last_id_ = std::max(last_id_, id);
+        auto record = read_record_row(rows);
+        if (!record) {
+            lost_rows_.push_back(id);
+            lost_counters_.emplace_back(StreamId{from_sql(rows.integer(1))},
+                                        from_sql(rows.integer(2)));
+        } else if (!index_[record->stream].emplace(record->counter, id).second) {
+            lost_rows_.push_back(id);
+        } else {
+            restored.records.push_back(std::move(*record));
+        }
+    }
+    if (!row) {
+        return refused(row.error());
+    }
+    return {};
+}
+
+Database::Tried<void> Database::read_immutable(Restored& restored) {
+    auto connection = sqlite::Connection::open(path_, sqlite::Connection::Mode::Immutable);
+    if (!connection) {
+        return refused(connection.error());
+    }
+    connection_ = std::make_unique<sqlite::Connection>(std::move(*connection));
+    auto tried = check_database(*connection_, options_);
+    if (tried) {
+        tried = read_all(restored);
+    }
+    file_ = identify_file(path_);
+    close(true);
+    return tried;
+}
+
+void Database::drop_lost(Restored& restored, std::vector<std::string>& notices) {
+    std::map<StreamId, std::vector<Interval>*> covered;
+    for (StoredStream& stream : restored.streams) {
+        covered[stream.covered.stream] = &stream.covered.intervals;
+    }
+    for (const auto& [stream, counter] : lost_counters_) {
+        if (const auto found = covered.find(stream); found != covered.end()) {
+            exclude(*found->second, counter);
+        }
+    }
+    std::erase_if(restored.records, [&](const StoredRecord& record) {
+        const auto found = covered.find(record.stream);
+        if (found != covered.end() && covers(*found->second, record.counter)) {
+            return false;
+        }
+        auto& rows = index_[record.stream];
+        lost_rows_.push_back(rows[record.counter]);
+        rows.erase(record.counter);
+        return true;
+    });
+    // Streams that only their lost rows covered go from the disk by write_restored().
+    std::erase_if(index_, [](const auto& rows) { return rows.second.empty(); });
+    record_count_ = restored.records.size();
+    if (!lost_rows_.empty() || lost_streams_ != 0) {
+        notices.push_back("database " + path_.string() + ": " + std::to_string(lost_rows_.size()) +
+                          " records and " + std::to_string(lost_streams_) +
+                          " streams were damaged and left out; " + std::to_string(record_count_) +
+                          " records are good, the others come back from the peers");
+    }
+}
+
+Database::Tried<void> Database::write_restored(const Restored& restored) {
+    Tried<void> done;
+    const auto take = [&done](const sqlite::Result& result) {
+        if (done && !result) {
+            done = refused(result.error());
+        }
+    };
+    take(connection_->execute("BEGIN IMMEDIATE"));
+    if (done && (!lost_rows_.empty() || lost_streams_ != 0)) {
+        for (const std::int64_t id : lost_rows_) {
+            take(statements_->remove.bind(1, id).run());
+        }
+        take(connection_->execute("DELETE FROM streams WHERE stream<>0"));
+        for (const StoredStream& stream : restored.streams) {
+            if (done) {
+                done = write_stream(stream.covered);
+            }
+        }
+    }
+    if (done) {
+        done = write_run();
+    }
+    if (done) {
+        take(connection_->execute("COMMIT"));
+    }
+    is_run_written_ = done.has_value();
+    if (!done) {
+        connection_->roll_back();
+    }
+    lost_rows_.clear();
+    lost_counters_.clear();
+    return done;
+}
+
+// ---- writing -----------------------------------------------------------------------------------
+
+Database::Committed Database::commit(const Persist& changes) {
+    Committed committed;
+    Tried<void> tried;
+    if (connection_ && !is_in_place()) {
+        close(true);
+        is_lost_ = true;
+    }
+    if (!connection_) {
+        tried = reopen(committed.notices);
+        if (tried && is_lost_) {
+            committed.notices.push_back("database " + path_.string() +
+                                        " vanished or was replaced: all is written anew");
+        }
+    }
+    if (tried && !is_lost_) {
+        tried = write(changes);
+    }
+    if (!tried && !tried.error().label.empty()) {
+        tried = replace(tried.error(), committed.notices);
+    }
+    if (!tried) {
+        trouble_ = tried.error().error;
+        committed.error = trouble_;
+        if (connection_ && is_closing_trouble(trouble_.trouble)) {
+            close(true);
+        }
+        return committed;
+    }
+    trouble_ = {};
+    committed.result = is_lost_ ? PersistResult::Lost : PersistResult::Stored;
+    committed.bytes = connection_->take_bytes_written();
+    is_lost_ = false;
+    return committed;
+}
+
+Database::Tried<void> Database::replace(const DatabaseRefusal& why,
+                                        std::vector<std::string>& notices) {
+    close(true);
+    const auto aside = set_database_aside(path_, why.label);
+    if (!aside) {
+        return refused({DiskTrouble::Unreachable,
+                        why.error.text + ", and it cannot be set aside: " + aside.error()});
+    }
+    notices.push_back("database " + path_.string() + " cannot be used: " + why.error.text +
+                      "; it is set aside as " + aside->string() +
+                      ", a new one takes its place, and the data come back from the peers");
+    is_lost_ = true;
+    return reopen(notices);
+}
+
+Database::Tried<void> Database::reopen(std::vector<std::string>& notices) {
+    auto tried = open(notices);
+    if (tried && !is_lost_) {
+        tried = compare_with_index();
+    }
+    if (tried && is_lost_) {
+        // Rows of a file that came to be here by other hands would be claimed by nobody.
+        index_.clear();
+        lost_rows_.clear();
+        lost_counters_.clear();
+        last_id_ = 0;
+        lost_streams_ = 0;
+        record_count_ = 0;
+        is_run_written_ = false;
+        if (const auto emptied = connection_->execute(
+                "BEGIN IMMEDIATE; DELETE FROM records; DELETE FROM streams; COMMIT");
+            !emptied) {
+            connection_->roll_back();
+            tried = refused(emptied.error());
+        }
+    }
+    if (!tried) {
+        close(true);
+    }
+    return tried;
+}
+
+Database::Tried<void> Database::compare_with_index() {
+    // A commit that failed at its very end may be on the disk all the same; it will come again.
+    sqlite::Statement rows(*connection_, "SELECT id, stream, counter FROM records");
+    std::vector<std::int64_t> unknown;
+    std::size_t known = 0;
+    auto row = rows.step();
+    for (; row && *row; row = rows.step()) {
+        const std::int64_t id = rows.integer(0);
+        last_id_ = std::max(last_id_, id);
+        const StreamId stream{from_sql(rows.integer(1))};
+        const bool is_known = find_row({}, stream, from_sql(rows.integer(2))) == id;
+        known += is_known ? 1 : 0;
+        if (!is_known) {
+            unknown.push_back(id);
+        }
+    }
+    if (!row) {
+        return refused(row.error());
+    }
+    const auto run = connection_->integer("SELECT value FROM meta WHERE key='run'");
+    if (!run) {
+        return refused(run.error());
+    }
+    if (known != record_count_ || (is_run_written_ && *run != std::int64_t{run_})) {
+        is_lost_ = true;
+        return {};
+    }
+    for (const std::int64_t id : unknown) {
+        if (const auto removed = statements_->remove.bind(1, id).run(); !removed) {
+            return refused(removed.error());
+        }
+    }
+    return {};
+}
+
+Database::Tried<void> Database::write(const Persist& persist) {
+    Changes changes;
+    Tried<void> done;
+    if (const auto begun = connection_->execute("BEGIN IMMEDIATE"); !begun) {
+        return refused(begun.error());
+    }
+    for (auto at = persist.records.begin(); done && at != persist.records.end(); ++at) {
+        done = write_record(*at, changes);
+    }
+    for (auto at = persist.streams.begin(); done && at != persist.streams.end(); ++at) {
+        done = write_stream(at->covered);
+    }
+    if (done) {
+        done = write_clock(persist.clock);
+    }
+    if (done && !is_run_written_) {
+        done = write_run();
+    }
+    if (done) {
+        if (const auto ended = connection_->execute("COMMIT"); !ended) {
+            done = refused(ended.error());
+        }
+    }
+    if (!done) {
+        connection_->roll_back();
+        return done;
+    }
+    is_run_written_ = true;
+    apply(changes);
+    return done;
+}
+
+std::int64_t Database::find_row(const Changes& changes, StreamId stream,
+                                std::uint64_t counter) const {
+    if (const auto changed = changes.find({stream, counter}); changed != changes.end()) {
+        return changed->second;
+    }
+    const auto rows = index_.find(stream);
+    if (rows == index_.end()) {
+        return 0;
+    }
+    const auto row = rows->second.find(counter);
+    return row == rows->second.end() ? 0 : row->second;
+}
+
+Database::Tried<void> Database::write_record(const StoredRecord& record, Changes& changes) {
+    if (const std::int64_t id = find_row(changes, record.stream, record.counter); id != 0) {
+        if (const auto removed = statements_->remove.bind(1, id).run(); !removed) {
+            return refused(removed.error());
+        }
+        changes[{record.stream, record.counter}] = 0;
+    }
+    if (record.bytes.empty()) {
+        return {};
+    }
+    const std::int64_t id = ++last_id_;
+    const auto inserted = statements_->insert.bind(1, id)
+                              .bind(2, to_sql(record.stream.value))
+                              .bind(3, to_sql(record.counter))
+                              .bind(4, record.born_ms)
+                              .bind(5, to_sql(record.arrival))
+                              .bind(6, record_checksum(record))
+                              .bind(7, Bytes(record.bytes))
+                              .run();
+    if (!inserted) {
+        return refused(inserted.error());
+    }
+    changes[{record.stream, record.counter}] = id;
+    return {};
+}
+
+Database::Tried<void> Database::write_stream(const StreamIntervals& covered) {
+    const std::int64_t stream = to_sql(covered.stream.value);
+    if (covered.intervals.empty()) {
+        if (const auto removed = statements_->remove_stream.bind(1, stream).run(); !removed) {
+            return refused(removed.error());
+        }
+        return {};
+    }
+    const Buffer intervals = encode_intervals(covered.intervals);
+    sqlite::Statement& put = statements_->put_stream;
+    const std::string_view author = covered.author.text();
+    put.bind(1, stream).bind(2, author).bind(3, Bytes(intervals));
+    put.bind(5, stream_checksum(covered.stream.value, author, intervals, covered.floor));
+    covered.floor ? put.bind(4, to_sql(*covered.floor)) : put.bind_null(4);
+    if (const auto written = put.run(); !written) {
+        return refused(written.error());
+    }
+    return {};
+}
+
+Database::Tried<void> Database::write_clock(const StoreClock& clock) {
+    const Buffer bytes = encode_clock(clock);
+    const auto written = statements_->put_stream.bind(1, kClockRow)
+                             .bind(2, std::string_view())
+                             .bind(3, Bytes(bytes))
+                             .bind_null(4)
+                             .bind(5, stream_checksum(0, {}, bytes, std::nullopt))
+                             .run();
+    if (!written) {
+        return refused(written.error());
+    }
+    return {};
+}
+
+Database::Tried<void> Database::write_run() {
+    if (const auto written = statements_->put_run.bind(1, std::int64_t{run_}).run(); !written) {
+        return refused(written.error());
+    }
+    return {};
+}
+
+void Database::apply(const Changes& changes) {
+    for (const auto& [place, id] : changes) {
+        auto& rows = index_[place.first];
+        const auto old = rows.find(place.second);
+        record_count_ -= old == rows.end() ? 0 : 1;
+        if (id != 0) {
+            rows[place.second] = id;
+            ++record_count_;
+        } else if (old != rows.end()) {
+            rows.erase(old);
+        }
+        if (rows.empty()) {
+            index_.erase(place.first);
+        }
+    }
+}
+
+}  // namespace meshd
