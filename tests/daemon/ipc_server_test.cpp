@@ -8,10 +8,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <set>
 
+#include "daemon/ipc_peer.h"
 #include "tests/daemon/temporary_dir.h"
 
 using namespace meshd;
@@ -338,4 +340,38 @@ TEST_CASE("ipc server: the socket file goes with the server, unless it is anothe
     REQUIRE(second);
     first.reset();
     CHECK(std::filesystem::exists(path));
+}
+
+TEST_CASE("ipc server: admins are root, the own user and members of the group, where it exists") {
+    const IpcPeer other{1000, {1000, 27}};
+    CHECK_FALSE(is_admin_peer(other, 990, std::nullopt));
+    CHECK_FALSE(is_admin_peer(other, 990, gid_t{999}));
+    CHECK(is_admin_peer(other, 990, gid_t{27}));
+    CHECK(is_admin_peer(other, 990, gid_t{1000}));
+    CHECK(is_admin_peer(other, 1000, std::nullopt));
+    CHECK(is_admin_peer({0, {}}, 990, std::nullopt));
+}
+
+TEST_CASE("ipc server: a client of the own user is an admin, one that is gone is not") {
+    Bench bench;
+    {
+        Connection client(bench.path());
+        client.write("one\n");
+        bench.turn();
+        CHECK(bench.server->is_admin(bench.last_client));
+    }
+    bench.turn();
+    CHECK_FALSE(bench.server->is_admin(bench.last_client));
+}
+
+TEST_CASE("ipc server: the kernel says who is at the other end") {
+    int ends[2];
+    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+    const auto peer = read_ipc_peer(ends[0]);
+    close(ends[0]);
+    close(ends[1]);
+    REQUIRE(peer);
+    CHECK(peer->uid == getuid());
+    CHECK(std::count(peer->groups.begin(), peer->groups.end(), getgid()) >= 1);
+    CHECK_FALSE(read_ipc_peer(-1));
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "daemon/rpc_print.h"
+#include "daemon/rpc_print_store.h"
 #include "ipc/method_table.h"
 
 using namespace meshd;
@@ -25,14 +26,17 @@ std::vector<std::string> keys(const json::Value& object) {
     return names;
 }
 
-/// The result has the fields of the method table, in its order.
+/// The result has the fields of the method table, in its order; those that are not always there may
+/// be absent.
 void check_fields(std::string_view method, const std::string& result) {
     CAPTURE(method);
     const auto document = json::Document::parse(result, json::Limits{});
     REQUIRE(document);
     std::vector<std::string> expected;
     for (const ipc::Field& field : ipc::find_method(method)->result) {
-        expected.emplace_back(field.name);
+        if (field.is_always_there || document->root()[field.name].exists()) {
+            expected.emplace_back(field.name);
+        }
     }
     CHECK(keys(document->root()) == expected);
 }
@@ -52,6 +56,12 @@ StatusView status_view() {
     status.store.records = 5;
     status.store.bytes = 600;
     status.store.hashes = {7, 8};
+    status.store.entries = 2;
+    status.store.tombstones = 1;
+    status.store.alerts = 4;
+    status.store.shared = 6;
+    status.store.has_disk = true;
+    status.store.unwritten = 9;
     status.warnings = {"port 9999 is held by \"other\""};
     return status;
 }
@@ -86,7 +96,7 @@ AlertView alert_view(std::string id, Priority priority = Priority::High) {
 
 const std::string kAlertText =
     R"("source":"box-2","seq":3,"priority":"high","timestamp_ms":1718000000456,"age_ms":12,)"
-    R"("alert":{"what":"smoke"},"hops":1,"path":["box-2","box-1"])";
+    R"("ttl_ms":null,"dedupe_key":null,"alert":{"what":"smoke"},"hops":1,"path":["box-2","box-1"])";
 
 }  // namespace
 
@@ -96,7 +106,9 @@ TEST_CASE("results: status") {
                   R"("version":"0.1.0","mesh":"default","activity":"IDLE","uptime_s":61,)"
                   R"("security":"open","peers":2,"nodes_alive":3,"nodes_known":4,"left":false,)"
                   R"("store":{"records":5,"bytes":600,"coverage":"0000000000000007",)"
-                  R"("live":"0000000000000008"},"warnings":["port 9999 is held by \"other\""]})");
+                  R"("live":"0000000000000008","entries":2,"tombstones":1,"alerts":4,"shared":6,)"
+                  R"("durable":true,"unwritten":9,"streams_unheld":0},)"
+                  R"("warnings":["port 9999 is held by \"other\""]})");
     check_fields("mesh.status", text);
 }
 
@@ -201,10 +213,11 @@ TEST_CASE("results: alerts come in pages by number and by bytes, one at least") 
 TEST_CASE("results: raised alert and state") {
     AlertRaised raised;
     raised.id = "box-1.00.7";
+    raised.is_durable = true;
     raised.delivered = {name("box-2")};
     raised.pending = {name("box-3"), name("box-4")};
     const std::string text = print_raised(raised, 2);
-    CHECK(text == R"({"id":"box-1.00.7","durable":false,"delivered":["box-2"],)"
+    CHECK(text == R"({"id":"box-1.00.7","durable":true,"repeated":false,"delivered":["box-2"],)"
                   R"("pending":["box-3","box-4"],"listeners":2})");
     check_fields("alerts.raise", text);
     StateView state;
@@ -216,4 +229,109 @@ TEST_CASE("results: raised alert and state") {
           R"({"node_id":"box-2","activity":"PROCESSING","state":{"fps":25},"age_ms":40})");
     CHECK(print_state(state, false).find("OFFLINE") != std::string::npos);
     check_fields("state.get", print_state(state));
+}
+
+TEST_CASE("results: an alert with ttl and dedupe key") {
+    AlertView alert = alert_view("a.1");
+    alert.ttl_ms = 5000;
+    alert.dedupe_key = "smoke-2";
+    const std::string text = print_alert(alert);
+    check_fields("alerts.get", text);
+    CHECK(text.find(R"("ttl_ms":5000,"dedupe_key":"smoke-2",)") != std::string::npos);
+}
+
+TEST_CASE("results: an entry shows its embedding only if asked") {
+    EntryView entry;
+    entry.hash = "a/b";
+    entry.node = name("box-2");
+    entry.type = "face";
+    entry.timestamp_ms = 1718000000456;
+    entry.age_ms = 12;
+    entry.metadata = R"({"camera":2})";
+    const auto print = [&](bool with_embedding) {
+        std::string text;
+        json::Writer writer(text);
+        write_entry(writer, entry, with_embedding);
+        return text;
+    };
+    const std::string head =
+        R"({"hash":"a/b","node":"box-2","type":"face","timestamp_ms":1718000000456,"age_ms":12,)";
+    const std::string bare =
+        head + R"("ttl_ms":null,"space":null,"dimension":null,"metadata":{"camera":2})";
+    CHECK(print(false) == bare + "}");
+    CHECK(print(true) == bare + R"(,"embedding":null})");
+    entry.ttl_ms = 60'000;
+    entry.space = "demo";
+    entry.dimension = 2;
+    entry.embedding = {0x00, 0x3c, 0x00, 0x00};
+    CHECK(print(true) == head + R"("ttl_ms":60000,"space":"demo","dimension":2,)" +
+                             R"("metadata":{"camera":2},"embedding":{"f16":"ADwAAA=="}})");
+    CHECK(print_entry_key(entry) == "box-2/a/b");
+}
+
+TEST_CASE("results: pages of entries say where to go on") {
+    EntryView entry;
+    entry.hash = "h";
+    entry.node = name("box-2");
+    entry.metadata = "{}";
+    EntryPagePrinter empty(false);
+    CHECK(empty.finish(true) == R"({"entries":[],"next":null})");
+    EntryPagePrinter page(false);
+    page.add(entry);
+    CHECK_FALSE(page.is_full());
+    const std::string text = page.finish(false);
+    CHECK(text.ends_with(R"(],"next":"box-2/h"})"));
+    check_fields("registry.list", text);
+    check_fields("registry.get", text);
+    EntryPagePrinter large(false);
+    entry.metadata = R"({"text":")" + std::string(8000, 'x') + "\"}";
+    while (!large.is_full()) {
+        large.add(entry);
+    }
+    const std::size_t bytes = large.finish(false).size();
+    CHECK(bytes >= EntryPagePrinter::kBytesMax);
+    CHECK(bytes < EntryPagePrinter::kBytesMax + 8'300);
+}
+
+TEST_CASE("results: shared state, its changes, puts and backups") {
+    SharedView mode;
+    mode.key = "mode";
+    mode.value = R"({"night":true})";
+    mode.by = name("box-2");
+    mode.age_ms = 7;
+    SharedView limit = mode;
+    limit.key = "a \"b\"";
+    limit.value = "3";
+    const std::string text = print_shared({limit, mode});
+    CHECK(text == R"({"state":{"a \"b\"":3,"mode":{"night":true}},"members":{"a \"b\"":)"
+                  R"({"by":"box-2","age_ms":7},"mode":{"by":"box-2","age_ms":7}}})");
+    check_fields("state.get", text);
+    const std::string updated = print_shared_updated(1, {mode});
+    CHECK(updated == R"({"changed":1,"state":{"mode":{"night":true}}})");
+    check_fields("state.update", updated);
+    mode.value = '"' + std::string(EntryPagePrinter::kBytesMax, 'x') + '"';
+    CHECK(print_shared_updated(2, {mode}) == R"({"changed":2,"state":null})");
+    EntriesPut put;
+    put.stored = 3;
+    put.is_durable = true;
+    CHECK(print_put(put) == R"({"stored":3,"durable":true})");
+    CHECK(print_backup({"/b", 4096, 12}) == R"({"path":"/b","bytes":4096,"records":12})");
+}
+
+TEST_CASE("results: data of registry and shared events") {
+    RegistryEvent event;
+    event.hash = "h";
+    event.node = name("box-2");
+    event.type = "face";
+    event.age_ms = 5;
+    event.by = name("box-3");
+    CHECK(print_registry_event(event) ==
+          R"({"hash":"h","node":"box-2","type":"face","age_ms":5,"by":"box-3"})");
+    SharedEvent changed;
+    changed.member.key = "mode";
+    changed.member.by = name("box-2");
+    changed.member.age_ms = 9;
+    CHECK(print_shared_event(changed) == R"({"key":"mode","value":null,"by":"box-2","age_ms":9})");
+    changed.member.value = "3";
+    CHECK(print_shared_event(changed) == R"({"key":"mode","value":3,"by":"box-2","age_ms":9})");
 }

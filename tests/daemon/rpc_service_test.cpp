@@ -9,6 +9,9 @@
 #include "daemon/rpc_service.h"
 #include "ipc/framing.h"
 #include "ipc/method_table.h"
+#include "proto/base/base64.h"
+#include "proto/store/embedding.h"
+#include "proto/wire/limits.h"
 
 using namespace meshd;
 using namespace std::chrono_literals;
@@ -56,6 +59,20 @@ class StandInMesh : public MeshAccess {
         node_.handle_timeout(now_);
     }
 
+    void backup(std::string path,
+                std::function<void(tl::expected<BackupDone, std::string>)> done) override {
+        backup_paths.push_back(std::move(path));
+        if (backup_result) {
+            done(*backup_result);
+        } else {
+            backups.push_back(std::move(done));
+        }
+    }
+
+    std::vector<std::string> backup_paths;
+    /// The answer at once; where absent, backups wait.
+    std::optional<tl::expected<BackupDone, std::string>> backup_result;
+    std::vector<std::function<void(tl::expected<BackupDone, std::string>)>> backups;
     bool is_recording = false;
     std::optional<CommandError> refusal;
     std::vector<Command> commands;
@@ -69,12 +86,15 @@ class StandInMesh : public MeshAccess {
 struct Fixture {
     StandInMesh mesh;
     std::map<RpcService::ClientId, std::vector<std::string>> sent;
-    RpcService service{mesh, {[this](RpcService::ClientId client, std::string line, bool) {
-                           REQUIRE(line.back() == '\n');
-                           line.pop_back();
-                           sent[client].push_back(std::move(line));
-                           return true;
-                       }}};
+    bool is_admin = true;
+    RpcService service{mesh,
+                       {[this](RpcService::ClientId client, std::string line, bool) {
+                            REQUIRE(line.back() == '\n');
+                            line.pop_back();
+                            sent[client].push_back(std::move(line));
+                            return true;
+                        },
+                        [this](RpcService::ClientId) { return is_admin; }}};
 
     std::vector<std::string> take(RpcService::ClientId client = kClient) {
         return std::exchange(sent[client], {});
@@ -124,10 +144,18 @@ TEST_CASE("service: every method of the table has a handler that gives the table
         {"alerts.raise", R"({"alert":{"what":"smoke"}})"},
         {"state.update", R"({"patch":{"fps":25}})"},
         {"events.unsubscribe", R"({"subscription":"1"})"},
+        {"registry.put", R"({"hash":"h","type":"face"})"},
+        {"registry.get", R"({"hash":"known"})"},
+        {"registry.delete", R"({"hash":"h"})"},
     };
+    f.mesh.backup_result = BackupDone{"/b", 1, 1};
+    f.result("registry.put", R"({"hash":"known","type":"face"})");
     for (const ipc::Method& method : ipc::methods()) {
         if (method.id == ipc::MethodId::MeshLeave || method.id == ipc::MethodId::EventsSubscribe) {
             continue;  // each ends what the others need: events come in between, nothing goes out
+        }
+        if (method.id == ipc::MethodId::AlertsGet) {
+            continue;  // needs the id of the alert before
         }
         CAPTURE(method.name);
         const auto given = params.find(method.name);
@@ -135,7 +163,7 @@ TEST_CASE("service: every method of the table has a handler that gives the table
             f.result(method.name, given == params.end() ? "{}" : given->second);
         for (const ipc::Field& field : method.result) {
             CAPTURE(field.name);
-            CHECK(document.root()["result"][field.name].exists());
+            CHECK((document.root()["result"][field.name].exists() || !field.is_always_there));
         }
     }
 }
@@ -263,8 +291,9 @@ TEST_CASE("service: a waiting call is answered by the output of its request, oth
     raised.request = RequestId{f.mesh.last_request};
     raised.id = "box-1.x.1";
     f.service.on_output(raised);
-    CHECK(f.take() == Lines{R"({"jsonrpc":"2.0","result":{"id":"box-1.x.1","durable":false,)"
-                            R"("delivered":[],"pending":[],"listeners":0},"id":"w"})"});
+    CHECK(f.take() ==
+          Lines{R"({"jsonrpc":"2.0","result":{"id":"box-1.x.1","durable":false,)"
+                R"("repeated":false,"delivered":[],"pending":[],"listeners":0},"id":"w"})"});
     CHECK_FALSE(f.service.is_waiting(kClient));
     f.service.on_output(raised);
     CHECK(f.take().empty());
@@ -326,8 +355,9 @@ TEST_CASE("service: outputs become events of subscribers") {
     f.service.on_line(kClient, R"({"jsonrpc":"2.0","id":1,"method":"events.subscribe",)"
                                R"("params":{"kinds":["node","link","state"]}})");
     f.deliver();
-    REQUIRE(f.take().front() ==
-            R"({"jsonrpc":"2.0","result":{"subscription":"1","cursor":"1718000000000"},"id":1})");
+    const std::string start = print_hex(f.mesh.node().status(f.mesh.now()).start.value);
+    REQUIRE(f.take().front() == R"({"jsonrpc":"2.0","result":{"subscription":"1","cursor":")" +
+                                    start + R"(.0.1099511627775"},"id":1})");
     CHECK(f.service.is_waiting(kClient));
     const NodeId box2 = *NodeId::parse("box-2");
     const NodeId box3 = *NodeId::parse("box-3");
@@ -339,10 +369,10 @@ TEST_CASE("service: outputs become events of subscribers") {
     state.activity = Activity::Idle;
     state.document = R"({"fps":25})";
     f.service.on_output(StateEvent{state});
-    const auto head = [](std::string_view kind, int cursor) {
+    const auto head = [&](std::string_view kind, int cursor) {
         return R"({"jsonrpc":"2.0","method":"event","params":{"subscription":"1","kind":")" +
-               std::string(kind) + R"(","cursor":"171800000000)" + std::to_string(cursor) +
-               R"(","timestamp_ms":1718000000000,"data":)";
+               std::string(kind) + R"(","cursor":")" + start + "." + std::to_string(cursor) +
+               R"(.1099511627775","timestamp_ms":1718000000000,"data":)";
     };
     CHECK(f.take() ==
           Lines{head("node.unreachable", 1) + R"({"node_id":"box-2","because":"box-3"}}})",
@@ -473,4 +503,381 @@ TEST_CASE("service with a node: after leaving the local API goes on, discover re
     CHECK(f.code("alerts.raise", R"({"alert":{}})") == 101);
     CHECK(f.call("mesh.discover") == R"({"jsonrpc":"2.0","result":{"discovering":true},"id":1})");
     CHECK(f.result("mesh.status").root()["result"]["left"].as_bool() == false);
+}
+
+namespace {
+
+/// Base64 of `dimension` fp16 values, all the same and together of length 1; dimension = 4^n.
+std::string even_halves(std::size_t dimension) {
+    std::vector<double> values(dimension, 1.0);
+    return print_base64(*make_embedding(values));
+}
+
+std::string error_text(Fixture& f, std::string_view method, std::string_view params) {
+    const auto document = json::Document::parse(f.call(method, params), json::Limits{});
+    const json::Value error = document->root()["error"];
+    return std::to_string(error["code"].as_int().value_or(0)) + " " +
+           std::string(error["data"]["field"].as_string().value_or("")) + ": " +
+           std::string(error["message"].as_string().value_or(""));
+}
+
+}  // namespace
+
+TEST_CASE("service: a put becomes one command with all entries") {
+    Fixture f;
+    f.recording();
+    f.service.on_line(
+        kClient,
+        R"({"jsonrpc":"2.0","id":1,"method":"registry.put","params":{"durable":true,"entries":[)"
+        R"({"hash":"a","type":"face","embedding":[0,2],"space":"demo","metadata":{ "c" : 2 },)"
+        R"("ttl_ms":5000,"timestamp_ms":17},{"hash":"b","type":"plate"}]}})");
+    REQUIRE(f.mesh.commands.size() == 1);
+    const auto put = std::get<PutEntries>(f.mesh.commands[0]);
+    CHECK(put.is_durable);
+    REQUIRE(put.entries.size() == 2);
+    CHECK(put.entries[0].hash == "a");
+    CHECK(put.entries[0].type == "face");
+    CHECK(put.entries[0].space == "demo");
+    CHECK(put.entries[0].embedding == Buffer{0x00, 0x00, 0x00, 0x3c});
+    CHECK(put.entries[0].metadata == R"({"c":2})");
+    CHECK(put.entries[0].ttl_ms == 5000);
+    CHECK(put.entries[0].timestamp_ms == 17);
+    CHECK(put.entries[1].metadata == "{}");
+    CHECK(put.entries[1].embedding.empty());
+    CHECK_FALSE(put.entries[1].timestamp_ms);
+    f.service.on_output(EntriesPut{RequestId{f.mesh.last_request}, 2, true});
+    CHECK(f.take() == Lines{R"({"jsonrpc":"2.0","result":{"stored":2,"durable":true},"id":1})"});
+}
+
+TEST_CASE("service: what is wrong with an entry is said by field, and nothing is stored") {
+    Fixture f;
+    f.recording();
+    const auto told = [&](std::string_view entry) {
+        const std::string one = error_text(f, "registry.put", entry);
+        std::string many = R"({"entries":[{"hash":"a","type":"t"},)" + std::string(entry) + "]}";
+        CHECK(error_text(f, "registry.put", many).find(" entries[1].") != std::string::npos);
+        return one;
+    };
+    const auto with = [&](std::string_view member) {
+        return told(R"({"hash":"a","type":"face",)" + std::string(member) + "}");
+    };
+    CHECK(told(R"({"type":"face"})").starts_with("-32602 hash: "));
+    CHECK(told(R"({"hash":"a"})").starts_with("-32602 type: "));
+    CHECK(with(R"("embedding":[1])") == "-32602 space: space is required with an embedding");
+    CHECK(with(R"("space":"demo")").starts_with("-32602 space: "));
+    CHECK(with(R"("ttl_ms":0)").starts_with("-32602 ttl_ms: "));
+    const auto embedded = [&](std::string_view embedding) {
+        return with(R"("space":"demo","embedding":)" + std::string(embedding));
+    };
+    const std::string wrong = "-32602 embedding: ";
+    CHECK(embedded("[]").starts_with(wrong));
+    CHECK(embedded("[0,0,-0.0]").starts_with(wrong));
+    CHECK(embedded(R"([1,"2"])") == wrong + "embedding value 1 is not a number");
+    CHECK(embedded("[1,null]").starts_with(wrong));
+    CHECK(embedded("7").starts_with(wrong));
+    CHECK(embedded(R"({"f16":"ADw"})").starts_with(wrong));       // no padding
+    CHECK(embedded(R"({"f16":""})").starts_with(wrong));          // no values
+    CHECK(embedded(R"({"f16":"ADwA"})").starts_with(wrong));      // odd
+    CHECK(embedded(R"({"f16":"AHw="})").starts_with(wrong));      // infinity
+    CHECK(embedded(R"({"f16":"AH4="})").starts_with(wrong));      // NaN
+    CHECK(embedded(R"({"f16":"AIA="})").starts_with(wrong));      // -0
+    CHECK(embedded(R"({"f32":"AACA"})").starts_with(wrong));      // no multiple of 4
+    CHECK(embedded(R"({"f32":"AADAfw=="})").starts_with(wrong));  // NaN
+    CHECK(embedded(R"({"f32":"AACAfw=="})").starts_with(wrong));  // infinity
+    std::string many = "[1";
+    for (std::size_t i = 0; i < limits::kDimensionMax; ++i) {
+        many += ",1";
+    }
+    CHECK(embedded(many + "]").starts_with(wrong));
+    CHECK(with(R"("metadata":{"text":")" + std::string(9000, 'x') + "\"}")
+              .starts_with("301 metadata: "));
+    CHECK(error_text(f, "registry.put", R"({"entries":[{"hash":"a","type":"t"}],"hash":"b"})")
+              .starts_with("-32602 hash: "));
+    CHECK(error_text(f, "registry.put", "{}").starts_with("-32602 hash: "));
+    CHECK(f.mesh.commands.empty());
+}
+
+TEST_CASE("service: what the core refuses of an entry is said by its place") {
+    using Code = CommandError::Code;
+    Fixture f;
+    CommandError refused{Code::Dimension, "embedding", "has 2 values", {}, 3};
+    f.recording(refused);
+    CHECK(error_text(f, "registry.put", R"({"entries":[{"hash":"a","type":"t"}]})") ==
+          "302 entries[3].embedding: entries[3].embedding has 2 values");
+    CHECK(error_text(f, "registry.put", R"({"hash":"a","type":"t"})") ==
+          "302 embedding: embedding has 2 values");
+    refused.code = Code::TooLarge;
+    refused.field = "metadata";
+    f.recording(refused);
+    CHECK(error_text(f, "registry.put", R"({"hash":"a","type":"t"})").starts_with("301 metadata:"));
+}
+
+TEST_CASE("service: the limits of the method table are those of the core") {
+    const auto max_of = [](std::string_view method, std::string_view name) {
+        for (const ipc::Param& param : ipc::find_method(method)->params) {
+            if (param.name == name) {
+                return static_cast<std::uint64_t>(param.max);
+            }
+        }
+        return std::uint64_t{0};
+    };
+    CHECK(max_of("registry.put", "hash") == limits::kHashBytesMax);
+    CHECK(max_of("registry.put", "type") == limits::kTypeBytesMax);
+    CHECK(max_of("registry.put", "space") == limits::kSpaceBytesMax);
+    CHECK(max_of("registry.put", "ttl_ms") == limits::kTtlMsMax);
+    CHECK(max_of("registry.put", "timestamp_ms") == limits::kCounterMax);
+    CHECK(max_of("registry.put", "entries") == limits::kEntriesPerPutMax);
+    CHECK(max_of("registry.get", "hash") == limits::kHashBytesMax);
+    CHECK(max_of("state.get", "key") == limits::kSharedKeyBytesMax);
+    CHECK(max_of("alerts.raise", "dedupe_key") == limits::kDedupeKeyBytesMax);
+    CHECK(max_of("alerts.raise", "ttl_ms") == static_cast<std::uint64_t>(limits::kAlertAgeMsMax));
+    for (const ipc::Param& member : ipc::find_method("registry.put")->params.back().members) {
+        CAPTURE(member.name);
+        CHECK(max_of("registry.put", member.name) == static_cast<std::uint64_t>(member.max));
+    }
+}
+
+TEST_CASE("service: methods for admins are refused to others before anything happens") {
+    Fixture f;
+    f.recording();
+    f.is_admin = false;
+    CHECK(error_text(f, "mesh.leave", "{}") ==
+          "901 : mesh.leave is for root, the user meshd runs as, and members of group meshd-admin");
+    CHECK(f.code("store.backup") == 901);
+    CHECK(f.code("store.backup", R"({"nope":1})") == 901);
+    CHECK(f.code("mesh.status") == 0);
+    CHECK(f.mesh.commands.empty());
+    CHECK(f.mesh.backup_paths.empty());
+}
+
+TEST_CASE("service: a backup answers when it is done, or at once") {
+    Fixture f;
+    f.service.on_line(kClient, R"({"jsonrpc":"2.0","id":1,"method":"store.backup"})");
+    f.service.on_line(kClient, R"({"jsonrpc":"2.0","id":2,"method":"store.backup",)"
+                               R"("params":{"path":"/b"}})");
+    CHECK(f.take().empty());
+    CHECK(f.service.is_waiting(kClient));
+    CHECK(f.mesh.backup_paths == Lines{"", "/b"});
+    f.mesh.backups[1](tl::unexpected(std::string("disk full")));
+    f.mesh.backups[0](BackupDone{"/s/b", 4096, 3});
+    CHECK(f.take() ==
+          Lines{R"({"jsonrpc":"2.0","error":{"code":700,"message":"disk full"},"id":2})",
+                R"({"jsonrpc":"2.0","result":{"path":"/s/b","bytes":4096,"records":3},"id":1})"});
+    CHECK_FALSE(f.service.is_waiting(kClient));
+    f.mesh.backup_result = tl::unexpected(std::string("none"));
+    CHECK(f.code("store.backup") == 700);
+    CHECK(f.code("store.backup", R"({"path":"b"})") == -32602);
+}
+
+TEST_CASE("service: a backup that ends after the service is gone harms nobody") {
+    StandInMesh mesh;
+    {
+        RpcService service(mesh, {[](RpcService::ClientId, std::string, bool) { return true; },
+                                  [](RpcService::ClientId) { return true; }});
+        service.on_line(kClient, R"({"jsonrpc":"2.0","id":1,"method":"store.backup"})");
+        REQUIRE(mesh.backups.size() == 1);
+    }
+    mesh.backups[0](BackupDone{});
+}
+
+TEST_CASE("service: scopes of state do not mix their params") {
+    Fixture f;
+    f.recording();
+    CHECK(error_text(f, "state.get", R"({"key":"a"})").starts_with("-32602 key:"));
+    CHECK(error_text(f, "state.get", R"({"scope":"mesh","node_id":"box-1"})")
+              .starts_with("-32602 node_id:"));
+    CHECK(error_text(f, "state.update", R"({"scope":"mesh","activity":"IDLE","patch":{}})")
+              .starts_with("-32602 activity:"));
+    CHECK(error_text(f, "state.update", R"({"scope":"mesh"})").starts_with("-32602 patch:"));
+    CHECK(f.mesh.commands.empty());
+}
+
+TEST_CASE("service: registry and shared outputs become events of subscribers") {
+    Fixture f;
+    f.service.on_line(kClient, R"({"jsonrpc":"2.0","id":1,"method":"events.subscribe",)"
+                               R"("params":{"kinds":["registry","shared"],"type":"face"}})");
+    f.deliver();
+    f.take();
+    RegistryEvent entry;
+    entry.hash = "h";
+    entry.node = entry.by = *NodeId::parse("box-2");
+    entry.type = "face";
+    f.service.on_output(entry);
+    entry.type = "plate";
+    f.service.on_output(entry);
+    entry.type = "face";
+    entry.is_deleted = true;
+    f.service.on_output(entry);
+    SharedEvent changed;
+    changed.member.key = "mode";
+    changed.member.by = entry.by;
+    f.service.on_output(changed);
+    const auto lines = f.take();
+    REQUIRE(lines.size() == 3);
+    CHECK(lines[0].find(R"("kind":"registry.put")") != std::string::npos);
+    CHECK(lines[1].find(R"("kind":"registry.deleted")") != std::string::npos);
+    CHECK(lines[2].find(R"("kind":"shared.changed")") != std::string::npos);
+}
+
+TEST_CASE("service with a node: an embedding that came out goes in unchanged") {
+    Fixture f;
+    const auto put = [&](const std::string& hash, const std::string& embedding) {
+        f.result("registry.put", R"({"hash":")" + hash + R"(","type":"face","space":"demo",)" +
+                                     R"("embedding":)" + embedding + "}");
+        const json::Document got =
+            f.result("registry.get", R"({"hash":")" + hash + R"(","embedding":true})");
+        const json::Value entry = *got.root()["result"]["entries"].begin();
+        CHECK(entry["dimension"].as_int() == 3);
+        return std::string(entry["embedding"].print());
+    };
+    std::uint64_t state = 1;
+    for (int i = 0; i < 50; ++i) {
+        std::string numbers;
+        for (int n = 0; n < 3; ++n) {
+            state = state * 6364136223846793005 + 1442695040888963407;
+            numbers += (n == 0 ? "[" : ",") +
+                       std::to_string(static_cast<double>(state >> 40) / (1 << 23) - 1.0);
+        }
+        const std::string out = put("a", numbers + "]");
+        CHECK(put("b", out) == out);
+    }
+    // 1, 0, 0 as fp32 of length 2.
+    CHECK(put("c", R"({"f32":"AAAAQAAAAAAAAAAA"})") == put("d", "[7,0,0]"));
+}
+
+TEST_CASE("service with a node: entries are put, got, listed by pages and deleted") {
+    Fixture f;
+    std::string entries;
+    for (int n = 0; n < 250; ++n) {
+        const std::string number = std::to_string(1000 + n);
+        entries += std::string(n == 0 ? "" : ",") + R"({"hash":"h)" + number + R"(","type":")" +
+                   (n % 2 == 0 ? "even" : "odd") + R"(","metadata":{"n":)" + number + "}}";
+    }
+    CHECK(f.result("registry.put", R"({"entries":[)" + entries + "]}")
+              .root()["result"]["stored"]
+              .as_int() == 250);
+    const auto count = [&](const std::string& filter, int limit) {
+        std::size_t found = 0;
+        std::size_t pages = 0;
+        std::string after;
+        do {
+            const json::Document page = f.result(
+                "registry.list", "{" + filter + "\"limit\":" + std::to_string(limit) +
+                                     (after.empty() ? "" : ",\"after\":\"" + after + "\"") + "}");
+            found += page.root()["result"]["entries"].size();
+            after = page.root()["result"]["next"].as_string().value_or("");
+            ++pages;
+        } while (!after.empty() && pages < 300);
+        return std::pair(found, pages);
+    };
+    CHECK(count("", 1000) == std::pair<std::size_t, std::size_t>(250, 1));
+    CHECK(count("", 250) == std::pair<std::size_t, std::size_t>(250, 1));
+    CHECK(count("", 120) == std::pair<std::size_t, std::size_t>(250, 3));
+    CHECK(count(R"("type":"odd",)", 100) == std::pair<std::size_t, std::size_t>(125, 2));
+    CHECK(count(R"("prefix":"h110",)", 3) == std::pair<std::size_t, std::size_t>(10, 4));
+    CHECK(count(R"("node":"box-9",)", 3) == std::pair<std::size_t, std::size_t>(0, 1));
+    const json::Document got = f.result("registry.get", R"({"hash":"h1007"})");
+    const json::Value entry = *got.root()["result"]["entries"].begin();
+    CHECK(entry["node"].as_string() == "box-1");
+    CHECK(entry["metadata"].print() == R"({"n":1007})");
+    CHECK(entry["space"].is_null());
+    CHECK_FALSE(entry["embedding"].exists());
+    CHECK(f.result("registry.delete", R"({"hash":"h1007"})").root()["result"]["deleted"].as_int() ==
+          1);
+    CHECK(f.result("registry.delete", R"({"hash":"h1007"})").root()["result"]["deleted"].as_int() ==
+          0);
+    CHECK(f.code("registry.get", R"({"hash":"h1007"})") == 300);
+    CHECK(count("", 1000) == std::pair<std::size_t, std::size_t>(249, 1));
+    const json::Document status = f.result("mesh.status");
+    CHECK(status.root()["result"]["store"]["entries"].as_int() == 249);
+}
+
+TEST_CASE("service with a node: another dimension in a space is refused as a whole") {
+    Fixture f;
+    f.result("registry.put", R"({"hash":"a","type":"t","space":"s","embedding":[1,1]})");
+    CHECK(error_text(f, "registry.put",
+                     R"({"entries":[{"hash":"b","type":"t"},)"
+                     R"({"hash":"c","type":"t","space":"s","embedding":[1,1,1]}]})")
+              .starts_with("302 entries[1].embedding: "));
+    CHECK(f.code("registry.get", R"({"hash":"b"})") == 300);
+}
+
+TEST_CASE("service with a node: shared state is changed, read and told") {
+    Fixture f;
+    f.service.on_line(2, R"({"jsonrpc":"2.0","id":1,"method":"events.subscribe",)"
+                         R"("params":{"kinds":["shared"]}})");
+    f.take(2);
+    CHECK(f.result("state.update", R"({"scope":"mesh","patch":{"mode":"night","n":{"a":1}}})")
+              .root()["result"]
+              .print() == R"({"changed":2,"state":{"mode":"night","n":{"a":1}}})");
+    CHECK(f.result("state.update", R"({"scope":"mesh","patch":{"mode":null}})")
+              .root()["result"]
+              .print() == R"({"changed":1,"state":{"n":{"a":1}}})");
+    CHECK(f.result("state.get", R"({"scope":"mesh"})").root()["result"].print() ==
+          R"({"state":{"n":{"a":1}},"members":{"n":{"by":"box-1","age_ms":0}}})");
+    CHECK(f.result("state.get", R"({"scope":"mesh","key":"x"})").root()["result"].print() ==
+          R"({"state":{},"members":{}})");
+    CHECK(f.take(2).size() == 3);
+    CHECK(f.code("state.update",
+                 R"({"scope":"mesh","patch":{"x":")" + std::string(70'000, 'x') + "\"}}") == 200);
+}
+
+TEST_CASE("service with a node: an alert with a dedupe key is raised once, and got by id") {
+    Fixture f;
+    const std::string params =
+        R"({"alert":{"what":"smoke"},"dedupe_key":"smoke-2","ttl_ms":60000})";
+    const json::Document first = f.result("alerts.raise", params);
+    const std::string id(*first.root()["result"]["id"].as_string());
+    CHECK(first.root()["result"]["repeated"].as_bool() == false);
+    const json::Document second = f.result("alerts.raise", params);
+    CHECK(second.root()["result"]["id"].as_string() == id);
+    CHECK(second.root()["result"]["repeated"].as_bool() == true);
+    const json::Document got = f.result("alerts.get", R"({"id":")" + id + "\"}");
+    CHECK(got.root()["result"]["dedupe_key"].as_string() == "smoke-2");
+    CHECK(got.root()["result"]["ttl_ms"].as_int() == 60'000);
+    CHECK(f.code("alerts.get", R"({"id":"x"})") == 401);
+}
+
+TEST_CASE("service with a node: a returning subscriber is told the alerts it missed") {
+    Fixture f;
+    const std::string first(
+        *f.result("alerts.raise", R"({"alert":{"n":1}})").root()["result"]["id"].as_string());
+    const json::Document subscribed = f.result("events.subscribe", R"({"kinds":["alert"]})");
+    const std::string cursor(*subscribed.root()["result"]["cursor"].as_string());
+    f.service.on_client_gone(kClient);
+    const std::string second(
+        *f.result("alerts.raise", R"({"alert":{"n":2}})").root()["result"]["id"].as_string());
+    f.service.on_line(2, R"({"jsonrpc":"2.0","id":1,"method":"events.subscribe","params":)"
+                         R"({"kinds":["alert"],"since":")" +
+                             cursor + "\"}}");
+    auto lines = f.take(2);
+    REQUIRE(lines.size() == 2);
+    CHECK(lines[1].find(second) != std::string::npos);
+    CHECK(lines[1].find(R"("replayed":true)") != std::string::npos);
+    // As if told by an earlier start, which had seen the first alert alone.
+    const auto alerts = f.mesh.node().alerts_after(f.mesh.now(), 0, 10);
+    REQUIRE(alerts.size() == 2);
+    CHECK(alerts[0].id == first);
+    CHECK(f.mesh.node().alerts_after(f.mesh.now(), alerts[0].arrival, 10).size() == 1);
+    CHECK(f.mesh.node().alerts_after(f.mesh.now(), 0, 1).size() == 1);
+}
+
+TEST_CASE("service: a line of nothing but numbers is within the limits") {
+    Fixture f;
+    std::string values(limits::kDimensionMax * 2 - 1, '1');
+    for (std::size_t i = 1; i < values.size(); i += 2) {
+        values[i] = ',';
+    }
+    std::string entries;
+    for (int n = 0; n < 120; ++n) {
+        entries += std::string(n == 0 ? "" : ",") + R"({"hash":"h)" + std::to_string(n) +
+                   R"(","type":"t","space":"s","embedding":[)" + values + "]}";
+    }
+    CHECK(entries.size() > ipc::kRequestBytesMax * 9 / 10);
+    CHECK(f.result("registry.put", R"({"entries":[)" + entries + "]}")
+              .root()["result"]["stored"]
+              .as_int() == 120);
+    const json::Document got = f.result("registry.get", R"({"hash":"h0","embedding":true})");
+    CHECK((*got.root()["result"]["entries"].begin())["embedding"]["f16"].as_string() ==
+          even_halves(limits::kDimensionMax));
 }
