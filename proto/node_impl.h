@@ -99,7 +99,7 @@ class Node::Impl {
         std::vector<RecordPlace> places;
         TimePoint deadline;
         std::optional<bool> is_durable;  ///< once it is known
-        std::optional<Output> answer;    ///< AlertRaised or EntriesPut, once the rest of it is known
+        std::optional<Output> answer;  ///< AlertRaised or EntriesPut, once the rest of it is known
     };
     void persist_soon(TimePoint at);
     void await_disk(TimePoint now, RequestId request, std::vector<RecordPlace> places,

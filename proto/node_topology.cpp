@@ -47,8 +47,8 @@ void Node::Impl::refresh_topology(TimePoint now) {
         neighbours_.on_change(now, false);
     }
     // Who leaves sees no one any more, and that is no news of the others.
-    const bool is_out = has_left_ || leaving_ ||
-                        name_conflict_.state(now) == NameConflict::State::Yielded;
+    const bool is_out =
+        has_left_ || leaving_ || name_conflict_.state(now) == NameConflict::State::Yielded;
     const auto statuses = topology_.statuses();
     for (const NodeId& node : store_.nodes()) {
         if (node == self_.node) {
