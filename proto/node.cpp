@@ -348,6 +348,7 @@ void Node::Impl::settle(Now now) {
         send_outside(message->to, message->message, false);
     }
     finish_leaving(now.monotonic);
+    add_power_off(now);
     schedule_disk(now.monotonic);
 }
 

@@ -227,6 +227,9 @@ class Store {
     /// hour, so that a peer that forgets later does not bring it back. A record that its author
     /// writes later does. Itself is not forgotten.
     void forget(TimePoint now, const NodeId& node);
+    /// Looked at this often where streams are left out: once half of the room is free, they are
+    /// fetched again.
+    static constexpr Duration kRoomInterval = std::chrono::minutes(1);
     /// Nodes whose durable streams may be dropped for want of room, first to go first. Streams
     /// dropped of nodes that are not among them any more are fetched again.
     void set_expendable(std::vector<NodeId> nodes);

@@ -45,8 +45,10 @@ std::vector<Interval> without(const std::vector<Interval>& whole,
 std::vector<Interval> lost_of(const HeldStream& held, const std::vector<Interval>& live) {
     std::vector<Interval> lost;
     for (const Interval& part : held.covered.shared_with(live)) {
-        std::uint64_t next = part.first;
-        for (auto record = held.live.lower_bound(part.first);
+        // At or below the floor it is a tombstone purged here: taken in again, it would delete what
+        // was written since by a clock behind its own.
+        std::uint64_t next = std::max(part.first, held.floor + 1);
+        for (auto record = held.live.lower_bound(next);
              record != held.live.end() && record->first <= part.last; ++record) {
             if (next < record->first) {
                 lost.push_back({next, record->first - 1});

@@ -86,6 +86,7 @@ struct Store::Impl {
     void forget_surplus_closed();
     /// False where `bytes` more of others' durable records do not fit, whoever goes.
     bool make_room(TimePoint now, std::size_t bytes, StreamId wanted);
+    void look_for_room(TimePoint now);
     void unhold(const NodeId& author, StreamId stream);
     bool is_covered_to(StreamId stream, std::uint64_t floor) const;
 
@@ -102,6 +103,7 @@ struct Store::Impl {
     std::map<std::string, RecordPlace, std::less<>> own_dedupe;
     std::vector<NodeId> expendable;
     std::map<StreamId, NodeId> unheld;
+    std::optional<TimePoint> room_at;  ///< when to look for room again
     bool is_overtaken = false;
     bool is_outdated = false;
     std::optional<std::pair<RecordHeader, NodeData>> claimed;  ///< see own_name_claimed

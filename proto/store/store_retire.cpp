@@ -177,13 +177,14 @@ void Store::on_timeout(TimePoint now) {
     while (const auto place = impl_->index.due(now)) {
         impl_->on_due(*place);
     }
+    impl_->look_for_room(now);
     impl_->streams.expire_graves(now);
 }
 
 std::optional<TimePoint> Store::next_deadline() const {
     std::optional<TimePoint> next;
     for (const auto& at : {impl_->shelf.next_expiry(), impl_->index.next_due(),
-                           impl_->streams.next_grave_expiry()}) {
+                           impl_->streams.next_grave_expiry(), impl_->room_at}) {
         if (at && (!next || *at < *next)) {
             next = at;
         }

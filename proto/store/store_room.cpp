@@ -30,9 +30,12 @@ void Store::Impl::unhold(const NodeId& author, StreamId stream) {
     drop_if_empty(author);
 }
 
-bool Store::Impl::make_room(TimePoint, std::size_t bytes, StreamId wanted) {
+bool Store::Impl::make_room(TimePoint now, std::size_t bytes, StreamId wanted) {
     if (unheld.contains(wanted)) {
         return false;
+    }
+    if (streams.bytes() + bytes > options.bytes_max && !room_at) {
+        room_at = now + kRoomInterval;
     }
     for (const NodeId& node : expendable) {
         if (streams.bytes() + bytes <= options.bytes_max) {
@@ -47,6 +50,16 @@ bool Store::Impl::make_room(TimePoint, std::size_t bytes, StreamId wanted) {
     }
     // Its own author may have been the one to go.
     return streams.bytes() + bytes <= options.bytes_max && !unheld.contains(wanted);
+}
+
+void Store::Impl::look_for_room(TimePoint now) {
+    if (!room_at || *room_at > now) {
+        return;
+    }
+    if (streams.bytes() <= options.bytes_max / 2) {
+        unheld.clear();
+    }
+    room_at = unheld.empty() ? std::nullopt : std::optional(now + kRoomInterval);
 }
 
 void Store::set_expendable(std::vector<NodeId> nodes) {
