@@ -47,6 +47,31 @@ ErrorCode too_large_code(MethodId method) {
                                              : ErrorCode::AlertTooLarge;
 }
 
+/// Those of the sockets, and of the store: what it refused or dropped, and why.
+OtherCounters other_counters(const MeshAccess& mesh) {
+    OtherCounters counters = mesh.socket_counters();
+    const StoreCounts& store = mesh.node().store_counts();
+    const OtherCounters of_store = {
+        {"store_malformed", store.malformed},
+        {"store_nodes_full", store.nodes_full},
+        {"store_streams_full", store.streams_full},
+        {"store_states_full", store.states_full},
+        {"store_opaque_full", store.opaque_full},
+        {"store_foreign_stream", store.foreign_stream},
+        {"store_own_stream", store.own_stream},
+        {"store_alerts_dropped", store.alerts_dropped},
+        {"store_no_room", store.no_room},
+        {"store_dropped_for_room", store.dropped_for_room},
+        {"store_purged", store.purged},
+        {"store_found_dead", store.found_dead},
+        {"store_found_lost", store.found_lost},
+        {"store_streams_forgotten", store.streams_forgotten},
+        {"store_unreadable", store.unreadable},
+    };
+    counters.insert(counters.end(), of_store.begin(), of_store.end());
+    return counters;
+}
+
 bool is_mesh_scope(const ipc::Params& params) {
     return params.choice("scope") == 1;  // the second of kScopeNames
 }
@@ -108,7 +133,7 @@ CallReply RpcMethods::call(EventFeed::ClientId client, const ipc::Method& method
         }
         case MethodId::MeshStats:
             return CallReply::done(
-                print_stats(self.status(now), self.counters(), mesh_.socket_counters()));
+                print_stats(self.status(now), self.counters(), other_counters(mesh_)));
         case MethodId::MeshNodes:
             return nodes(params);
         case MethodId::MeshNode:

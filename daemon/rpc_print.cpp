@@ -137,7 +137,7 @@ std::string print_status(const StatusView& status) {
 }
 
 std::string print_stats(const StatusView& status, const Counters& counters,
-                        const SocketCounters& socket_counters) {
+                        const OtherCounters& other_counters) {
     std::string text;
     json::Writer writer(text);
     writer.begin_object()
@@ -154,7 +154,7 @@ std::string print_stats(const StatusView& status, const Counters& counters,
             writer.member(Counters::name(i), counters.value(i));
         }
     }
-    for (const auto& [name, value] : socket_counters) {
+    for (const auto& [name, value] : other_counters) {
         writer.member(name, value);
     }
     writer.end_object().key("drops").begin_object();

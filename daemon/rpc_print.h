@@ -20,9 +20,10 @@
 namespace meshd {
 
 std::string print_status(const StatusView& status);
-using SocketCounters = std::vector<std::pair<std::string_view, std::uint64_t>>;
+/// Counters beside the node's own, by name.
+using OtherCounters = std::vector<std::pair<std::string_view, std::uint64_t>>;
 std::string print_stats(const StatusView& status, const Counters& counters,
-                        const SocketCounters& socket_counters = {});
+                        const OtherCounters& other_counters = {});
 
 /// Document and age of a node's state; nothing where it is not known.
 using MaybeState = std::optional<StateView>;
