@@ -118,7 +118,7 @@ void Reconciler::start_pull(TimePoint now, const NodeId& peer, PeerState& state,
     wants = std::move(split_streams(std::move(wants)).front());
     requests_.push_back(SendPull{peer, Pull{wants}});
     const std::uint64_t lacking_before = lacking(wants);
-    state.pull = PullState{std::move(wants), now + kPullTimeout, 0, lacking_before};
+    state.pull = PullState{std::move(wants), now + kPullTimeout, 0, 0, lacking_before};
 }
 
 void Reconciler::compare(TimePoint now, const NodeId& peer, PeerState& state, Store& store) {
@@ -162,15 +162,20 @@ void Reconciler::on_delta(TimePoint now, const NodeId& peer, Store& store) {
         return;
     }
     PullState& pull = *it->second.pull;
+    const std::uint64_t lacking_before = lacking(pull.wants);
     pull.wants = store.missing(pull.wants);
     pull.deltas += 1;
+    if (lacking(pull.wants) == lacking_before) {
+        return;  // the answer to a pull that came twice: the rest of this one's is on its way
+    }
+    pull.useful += 1;
     pull.deadline = now + kPullTimeout;
     if (pull.wants.empty()) {
         it->second.pull.reset();
         it->second.last_pull_brought = true;
         // More may lie beyond the bound of one pull: ask again as soon as hashes still differ.
         it->second.ask_at = now;
-    } else if (pull.deltas >= kDeltasPerPull) {
+    } else if (pull.useful >= kDeltasPerPull) {
         continue_pull(now, peer, it->second);
     }
 }

@@ -82,6 +82,7 @@ class Reconciler {
         std::vector<StreamIntervals> wants;
         TimePoint deadline;
         std::size_t deltas = 0;            ///< received since it was sent
+        std::size_t useful = 0;            ///< of these, brought something
         std::uint64_t lacking_before = 0;  ///< counters wanted when it was sent
     };
     struct CensusState {

@@ -116,7 +116,7 @@ TEST_CASE("reconcile: of all peers one is asked each second, and only where hash
     CHECK(side.timeout(1999).asked.empty());
     CHECK(side.timeout(2000).asked.size() == 1);
     for (const NodeId& peer : {kPeer, kOther}) {
-        side.reconciler.on_hashes(at(2001), peer, {2, 0}, {2, 7});
+        side.reconciler.on_hashes(at(2001), peer, {2, 7}, {2, 7});
     }
     CHECK_FALSE(side.reconciler.next_deadline().has_value());
     CHECK(side.timeout(60'000).asked.empty());
