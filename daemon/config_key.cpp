@@ -18,6 +18,11 @@ constexpr auto kFine = std::nullopt;
 constexpr std::int64_t kSecond = 1000;
 constexpr std::int64_t kHour = 3'600'000;
 constexpr std::int64_t kMeshNameBytesMax = 32;
+/// 2 KB each: beyond that, no box has the memory.
+constexpr std::int64_t kOwnEntriesMax = 10'000'000;
+/// Below, the node records and alerts of a mesh of 200 do not fit.
+constexpr std::int64_t kMemoryMinMib = 16;
+constexpr std::int64_t kMemoryMaxMib = 65'536;
 
 Refusal set_node_id(Settings& settings, const TypedValue& value) {
     if (!value.text.empty() && !NodeId::parse(value.text)) {
@@ -110,6 +115,21 @@ const std::array kKeys = {
               "how long offline nodes are remembered", set_duration<&Config::forget_after>},
     ConfigKey{"mesh.mtu", ConfigType::Integer, limits::kDatagramBytesMin, limits::kDatagramBytesMax,
               "", "1400", "largest UDP payload sent, in bytes", set_size<&Config::datagram_bytes>},
+    ConfigKey{"store.tombstone_time", ConfigType::TimeSpan, 60 * kSecond, 24 * 365 * kHour, "",
+              "24h", "how long deletions are remembered", set_duration<&Config::tombstone_time>},
+    ConfigKey{"store.own_entries_max", ConfigType::Integer, 1, kOwnEntriesMax, "", "200000",
+              "registry entries of this node", set_size<&Config::own_entries_max>},
+    ConfigKey{"store.memory_max", ConfigType::Integer, kMemoryMinMib, kMemoryMaxMib, "", "1024",
+              "records in memory, in MiB",
+              [](Settings& settings, const TypedValue& value) -> Refusal {
+                  settings.core.store_bytes_max = static_cast<std::size_t>(value.integer) << 20;
+                  return kFine;
+              }},
+    ConfigKey{"store.persist_interval", ConfigType::TimeSpan, 10, kHour, "", "1s",
+              "when own data are on disk at the latest", set_duration<&Config::persist_interval>},
+    ConfigKey{"store.persist_interval_others", ConfigType::TimeSpan, 10, kHour, "", "5s",
+              "when data of other nodes are on disk at the latest",
+              set_duration<&Config::persist_interval_others>},
     ConfigKey{
         "security.mode", ConfigType::Choice, 0, 0, "sealed|open", "sealed", "who may take part",
         [](Settings& settings, const TypedValue& value) -> Refusal {

@@ -92,6 +92,10 @@ std::string Daemon::open_node(const Settings& settings) {
         log_warning(identity.notice);
         options.warnings.push_back(identity.notice);
     }
+    options.kept = Storage::open(&loop_, state_dir_->path());
+    if (const Restored& restored = options.kept.restored; !restored.records.empty()) {
+        log_info("kept from before: " + std::to_string(restored.records.size()) + " records");
+    }
     options.config = settings.core;
     options.node.node_id = *node_id;
     options.node.instance = identity.instance;

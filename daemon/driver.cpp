@@ -15,6 +15,8 @@ namespace {
 constexpr std::uint64_t kInterfacesIntervalMs = 2000;
 /// The core waits at most 500 ms for its peers; the rest is for a busy machine.
 constexpr std::uint64_t kLeaveTimeoutMs = 1000;
+/// A slow card writes some megabytes in that time; what is missing comes back from the peers.
+constexpr std::uint64_t kFlushTimeoutMs = 3000;
 
 std::int64_t read_clock(clockid_t clock, std::int64_t per_second) {
     timespec at{};
@@ -61,11 +63,15 @@ Driver::Driver(uv_loop_t* loop, Options options, OnOutput on_output)
           loop, options.udp_port,
           [this](const Endpoint& from, Bytes datagram) { on_datagram(from, datagram); },
           [this] { on_turn_end(); }),
-      node_(std::move(options.config), std::move(options.node), now()),
+      storage_(std::move(options.kept.storage)),
+      node_(std::move(options.config), std::move(options.node), now(),
+            std::move(options.kept.restored)),
       deadline_timer_(make_timer(loop, this)),
       interfaces_timer_(make_timer(loop, this)),
       leave_timer_(make_timer(loop, this)),
       outputs_idle_(new uv_idle_t{}) {
+    storage_->set_on_persisted(
+        [this](PersistToken token, PersistResult result) { on_persisted(token, result); });
     uv_idle_init(loop, outputs_idle_);
     outputs_idle_->data = this;
     uv_timer_start(
@@ -104,11 +110,25 @@ std::vector<std::string> Driver::warnings() const {
     for (std::string& trouble : udp_.troubles()) {
         all.push_back(std::move(trouble));
     }
+    for (std::string& warning : storage_->warnings()) {
+        all.push_back(std::move(warning));
+    }
     return all;
 }
 
 std::vector<std::pair<std::string_view, std::uint64_t>> Driver::socket_counters() const {
-    return udp_.counters();
+    auto all = udp_.counters();
+    const auto kept = storage_->counters();
+    all.insert(all.end(), kept.begin(), kept.end());
+    return all;
+}
+
+void Driver::backup(std::string path,
+                    std::function<void(tl::expected<BackupDone, std::string>)> done) {
+    storage_->backup(std::move(path), [done = std::move(done)](auto result) {
+        result ? done(BackupDone{std::move(result->path), result->bytes, result->records})
+               : done(tl::unexpected(std::move(result.error())));
+    });
 }
 
 void Driver::on_datagram(const Endpoint& from, Bytes datagram) {
@@ -128,11 +148,25 @@ void Driver::drain() {
     while (auto output = node_.poll_output()) {
         outputs_.push_back(std::move(*output));
     }
+    if (auto changes = node_.poll_persist()) {
+        is_writing_ = true;
+        storage_->persist(std::move(*changes));
+    }
     // An idle handle rather than a call: an output may be the answer to a command whose caller does
     // not know its id yet.
     if (!outputs_.empty() && uv_is_active(reinterpret_cast<uv_handle_t*>(outputs_idle_)) == 0) {
         uv_idle_start(outputs_idle_,
                       [](uv_idle_t* idle) { static_cast<Driver*>(idle->data)->deliver_outputs(); });
+    }
+}
+
+void Driver::on_persisted(PersistToken token, PersistResult result) {
+    is_writing_ = false;
+    node_.handle_persisted(now(), token, result);
+    drain();
+    on_turn_end();
+    if (is_flushing_ && !is_writing_) {
+        finish_leaving();
     }
 }
 
@@ -217,7 +251,7 @@ void Driver::deliver_outputs() {
             on_output_(output);
         }
         if (is_own || (left != nullptr && !leave_request_)) {
-            finish_leaving();
+            flush_storage();
         }
     }
 }
@@ -225,12 +259,31 @@ void Driver::deliver_outputs() {
 void Driver::leave(std::function<void()> done) {
     leave_done_ = std::move(done);
     uv_timer_start(
-        leave_timer_,
-        [](uv_timer_t* timer) { static_cast<Driver*>(timer->data)->finish_leaving(); },
+        leave_timer_, [](uv_timer_t* timer) { static_cast<Driver*>(timer->data)->flush_storage(); },
         kLeaveTimeoutMs, 0);
     // Refused only while a Leave of mesh.leave is under way: its end is the one to wait for.
     if (const auto request = command(Leave{})) {
         leave_request_ = *request;
+    }
+}
+
+void Driver::flush_storage() {
+    if (is_flushing_ || !leave_done_) {
+        return;
+    }
+    is_flushing_ = true;
+    uv_timer_start(
+        leave_timer_,
+        [](uv_timer_t* timer) {
+            log_warning("the disk is too slow: ending without what is not written yet");
+            static_cast<Driver*>(timer->data)->finish_leaving();
+        },
+        kFlushTimeoutMs, 0);
+    // A node that has left asks at once for whatever is not written.
+    node_.handle_timeout(now());
+    drain();
+    if (!is_writing_) {
+        finish_leaving();
     }
 }
 

@@ -11,12 +11,13 @@
 #include <vector>
 
 #include "daemon/mesh_access.h"
+#include "daemon/storage.h"
 #include "daemon/udp.h"
 
 namespace meshd {
 
 /// Runs one Node in a libuv loop: hands it time and datagrams, sends what it wants sent, keeps one
-/// timer at its next deadline, and passes its outputs on from the loop.
+/// timer at its next deadline, has its data kept, and passes its outputs on from the loop.
 class Driver final : public MeshAccess {
   public:
     using OnOutput = std::function<void(const Output& output)>;
@@ -29,6 +30,8 @@ class Driver final : public MeshAccess {
         std::vector<std::string> interfaces;
         /// Shown in mesh.status as long as the process runs.
         std::vector<std::string> warnings;
+        /// What keeps the data, and what it remembered.
+        Storage::Opened kept;
     };
 
     /// Opens the sockets. `on_output` is called from the loop only, never inside a call of this
@@ -44,8 +47,12 @@ class Driver final : public MeshAccess {
     std::vector<std::string> warnings() const override;
     std::vector<std::pair<std::string_view, std::uint64_t>> socket_counters() const override;
 
+    void backup(std::string path,
+                std::function<void(tl::expected<BackupDone, std::string>)> done) override;
+
     /// Says goodbye to the mesh, or waits for the goodbye that mesh.leave has begun; `done` follows
-    /// once the peers have it, or after a second.
+    /// once the peers have it, or after a second, and all data are on the disk, or after three
+    /// more.
     void leave(std::function<void()> done);
 
     /// Where it speaks: "eth0 10.7.0.1:9999".
@@ -55,17 +62,22 @@ class Driver final : public MeshAccess {
     void on_datagram(const Endpoint& from, Bytes datagram);
     void on_turn_end();
     void drain();
+    void on_persisted(PersistToken token, PersistResult result);
     void arm_timer();
     void check_interfaces();
     void log_drops();
     void deliver_outputs();
+    void flush_storage();
     void finish_leaving();
 
     OnOutput on_output_;
     std::vector<std::string> allowed_interfaces_;
     std::vector<std::string> fixed_warnings_;
     Udp udp_;
+    std::unique_ptr<Storage> storage_;
     Node node_;
+    bool is_writing_ = false;
+    bool is_flushing_ = false;  ///< left the mesh; waits for the disk
     std::deque<Output> outputs_;
     bool has_no_interface_ = false;
     /// Empty while leave() waits for the end of somebody else's Leave.
