@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/storage_database.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "daemon/storage_rows.h"
@@ -61,6 +64,10 @@ bool Database::is_in_place() const {
 }
 
 Database::Tried<void> Database::open(std::vector<std::string>& notices) {
+    // Made here, because SQLite would make it and its log readable for all.
+    if (const int fd = ::open(path_.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC, 0600); fd >= 0) {
+        ::close(fd);
+    }
     auto connection = sqlite::Connection::open(path_, sqlite::Connection::Mode::ReadWrite);
     if (!connection) {
         return refused(connection.error());
@@ -205,18 +212,6 @@ void Database::drop_lost(Restored& restored, std::vector<std::string>& notices) 
             exclude(*found->second, counter);
         }
     }
-    std::erase_if(restored.records, [&](const StoredRecord& record) {
-        const auto found = covered.find(record.stream);
-        if (found != covered.end() && covers(*found->second, record.counter)) {
-            return false;
-        }
-        auto& rows = index_[record.stream];
-        lost_rows_.push_back(rows[record.counter]);
-        rows.erase(record.counter);
-        return true;
-    });
-    // Streams that only their lost rows covered go from the disk by write_restored().
-    std::erase_if(index_, [](const auto& rows) { return rows.second.empty(); });
     record_count_ = restored.records.size();
     if (!lost_rows_.empty() || lost_streams_ != 0) {
         notices.push_back("database " + path_.string() + ": " + std::to_string(lost_rows_.size()) +

@@ -34,9 +34,10 @@ class Connection;
 /// page. meta(key, value): run. Unsigned 64-bit values are kept as the signed ones of the same
 /// bits.
 ///
-/// Invariant of what load() gives: each record is claimed by its stream's coverage. The counter of
-/// a row that broke is claimed no more, so that the peers send it again; where not even the counter
-/// can be read, the comparison of live sets finds it.
+/// Invariant of what load() gives: the counter of a row that broke is not claimed, so that the
+/// peers send it again; where not even the counter can be read, the comparison of live sets finds
+/// it. A record may be there before the coverage that claims it: the core commits many records in
+/// parts.
 class Database {
   public:
     struct Committed {

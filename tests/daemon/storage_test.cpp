@@ -6,6 +6,7 @@
 
 #include <optional>
 
+#include "daemon/state_dir.h"
 #include "tests/daemon/storage_sample.h"
 
 using namespace meshd;
@@ -91,6 +92,23 @@ TEST_CASE("storage: what was persisted is restored at the next start") {
     Bench bench(dir.path());
     CHECK(bench.restored.run == 2);
     CHECK(bench.restored.records.size() == 30);
+}
+
+TEST_CASE("storage: data copied to other hardware stay, under a new instance id") {
+    const StorageDir first;
+    const StorageDir second;
+    {
+        const auto state = StateDir::open(first.path());
+        REQUIRE(state);
+        CHECK(load_installation(*state, "hw-1", InstanceId{11}).instance == InstanceId{11});
+        Bench bench(first.path());
+        CHECK(bench.persist(sample_persist(7, 1, 20)) == PersistResult::Stored);
+    }
+    std::filesystem::copy(first.path(), second.path(), std::filesystem::copy_options::recursive);
+    const auto state = StateDir::open(second.path());
+    REQUIRE(state);
+    CHECK(load_installation(*state, "hw-2", InstanceId{12}).instance == InstanceId{12});
+    CHECK(Bench(second.path()).restored.records.size() == 20);
 }
 
 TEST_CASE("storage: what was handed over is written even when the end comes at once") {
