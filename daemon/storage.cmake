@@ -5,6 +5,7 @@ add_library(meshd_storage STATIC
     storage_backup.cpp
     storage_database.cpp
     storage_files.cpp
+    storage_load.cpp
     storage_rows.cpp
     storage_schema.cpp
     storage_sqlite.cpp

@@ -13,9 +13,6 @@
 namespace meshd {
 namespace {
 
-/// The stream that is none: its row holds the clock.
-constexpr std::int64_t kClockRow = 0;
-
 bool is_closing_trouble(DiskTrouble trouble) {
     // A full disk and a lock pass by themselves. After anything else the state of the connection is
     // not worth trusting: a new one reads the log again.
@@ -82,145 +79,6 @@ Database::Tried<void> Database::open(std::vector<std::string>& notices) {
     return {};
 }
 
-// ---- reading -----------------------------------------------------------------------------------
-
-Restored Database::load(std::vector<std::string>& notices) {
-    Restored restored;
-    auto tried = open(notices);
-    if (tried) {
-        tried = read_all(restored);
-    }
-    if (!tried && !tried.error().label.empty()) {
-        restored = {};
-        tried = replace(tried.error(), notices);
-    }
-    if (!tried) {
-        trouble_ = tried.error().error;
-        close(true);
-        restored = {};
-        // Neither file nor log may be made on a medium that is full or can only be read.
-        const bool is_read =
-            trouble_.trouble != DiskTrouble::InUse && read_immutable(restored).has_value();
-        std::error_code no_file;
-        const auto size = std::filesystem::file_size(path_, no_file);
-        // No room before there was anything: a database can be made as soon as there is.
-        const bool is_empty = no_file ? !identify_file(path_) : size == 0;
-        restored.has_disk = is_read || (is_empty && (trouble_.trouble == DiskTrouble::Full ||
-                                                     trouble_.trouble == DiskTrouble::Failing));
-        if (!restored.has_disk) {
-            notices.push_back("database " + path_.string() + " cannot be used: " + trouble_.text +
-                              "; nothing is kept over restarts until meshd is started again");
-        }
-        if (!is_read) {
-            return restored;
-        }
-    }
-    is_lost_ = false;
-    drop_lost(restored, notices);
-    ++run_;
-    if (connection_) {
-        if (const auto written = write_restored(restored); !written) {
-            trouble_ = written.error().error;
-        }
-    }
-    restored.run = run_;
-    restored.has_disk = true;
-    std::stable_sort(
-        restored.records.begin(), restored.records.end(),
-        [](const StoredRecord& a, const StoredRecord& b) { return a.arrival < b.arrival; });
-    return restored;
-}
-
-Database::Tried<void> Database::read_all(Restored& restored) {
-    const auto run = connection_->integer("SELECT value FROM meta WHERE key='run'");
-    if (!run) {
-        return refused(run.error());
-    }
-    run_ = static_cast<std::uint32_t>(*run);
-    if (Tried<void> done = read_streams(restored); !done) {
-        return done;
-    }
-    return read_records(restored);
-}
-
-Database::Tried<void> Database::read_streams(Restored& restored) {
-    sqlite::Statement rows(*connection_,
-                           "SELECT stream, author, covered, floor, checksum FROM streams");
-    auto row = rows.step();
-    for (; row && *row; row = rows.step()) {
-        if (rows.integer(0) == kClockRow) {
-            restored.clock = read_clock_row(rows).value_or(StoreClock{});
-        } else if (auto stream = read_stream_row(rows)) {
-            restored.streams.push_back(std::move(*stream));
-        } else {
-            ++lost_streams_;
-        }
-    }
-    if (!row) {
-        return refused(row.error());
-    }
-    return {};
-}
-
-Database::Tried<void> Database::read_records(Restored& restored) {
-    sqlite::Statement rows(
-        *connection_,
-        "SELECT id, stream, counter, born_ms, arrival, checksum, bytes FROM records ORDER BY id");
-    auto row = rows.step();
-    for (; row && *row; row = rows.step()) {
-        const std::int64_t id = rows.integer(0);
-        last_id_ = std::max(last_id_, id);
-        auto record = read_record_row(rows);
-        if (!record) {
-            lost_rows_.push_back(id);
-            lost_counters_.emplace_back(StreamId{from_sql(rows.integer(1))},
-                                        from_sql(rows.integer(2)));
-        } else if (!index_[record->stream].emplace(record->counter, id).second) {
-            lost_rows_.push_back(id);
-        } else {
-            restored.records.push_back(std::move(*record));
-        }
-    }
-    if (!row) {
-        return refused(row.error());
-    }
-    return {};
-}
-
-Database::Tried<void> Database::read_immutable(Restored& restored) {
-    auto connection = sqlite::Connection::open(path_, sqlite::Connection::Mode::Immutable);
-    if (!connection) {
-        return refused(connection.error());
-    }
-    connection_ = std::make_unique<sqlite::Connection>(std::move(*connection));
-    auto tried = check_database(*connection_, options_);
-    if (tried) {
-        tried = read_all(restored);
-    }
-    file_ = identify_file(path_);
-    close(true);
-    return tried;
-}
-
-void Database::drop_lost(Restored& restored, std::vector<std::string>& notices) {
-    std::map<StreamId, std::vector<Interval>*> covered;
-    for (StoredStream& stream : restored.streams) {
-        covered[stream.covered.stream] = &stream.covered.intervals;
-    }
-    for (const auto& [stream, counter] : lost_counters_) {
-        if (const auto found = covered.find(stream); found != covered.end()) {
-            exclude(*found->second, counter);
-        }
-    }
-    record_count_ = restored.records.size();
-    if (!lost_rows_.empty() || lost_streams_ != 0) {
-        notices.push_back("database " + path_.string() + ": " + std::to_string(lost_rows_.size()) +
-                          " records and " + std::to_string(lost_streams_) +
-                          " streams were damaged and left out; " + std::to_string(record_count_) +
-                          " records are good, the others come back from the peers");
-    }
-}
-
 Database::Tried<void> Database::write_restored(const Restored& restored) {
     Tried<void> done;
     const auto take = [&done](const sqlite::Result& result) {
@@ -254,8 +112,6 @@ Database::Tried<void> Database::write_restored(const Restored& restored) {
     lost_counters_.clear();
     return done;
 }
-
-// ---- writing -----------------------------------------------------------------------------------
 
 Database::Committed Database::commit(const Persist& changes) {
     Committed committed;

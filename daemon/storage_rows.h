@@ -29,6 +29,8 @@ bool covers(const std::vector<Interval>& intervals, std::uint64_t counter);
 /// Takes one counter out; nothing happens where it is not in.
 void exclude(std::vector<Interval>& intervals, std::uint64_t counter);
 
+/// The stream that is none: its row holds the clock.
+inline constexpr std::int64_t kClockRow = 0;
 /// life_ms, then mesh_ms where it is known, in 8 bytes each.
 Buffer encode_clock(const StoreClock& clock);
 std::optional<StoreClock> decode_clock(Bytes bytes);
@@ -40,7 +42,7 @@ std::int64_t record_checksum(const StoredRecord& record);
 
 /// Row (stream, author, covered, floor, checksum). Fails on what is no such row.
 std::optional<StoredStream> read_stream_row(const sqlite::Statement& row);
-/// The row of stream 0, which holds the clock.
+/// The row of stream kClockRow, which holds the clock.
 std::optional<StoreClock> read_clock_row(const sqlite::Statement& row);
 /// Row (id, stream, counter, born_ms, arrival, checksum, bytes). Fails on what is no such row.
 std::optional<StoredRecord> read_record_row(const sqlite::Statement& row);
