@@ -106,10 +106,13 @@ KnownRecord* Ledger::note(Host host, const StoredRecord& stored, TimePoint now) 
 
 void Ledger::on_persist(Host host, const Persist& persist, TimePoint now) {
     for (const StoredRecord& stored : persist.records) {
-        if (!stored.bytes.empty()) {
-            if (const KnownRecord* known = note(host, stored, now)) {
-                raise(boxes_[host].held, *known);
+        if (stored.bytes.empty()) {
+            if (const KnownRecord* known = find(stored.stream, stored.counter)) {
+                boxes_[host].dropped.insert(known);
             }
+        } else if (const KnownRecord* known = note(host, stored, now)) {
+            boxes_[host].dropped.erase(known);
+            raise(boxes_[host].held, *known);
         }
     }
 }
@@ -134,6 +137,7 @@ void Ledger::on_disk_changed(Host host, const DiskImage& image) {
         if (found != records_.end()) {
             found->second.disks[host] = true;
             raise(boxes_[host].stored, found->second);
+            boxes_[host].dropped.erase(&found->second);
         }
     }
 }
@@ -164,6 +168,10 @@ const KnownRecord* Ledger::held(Host host, const std::string& key) const {
 const KnownRecord* Ledger::stored(Host host, const std::string& key) const {
     const auto found = boxes_[host].stored.find(key);
     return found == boxes_[host].stored.end() ? nullptr : found->second;
+}
+
+bool Ledger::has_dropped(Host host, const KnownRecord& record) const {
+    return boxes_[host].dropped.contains(&record);
 }
 
 bool Ledger::was_restored(Host host, const std::string& alert_id) const {

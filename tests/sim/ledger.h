@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -54,6 +55,8 @@ class Ledger {
     const KnownRecord* held(Host host, const std::string& key) const;
     /// The newest of the key on the disk of `host`.
     const KnownRecord* stored(Host host, const std::string& key) const;
+    /// True where `host`, by its disk, held the record and dropped it: superseded, or purged.
+    bool has_dropped(Host host, const KnownRecord& record) const;
     /// True where the disk of `host` held the alert when its present process began.
     bool was_restored(Host host, const std::string& alert_id) const;
 
@@ -67,6 +70,7 @@ class Ledger {
         Newest held;
         Newest stored;
         Newest restored;  ///< stored, when the present process began
+        std::set<const KnownRecord*> dropped;
     };
 
     KnownRecord* note(Host host, const StoredRecord& stored, TimePoint now);

@@ -12,6 +12,8 @@ namespace {
 constexpr std::size_t kPage = 1000;
 /// Subscribers are away for every third period of so long.
 constexpr Duration kSubscriberPeriod = std::chrono::seconds(11);
+/// A row that is to go is gone after this, also where the disk was full for long.
+constexpr Duration kRemovalMax = std::chrono::seconds(45);
 /// Expiry may come so much earlier than by the simulator's clock: ages travel in milliseconds, and
 /// add up over hops.
 constexpr Duration kExpirySlack = std::chrono::seconds(1);
@@ -19,6 +21,11 @@ constexpr Duration kExpirySlack = std::chrono::seconds(1);
 std::string shorten(const std::string& text) {
     constexpr std::size_t kShown = 80;
     return text.size() <= kShown ? text : text.substr(0, kShown) + "...";
+}
+
+/// A tombstone, or an entry that becomes a stub.
+bool is_end(const KnownRecord& record) {
+    return record.is_deleted || record.ttl_ms != 0;
 }
 
 /// "<node_id>.<stream>.<counter>".
@@ -167,7 +174,11 @@ void StoreChecks::on_output(Host host, const Output& output) {
 }
 
 void StoreChecks::check_durable(Host host, const Put& put) {
+    const KnownRecord* itself = ledger_.find(put.key, put.value);
     const KnownRecord* stored = ledger_.stored(host, put.key);
+    if (itself != nullptr && itself->disks[host]) {
+        return;
+    }
     if (stored == nullptr || (stored->value != put.value && stored->since < put.when)) {
         violation_(world_.id(host).text() + " says that " + put.key + " is durable, which is not");
     }
@@ -180,17 +191,27 @@ void StoreChecks::check_alert(Host host, const AlertView& alert) {
                    " with a place that is not the last");
     }
     box.last_arrival = std::max(box.last_arrival, alert.arrival);
-    if (ledger_.was_restored(host, alert.id)) {
+    // What expired is forgotten over a restart; a box that was without power may bring it once
+    // more.
+    if (alert.ttl_ms == 0 && ledger_.was_restored(host, alert.id)) {
         violation_(world_.id(host).text() + " tells alert " + alert.id +
                    ", which was on its disk, as new");
     }
     box.subscriber.on_alert(alert);
 }
 
-void StoreChecks::check_shown(Host host, const std::string& key, const std::string& value) const {
+void StoreChecks::check_shown(Host host, const std::string& key, const std::string& value) {
     const KnownRecord* record = ledger_.find(key, value);
     const KnownRecord* held = ledger_.held(host, key);
-    if (!may_drop_streams_ && record != nullptr && held != nullptr && wins(*held, *record)) {
+    if (may_drop_streams_ || record == nullptr || held == nullptr || !wins(*held, *record)) {
+        return;
+    }
+    // What made an end of it may be purged, and what was written since have an earlier clock. Its
+    // row goes from the disk a while later.
+    TimePoint& first = odd_.try_emplace({host, key, value}, world_.time()).first->second;
+    const bool is_new = record->since > held->since &&
+                        (ledger_.has_dropped(host, *held) || world_.time() - first < kRemovalMax);
+    if (!is_new) {
         violation_(world_.id(host).text() + " shows " + key + " as " + shorten(value) +
                    " again, after " + (held->is_deleted ? "its delete" : shorten(held->value)));
     }
@@ -262,30 +283,55 @@ bool StoreChecks::may_have_expired(const KnownRecord& record) const {
            world_.time() - since + kExpirySlack >= std::chrono::milliseconds(record.ttl_ms);
 }
 
+/// A dead record no disk holds any more decides only over what was written before it.
+bool StoreChecks::is_purged(const KnownRecord& record, const std::vector<Host>& members) const {
+    return is_end(record) && std::none_of(members.begin(), members.end(), [&](Host host) {
+               return world_.disk(host).image.records.contains(
+                   {record.header.stream, record.header.counter});
+           });
+}
+
 std::string StoreChecks::difference_to_ledger(const std::vector<Host>& members,
                                               const Shown& shown) const {
     const std::string& who = world_.id(members.front()).text();
     for (const auto& [key, records] : ledger_.keyed()) {
-        const KnownRecord* required = nullptr;
+        std::vector<const KnownRecord*> kept;
+        std::vector<const KnownRecord*> purged;
         for (const KnownRecord* record : records) {
-            if (is_on_disk(*record, members) && (!required || wins(*record, *required))) {
+            if (is_on_disk(*record, members)) {
+                (is_purged(*record, members) ? purged : kept).push_back(record);
+            }
+        }
+        const auto is_dead = [&](const KnownRecord& record) {
+            return std::any_of(purged.begin(), purged.end(), [&](const KnownRecord* end) {
+                return wins(*end, record) && record.since <= end->since;
+            });
+        };
+        const KnownRecord* required = nullptr;
+        for (const KnownRecord* record : kept) {
+            if (!is_dead(*record) && (!required || wins(*record, *required))) {
                 required = record;
             }
         }
-        if (required == nullptr) {
-            continue;
-        }
         const auto found = shown.find(key);
         if (found == shown.end()) {
-            if (!required->is_deleted && !may_have_expired(*required)) {
+            // A tombstone from a box long away may have met what was written after its purge.
+            const bool is_met = required != nullptr && std::any_of(purged.begin(), purged.end(),
+                                                                   [&](const KnownRecord* end) {
+                                                                       return wins(*end, *required);
+                                                                   });
+            if (required && !required->is_deleted && !may_have_expired(*required) && !is_met) {
                 return who + " lost " + key + ": " + shorten(required->value);
             }
             continue;
         }
         const KnownRecord* record = ledger_.find(key, found->second);
-        if (record != nullptr && wins(*required, *record)) {
+        if (record == nullptr) {
+            continue;
+        }
+        if (is_dead(*record) || (required && wins(*required, *record))) {
             return who + " shows " + key + " as " + shorten(found->second) + " after " +
-                   (required->is_deleted ? "its delete" : shorten(required->value));
+                   (!required || required->is_deleted ? "its delete" : shorten(required->value));
         }
     }
     return {};

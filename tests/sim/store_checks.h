@@ -55,7 +55,7 @@ class StoreChecks {
     };
     using Shown = std::map<std::string, std::string>;  ///< value by key
 
-    void check_shown(Host host, const std::string& key, const std::string& value) const;
+    void check_shown(Host host, const std::string& key, const std::string& value);
     void check_own_put(Host host, const PutEntries& put);
     void check_own_delete(Host host, const DeleteEntries& remove);
     void check_durable(Host host, const Put& put);
@@ -64,6 +64,7 @@ class StoreChecks {
     std::string difference_to_ledger(const std::vector<Host>& members, const Shown& shown) const;
     std::string lost_alert(const std::vector<Host>& members) const;
     bool is_on_disk(const KnownRecord& record, const std::vector<Host>& members) const;
+    bool is_purged(const KnownRecord& record, const std::vector<Host>& members) const;
     bool may_have_expired(const KnownRecord& record) const;
 
     World& world_;
@@ -71,8 +72,9 @@ class StoreChecks {
     Ledger ledger_;
     std::vector<Box> boxes_;
     std::map<std::tuple<Host, unsigned, RequestId>, std::vector<Put>> waiting_;
-    std::map<std::string, TimePoint> puts_;          ///< by value
-    std::map<std::string, std::size_t> put_counts_;  ///< by key
+    std::map<std::string, TimePoint> puts_;                                ///< by value
+    std::map<std::string, std::size_t> put_counts_;                        ///< by key
+    std::map<std::tuple<Host, std::string, std::string>, TimePoint> odd_;  ///< seen first
     std::size_t durable_answers_ = 0;
     bool may_drop_streams_ = false;
 };
