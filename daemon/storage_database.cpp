@@ -69,6 +69,9 @@ Database::Tried<void> Database::open(std::vector<std::string>& notices) {
     if (!connection) {
         return refused(connection.error());
     }
+    if (connection->is_read_only()) {
+        return refused({DiskTrouble::ReadOnly, path_.string() + " can only be read"});
+    }
     connection_ = std::make_unique<sqlite::Connection>(std::move(*connection));
     ++generation_;
     if (const auto prepared = prepare_database(*connection_, path_, options_, notices); !prepared) {
@@ -170,12 +173,7 @@ Database::Tried<void> Database::reopen(std::vector<std::string>& notices) {
     }
     if (tried && is_lost_) {
         // Rows of a file that came to be here by other hands would be claimed by nobody.
-        index_.clear();
-        lost_rows_.clear();
-        lost_counters_.clear();
-        last_id_ = 0;
-        lost_streams_ = 0;
-        record_count_ = 0;
+        forget();
         is_run_written_ = false;
         if (const auto emptied = connection_->execute(
                 "BEGIN IMMEDIATE; DELETE FROM records; DELETE FROM streams; COMMIT");

@@ -84,7 +84,8 @@ class Database {
     Tried<void> read_all(Restored& restored);
     Tried<void> read_streams(Restored& restored);
     Tried<void> read_records(Restored& restored);
-    Tried<void> read_immutable(Restored& restored);
+    Tried<void> read_unwritable(Restored& restored);
+    void forget();
     void drop_lost(Restored& restored, std::vector<std::string>& notices);
     Tried<void> write_restored(const Restored& restored);
     Tried<void> replace(const DatabaseRefusal& why, std::vector<std::string>& notices);

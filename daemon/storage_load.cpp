@@ -24,7 +24,7 @@ Restored Database::load(std::vector<std::string>& notices) {
         restored = {};
         // Neither file nor log may be made on a medium that is full or can only be read.
         const bool is_read =
-            trouble_.trouble != DiskTrouble::InUse && read_immutable(restored).has_value();
+            trouble_.trouble != DiskTrouble::InUse && read_unwritable(restored).has_value();
         std::error_code no_file;
         const auto size = std::filesystem::file_size(path_, no_file);
         // No room before there was anything: a database can be made as soon as there is.
@@ -111,19 +111,38 @@ Database::Tried<void> Database::read_records(Restored& restored) {
     return {};
 }
 
-Database::Tried<void> Database::read_immutable(Restored& restored) {
-    auto connection = sqlite::Connection::open(path_, sqlite::Connection::Mode::Immutable);
-    if (!connection) {
-        return refused(connection.error());
+Database::Tried<void> Database::read_unwritable(Restored& restored) {
+    using Mode = sqlite::Connection::Mode;
+    Tried<void> tried;
+    for (const Mode mode : {Mode::ReadOnly, Mode::Immutable}) {
+        restored = {};
+        forget();
+        auto connection = sqlite::Connection::open(path_, mode);
+        if (!connection) {
+            tried = refused(connection.error());
+            continue;
+        }
+        connection_ = std::make_unique<sqlite::Connection>(std::move(*connection));
+        tried = check_database(*connection_, options_);
+        if (tried) {
+            tried = read_all(restored);
+        }
+        close(true);
+        if (tried) {
+            file_ = identify_file(path_);
+            return tried;
+        }
     }
-    connection_ = std::make_unique<sqlite::Connection>(std::move(*connection));
-    auto tried = check_database(*connection_, options_);
-    if (tried) {
-        tried = read_all(restored);
-    }
-    file_ = identify_file(path_);
-    close(true);
     return tried;
+}
+
+void Database::forget() {
+    index_.clear();
+    lost_rows_.clear();
+    lost_counters_.clear();
+    lost_streams_ = 0;
+    last_id_ = 0;
+    record_count_ = 0;
 }
 
 void Database::drop_lost(Restored& restored, std::vector<std::string>& notices) {

@@ -160,6 +160,9 @@ DatabaseRefusal refuse(DiskError error) {
 
 tl::expected<void, DatabaseRefusal> check_database(sqlite::Connection& connection,
                                                    const StorageOptions& options) {
+    if (Tried done = execute(connection, kLocking); !done) {
+        return done;
+    }
     const auto found = find_version(connection, options);
     if (!found) {
         return tl::unexpected(found.error());

@@ -69,16 +69,21 @@ DiskError make_error(int code, int system_error, std::string_view text) {
 tl::expected<Connection, DiskError> Connection::open(const std::filesystem::path& path, Mode mode) {
     sqlite3* handle = nullptr;
     const bool is_immutable = mode == Mode::Immutable;
-    const int flags = (is_immutable ? SQLITE_OPEN_READONLY | SQLITE_OPEN_URI
-                                    : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE) |
-                      SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    const int access = mode == Mode::ReadWrite ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+                                               : SQLITE_OPEN_READONLY | SQLITE_OPEN_URI;
+    const int flags = access | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
     const std::string name = is_immutable ? immutable_uri(path.string()) : path.string();
-    const int code = sqlite3_open_v2(name.c_str(), &handle, flags, nullptr);
+    const char* system = mode == Mode::ReadOnly ? "unix-none" : nullptr;
+    const int code = sqlite3_open_v2(name.c_str(), &handle, flags, system);
     Connection connection(handle);
     if (code != SQLITE_OK) {
         return tl::unexpected(connection.error(code));
     }
     return connection;
+}
+
+bool Connection::is_read_only() const {
+    return sqlite3_db_readonly(handle_.get(), "main") == 1;
 }
 
 Result Connection::execute(const char* sql) {

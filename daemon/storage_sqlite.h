@@ -34,12 +34,16 @@ class Connection {
   public:
     enum class Mode {
         ReadWrite,  ///< creates the file where it is missing
-        /// For a medium that can only be read: takes the file as it is, without the write-ahead
-        /// log, in which the latest commits of a daemon that was killed may be.
+        /// For a medium that can only be read: without locks, which need a file that can be
+        /// written, and with the write-ahead log that a killed daemon left.
+        ReadOnly,
+        /// The same where no log is there, and none can be made.
         Immutable,
     };
     static tl::expected<Connection, DiskError> open(const std::filesystem::path& path, Mode mode);
 
+    /// The file can only be read, whatever was asked for.
+    bool is_read_only() const;
     Result execute(const char* sql);
     Result execute(const std::string& sql) { return execute(sql.c_str()); }
     /// The single integer that `sql` gives.
