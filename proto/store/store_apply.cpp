@@ -15,6 +15,14 @@ bool is_newer_start(const RecordHeader& header, const RecordHeader& node) {
     return std::tie(header.clock, header.stream) > std::tie(node.clock, node.stream);
 }
 
+bool Store::Impl::is_living(const Arrival& arrival) {
+    if (const RegistryKey* entry = arrival.record.registry.get()) {
+        return !entry->is_deleted &&
+               (entry->ttl_ms == 0 || arrival.provenance.age_ms < entry->ttl_ms);
+    }
+    return arrival.record.shared && !arrival.record.shared->is_deleted;
+}
+
 ApplyResult Store::Impl::refuse(std::uint64_t StoreCounts::*reason) {
     ++(counts.*reason);
     return {Applied::Refused, nullptr};
@@ -45,6 +53,9 @@ ApplyResult Store::Impl::apply(Arrival arrival) {
         if (held->covered.contains(header.counter) || held->live.contains(header.counter)) {
             streams.cover(header.stream, arrival.covers());
             return {Applied::Duplicate, nullptr};
+        }
+        if (held->doubted.contains(header.counter) && !is_living(arrival)) {
+            return stale(arrival);
         }
     } else if (const Grave* grave = streams.grave(header.stream);
                grave != nullptr && grave->counters.contains(header.counter)) {

@@ -62,6 +62,8 @@ struct Store::Impl {
     ApplyResult apply_keyed(Arrival arrival);
     /// Holds the record of a stream that may be new. Null where there is no room: counted.
     const HeldRecord* admit(Arrival arrival);
+    /// A live entry or member of the shared state.
+    static bool is_living(const Arrival& arrival);
     /// Notes that the record is known and not held.
     ApplyResult stale(const Arrival& arrival);
     ApplyResult refuse(std::uint64_t StoreCounts::*reason);

@@ -179,6 +179,7 @@ void StreamTable::uncover(StreamId stream, Interval interval) {
     HeldStream& held = streams_.at(stream);
     toggle(stream, held);
     held.covered.erase(interval);
+    held.doubted.insert(interval);
     toggle(stream, held);
     mark(stream, held);
 }

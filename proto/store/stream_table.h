@@ -25,6 +25,9 @@ struct HeldStream {
     /// Highest counter whose tombstone or stub was purged; 0 = none. See store.h (7).
     std::uint64_t floor = 0;
     IntervalSet covered;
+    /// Uncovered again because somebody has them live: a live entry or member comes back, but what
+    /// is dead by now, or an alert dropped here, stays so.
+    IntervalSet doubted;
     std::map<std::uint64_t, HeldRecord> live;
     std::uint64_t closed = 0;  ///< order in which empty keyed streams became so; 0 = not empty
 
