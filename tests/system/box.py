@@ -2,6 +2,7 @@
 """One meshd process in one host of the lab: start, ask, freeze, kill, restart."""
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import time
@@ -35,15 +36,20 @@ def clean_environment(**extra):
 
 class Box:
     """A daemon with its own state directory, socket and log. Start it from the main thread only: the
-    kernel ends it when the thread that started it ends."""
+    kernel ends it when the thread that started it ends.
 
-    def __init__(self, lab, host, node_id, arguments, environment=None):
+    `label` tells boxes of one name apart. Without `node_id` the daemon names itself: it has `label` as
+    `node_id` until then, see adopt_name()."""
+
+    def __init__(self, lab, host, node_id, arguments, environment=None, label=None):
         self.lab = lab
         self.host = host
-        self.node_id = node_id
+        self.label = label or node_id
+        self.node_id = node_id or self.label
+        self.is_named = node_id is not None
         self.arguments = list(arguments)
-        self.environment = environment or {}
-        self.directory = lab.directory / node_id
+        self.environment = {"MESHD_HARDWARE_ID": f"lab-{host.name}-{self.label}", **(environment or {})}
+        self.directory = lab.directory / self.label
         self.directory.mkdir(parents=True, exist_ok=True)
         self.state_dir = self.directory / "state"
         self.socket = self.directory / "meshd.sock"
@@ -54,15 +60,15 @@ class Box:
         self._rpc = None
 
     def __repr__(self):
-        return self.node_id
+        return self.label
 
     def start(self):
         """Starts the process and returns at once."""
         command = [
             "setpriv", "--pdeathsig", "KILL", "--",
             "ip", "netns", "exec", self.host.name,
-            str(MESHD), "--node-id", self.node_id, "--socket", str(self.socket),
-            "--state-dir", str(self.state_dir), *self.arguments,
+            str(MESHD), "--socket", str(self.socket), "--state-dir", str(self.state_dir),
+            *(["--node-id", self.node_id] if self.is_named else []), *self.arguments,
         ]
         level = os.environ.get("MESHD_LAB_LOG")
         if level:
@@ -70,8 +76,7 @@ class Box:
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-                env=clean_environment(MESHD_HARDWARE_ID=f"lab-{self.host.name}-{self.node_id}",
-                                      **self.environment))
+                env=clean_environment(**self.environment))
         self.ready_at = None
         return self
 
@@ -90,6 +95,15 @@ class Box:
             if time.monotonic() > deadline:
                 raise Failure(f"{self} does not answer on its socket after {timeout} s")
             time.sleep(0.005)
+
+    def adopt_name(self):
+        """Takes the name that the daemon gave itself; returns it."""
+        self.node_id = self.call("mesh.status")["node_id"]
+        return self.node_id
+
+    def rename(self, node_id):
+        """Takes effect at the next start."""
+        self.node_id, self.is_named = node_id, True
 
     def call(self, method, **params):
         if self._rpc is None:
@@ -142,6 +156,16 @@ class Box:
             raise Failure(f"{self} still runs {STOP_SECONDS_MAX} s after SIGTERM") from None
         self._close()
         return at
+
+    def wipe(self):
+        """Empties the state directory of a box that does not run."""
+        shutil.rmtree(self.state_dir)
+
+    def store(self):
+        return self.call("mesh.status")["store"]
+
+    def warnings(self):
+        return self.call("mesh.status")["warnings"]
 
     def freeze(self):
         self.signal(signal.SIGSTOP)

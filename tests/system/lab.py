@@ -280,13 +280,15 @@ class Lab:
 
     # --- daemons
 
-    def box(self, host, *arguments, node_id=None, open_mode=True, environment=None):
+    def box(self, host, *arguments, node_id=None, open_mode=True, environment=None, label=None,
+            is_named=True):
         """A daemon that has been started; wait with .ready()."""
         if not MESHD.exists():
             raise Failure(f"{MESHD} is missing: build first, or set MESHD_BIN_DIR")
         host.wait_up()
         arguments = (["--open"] if open_mode else []) + list(arguments)
-        box = Box(self, host, node_id or host.name, arguments, environment)
+        name = (node_id or host.name) if is_named else None
+        box = Box(self, host, name, arguments, environment, label or name or host.name)
         self.all_boxes.append(box)
         return box.start()
 
