@@ -153,10 +153,10 @@ tl::expected<RequestId, CommandError> Node::Impl::delete_entries(Now now,
     }
     std::vector<NodeId> owners;
     for (const HeldRecord* held = store_.entry_from(command.hash, command.node);
-         held != nullptr && held->record.registry->hash == command.hash &&
-         (command.node.empty() || held->record.registry->owner == command.node);
-         held = store_.entry_after(command.hash, held->record.registry->owner)) {
-        owners.push_back(held->record.registry->owner);
+         held != nullptr && held->record.registry->hash() == command.hash &&
+         (command.node.empty() || entry_owner(held->record) == command.node);
+         held = store_.entry_after(command.hash, entry_owner(held->record))) {
+        owners.push_back(entry_owner(held->record));
     }
     for (const NodeId& owner : owners) {
         RegistryData data;
@@ -225,7 +225,8 @@ tl::expected<RequestId, CommandError> Node::Impl::update_shared(Now now,
 void Node::Impl::tell_keyed(TimePoint now, const HeldRecord& held) {
     const Record& record = held.record;
     if (const RegistryKey* entry = record.registry.get()) {
-        outputs_.push_back(RegistryEvent{entry->hash, entry->owner, entry->type, held.age_ms(now),
+        outputs_.push_back(RegistryEvent{std::string(entry->hash()), entry_owner(record),
+                                         std::string(entry->type()), held.age_ms(now),
                                          entry->is_deleted || held.is_stub, record.header.author});
     } else if (const SharedData* member = record.shared.get()) {
         outputs_.push_back(SharedEvent{
@@ -236,7 +237,8 @@ void Node::Impl::tell_keyed(TimePoint now, const HeldRecord& held) {
 /// The same of one that was found dead: deleted while this node was away.
 void Node::Impl::tell_dead(const Record& record, const NodeId& by) {
     if (const RegistryKey* entry = record.registry.get()) {
-        outputs_.push_back(RegistryEvent{entry->hash, entry->owner, entry->type, 0, true, by});
+        outputs_.push_back(RegistryEvent{std::string(entry->hash()), entry_owner(record),
+                                         std::string(entry->type()), 0, true, by});
     } else if (record.shared) {
         outputs_.push_back(SharedEvent{{record.shared->key, {}, by, 0}});
     }
@@ -268,8 +270,8 @@ EntryView entry_view(TimePoint now, const HeldRecord& held, bool with_embedding)
 std::vector<EntryView> Node::Impl::entries(Now now, std::string_view hash) const {
     std::vector<const HeldRecord*> found;
     for (const HeldRecord* held = store_.entry_from(hash, NodeId());
-         held != nullptr && held->record.registry->hash == hash;
-         held = store_.entry_after(hash, held->record.registry->owner)) {
+         held != nullptr && held->record.registry->hash() == hash;
+         held = store_.entry_after(hash, entry_owner(held->record))) {
         found.push_back(held);
     }
     std::sort(found.begin(), found.end(), [](const HeldRecord* a, const HeldRecord* b) {
@@ -288,12 +290,12 @@ EntryPage Node::Impl::list_entries(Now now, const EntryFilter& filter) const {
         filter.after_hash.empty() || filter.after_hash < filter.hash_prefix
             ? store_.entry_from(filter.hash_prefix, NodeId())
             : store_.entry_after(filter.after_hash, filter.after_node);
-    for (; held != nullptr && held->record.registry->hash.starts_with(filter.hash_prefix);
-         held = store_.entry_after(held->record.registry->hash, held->record.registry->owner)) {
+    for (; held != nullptr && held->record.registry->hash().starts_with(filter.hash_prefix);
+         held = store_.entry_after(held->record.registry->hash(), entry_owner(held->record))) {
         const RegistryKey& entry = *held->record.registry;
         const bool is_wanted =
-            (filter.type.empty() || entry.type == filter.type) &&
-            (filter.node.empty() || entry.owner == filter.node) &&
+            (filter.type.empty() || entry.type() == filter.type) &&
+            (filter.node.empty() || entry_owner(held->record) == filter.node) &&
             (!filter.age_ms_max || held->age_ms(now.monotonic) <= *filter.age_ms_max);
         if (!is_wanted) {
             continue;

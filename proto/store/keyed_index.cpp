@@ -41,18 +41,13 @@ void KeyedIndex::count(const HeldRecord& held, bool is_added) {
     }
     step(entries_);
     const RegistryKey& entry = *held.record.registry;
-    const Age age{held.record.header.clock, place_of(held)};
-    if (is_added) {
-        by_owner_[entry.owner].insert(age);
-    } else {
-        const auto owner = by_owner_.find(entry.owner);
-        owner->second.erase(age);
-        if (owner->second.empty()) {
-            by_owner_.erase(owner);
-        }
+    if (held.record.header.author == self_) {
+        step(own_entries_);
     }
     if (entry.dimension != 0) {
-        const auto space = dimensions_.try_emplace({entry.type, entry.space}).first;
+        const auto space = dimensions_
+                               .try_emplace({std::string(entry.type()), std::string(entry.space())})
+                               .first;
         std::size_t& with = space->second[entry.dimension];
         step(with);
         if (with == 0) {
@@ -84,7 +79,7 @@ void KeyedIndex::remove(const HeldRecord& held) {
 }
 
 const HeldRecord* KeyedIndex::find(const Record& record) const {
-    return record.registry ? find_entry(record.registry->hash, record.registry->owner)
+    return record.registry ? find_entry(record.registry->hash(), entry_owner(record))
                            : find_shared(record.shared->key);
 }
 
@@ -117,13 +112,6 @@ std::optional<std::uint32_t> KeyedIndex::dimension(const std::string& type,
     const auto found = dimensions_.find({type, space});
     return found == dimensions_.end() ? std::nullopt
                                       : std::optional(found->second.begin()->first);
-}
-
-std::optional<RecordPlace> KeyedIndex::oldest_beyond(const NodeId& owner, std::size_t count) const {
-    const auto found = by_owner_.find(owner);
-    return found == by_owner_.end() || found->second.size() <= count
-               ? std::nullopt
-               : std::optional(found->second.begin()->place);
 }
 
 std::optional<RecordPlace> KeyedIndex::due(TimePoint now) const {

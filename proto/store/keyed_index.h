@@ -20,7 +20,8 @@ namespace meshd {
 /// and removes them as it holds and drops them.
 class KeyedIndex {
   public:
-    explicit KeyedIndex(Duration tombstone_time) : tombstone_time_(tombstone_time) {}
+    KeyedIndex(NodeId self, Duration tombstone_time)
+        : self_(std::move(self)), tombstone_time_(tombstone_time) {}
 
     void add(const HeldRecord& held);
     void remove(const HeldRecord& held);
@@ -38,15 +39,14 @@ class KeyedIndex {
 
     /// Dimension of the embeddings of one type and space; nothing where there is none.
     std::optional<std::uint32_t> dimension(const std::string& type, const std::string& space) const;
-    /// The oldest live entry by clock of an author; null where there are not more than `count`.
-    std::optional<RecordPlace> oldest_beyond(const NodeId& owner, std::size_t count) const;
-
     /// A record whose time has come: an entry past its ttl whose body is to go, or a tombstone or
     /// stub to purge.
     std::optional<RecordPlace> due(TimePoint now) const;
     std::optional<TimePoint> next_due() const;
 
     std::size_t entries() const { return entries_; }
+    /// Of these, of this node.
+    std::size_t own_entries() const { return own_entries_; }
     std::size_t shared() const { return shared_count_; }
     std::size_t tombstones() const { return records() - entries_ - shared_count_; }
     std::size_t records() const { return registry_.size() + shared_.size(); }
@@ -56,7 +56,7 @@ class KeyedIndex {
         using is_transparent = void;
         using Key = std::pair<std::string_view, const NodeId&>;
         static Key key(const HeldRecord* held) {
-            return {held->record.registry->hash, held->record.registry->owner};
+            return {held->record.registry->hash(), entry_owner(held->record)};
         }
         static Key key(const Key& key) { return key; }
         template <class A, class B>
@@ -73,23 +73,18 @@ class KeyedIndex {
             return key(a) < key(b);
         }
     };
-    struct Age {
-        HybridTime clock;
-        RecordPlace place;
-        friend auto operator<=>(const Age&, const Age&) = default;
-    };
-
     std::optional<TimePoint> due_time(const HeldRecord& held) const;
     void count(const HeldRecord& held, bool is_added);
 
+    NodeId self_;
     Duration tombstone_time_;
     std::set<const HeldRecord*, ByEntry> registry_;
     std::set<const HeldRecord*, ByShared> shared_;
     std::set<std::pair<TimePoint, RecordPlace>> due_;
-    std::map<NodeId, std::set<Age>> by_owner_;
     /// Entries by type and space, then by dimension.
     std::map<std::pair<std::string, std::string>, std::map<std::uint32_t, std::size_t>> dimensions_;
     std::size_t entries_ = 0;
+    std::size_t own_entries_ = 0;
     std::size_t shared_count_ = 0;
 };
 

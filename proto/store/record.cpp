@@ -209,13 +209,13 @@ bool is_metadata(json::Value value, std::size_t json_bytes) {
 
 /// Where there is an embedding, and only there, its space is named and its values follow. What has
 /// a ttl may have lost them.
-bool read_embedding(json::Value value, Bytes body, RegistryKey& key) {
+bool read_embedding(json::Value value, Bytes body, std::string& space, RegistryKey& key) {
     if (!value["dim"].exists() && !value["space"].exists()) {
         return body.empty();
     }
     const auto dimension = value["dim"].as_uint();
     if (!dimension || *dimension == 0 || *dimension > limits::kDimensionMax ||
-        !read_name(value["space"], limits::kSpaceBytesMax, key.space)) {
+        !read_name(value["space"], limits::kSpaceBytesMax, space)) {
         return false;
     }
     key.dimension = static_cast<std::uint32_t>(*dimension);
@@ -227,19 +227,30 @@ bool read_embedding(json::Value value, Bytes body, RegistryKey& key) {
 
 bool read_registry(json::Value value, const NodeId& author, std::size_t json_bytes, Bytes body,
                    RegistryKey& key) {
-    if (!read_name(value["hash"], limits::kHashBytesMax, key.hash) ||
-        !read_owner(value["owner"], author, key.owner) ||
+    std::string hash;
+    std::string type;
+    NodeId owner;
+    if (!read_name(value["hash"], limits::kHashBytesMax, hash) ||
+        !read_owner(value["owner"], author, owner) ||
         !read_flag(value["deleted"], key.is_deleted)) {
         return false;
     }
+    if (owner != author) {
+        key.other_owner = std::make_unique<const NodeId>(owner);
+    }
     if (key.is_deleted) {
+        key.set_names(hash, {}, {});
         return body.empty();
     }
+    std::string space;
     const auto timestamp = value["timestamp"].as_int();
-    return key.owner == author && timestamp && is_time(*timestamp) &&
-           read_name(value["type"], limits::kTypeBytesMax, key.type) &&
-           read_ttl(value["ttl"], key.ttl_ms) && is_metadata(value["metadata"], json_bytes) &&
-           read_embedding(value, body, key);
+    const bool is_read = owner == author && timestamp && is_time(*timestamp) &&
+                         read_name(value["type"], limits::kTypeBytesMax, type) &&
+                         read_ttl(value["ttl"], key.ttl_ms) &&
+                         is_metadata(value["metadata"], json_bytes) &&
+                         read_embedding(value, body, space, key);
+    key.set_names(hash, type, space);
+    return is_read;
 }
 
 bool read_shared(json::Value value, SharedData& data) {
@@ -446,6 +457,13 @@ std::optional<Record> decode_record(SharedBytes bytes) {
     return record;
 }
 
+void RegistryKey::set_names(std::string_view hash, std::string_view type, std::string_view space) {
+    type_at_ = static_cast<std::uint16_t>(hash.size());
+    space_at_ = static_cast<std::uint16_t>(hash.size() + type.size());
+    names_.reserve(hash.size() + type.size() + space.size());
+    names_.append(hash).append(type).append(space);
+}
+
 RegistryData decode_registry(const Record& record) {
     const Bytes bytes = record.bytes;
     const auto document = parse(bytes, bytes_before_body(bytes));
@@ -453,14 +471,14 @@ RegistryData decode_registry(const Record& record) {
     const json::Value data = document->root()["data"];
     const RegistryKey& key = *record.registry;
     RegistryData registry;
-    registry.hash = key.hash;
-    registry.owner = key.owner;
+    registry.hash = key.hash();
+    registry.owner = entry_owner(record);
     registry.is_deleted = key.is_deleted;
-    registry.type = key.type;
+    registry.type = key.type();
     registry.timestamp_ms = key.is_deleted ? 0 : data["timestamp"].as_int().value_or(0);
     registry.ttl_ms = key.ttl_ms;
     registry.metadata = key.is_deleted ? "" : data["metadata"].print();
-    registry.space = key.space;
+    registry.space = key.space();
     registry.dimension = key.dimension;
     return registry;
 }

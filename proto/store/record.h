@@ -111,16 +111,28 @@ struct SharedData {
     bool is_deleted = false;
 };
 
-/// What the store keeps decoded of a registry record: what it is found by. The rest is decoded again
-/// when it is shown (decode_registry), since there may be 100 000 of them.
-struct RegistryKey {
-    std::string hash;
-    std::string type;
-    std::string space;
-    NodeId owner;
+/// What the store keeps decoded of a registry record: what it is found by, in little room, since
+/// there may be 100 000 of them. The rest is decoded again when it is shown (decode_registry).
+class RegistryKey {
+  public:
+    std::string_view hash() const { return part(0, type_at_); }
+    std::string_view type() const { return part(type_at_, space_at_); }
+    std::string_view space() const { return part(space_at_, names_.size()); }
+    /// Each within its limit, so that places fit 16 bits.
+    void set_names(std::string_view hash, std::string_view type, std::string_view space);
+
     std::uint64_t ttl_ms = 0;
     std::uint32_t dimension = 0;
     bool is_deleted = false;
+    std::unique_ptr<const NodeId> other_owner;  ///< null where it is the author: see entry_owner
+
+  private:
+    std::string_view part(std::size_t from, std::size_t to) const {
+        return std::string_view(names_).substr(from, to - from);
+    }
+    std::string names_;  ///< hash, type and space
+    std::uint16_t type_at_ = 0;
+    std::uint16_t space_at_ = 0;
 };
 
 /// A decoded record: header, data by kind (exactly one set), and the bytes themselves.
@@ -135,6 +147,11 @@ struct Record {
     std::unique_ptr<const RegistryKey> registry;
     std::unique_ptr<const SharedData> shared;
 };
+
+/// Whose sighting a registry record is about.
+inline const NodeId& entry_owner(const Record& record) {
+    return record.registry->other_owner ? *record.registry->other_owner : record.header.author;
+}
 
 /// The content must keep the limits that decode_record checks; it is ours.
 Buffer encode_node_record(const RecordHeader& header, const NodeData& data);

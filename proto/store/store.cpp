@@ -159,13 +159,37 @@ const HeldRecord& Store::write_shared(Now now, const SharedData& data) {
         encode_shared_record(impl_->next_header(now, RecordKind::Shared, former), data), 0);
 }
 
+/// The oldest own live entry by clock. Each start's entries stand in a stream of their own, in
+/// order; those at its beginning go first, so that the look begins where it last ended.
+const HeldRecord* Store::Impl::oldest_own_entry() {
+    const HeldRecord* oldest = nullptr;
+    const Author* self = find(options.self);
+    for (const StreamId stream : self == nullptr ? std::set<StreamId>() : self->durable_streams) {
+        const auto& live = streams.find(stream)->live;
+        auto at = live.lower_bound(own_entries_from[stream]);
+        while (at != live.end() && (!at->second.record.registry || is_dead(at->second))) {
+            ++at;
+        }
+        if (at == live.end()) {
+            continue;
+        }
+        own_entries_from[stream] = at->first;
+        if (oldest == nullptr || is_newer(oldest->record.header, at->second.record.header)) {
+            oldest = &at->second;
+        }
+    }
+    return oldest;
+}
+
 const HeldRecord* Store::delete_own_surplus(Now now, std::size_t entries_max) {
-    const auto oldest = impl_->index.oldest_beyond(impl_->options.self, entries_max);
-    if (!oldest) {
+    const HeldRecord* oldest = impl_->index.own_entries() > entries_max
+                                   ? impl_->oldest_own_entry()
+                                   : nullptr;
+    if (oldest == nullptr) {
         return nullptr;
     }
     RegistryData data;
-    data.hash = record(oldest->stream, oldest->counter)->record.registry->hash;
+    data.hash = oldest->record.registry->hash();
     data.owner = impl_->options.self;
     data.is_deleted = true;
     return &write_entry(now, data, {});
@@ -255,13 +279,13 @@ const HeldRecord* Store::entry_from(std::string_view hash, const NodeId& owner) 
     const HeldRecord* held = impl_->index.entry_from(hash, owner);
     return held == nullptr || !is_dead(*held)
                ? held
-               : entry_after(held->record.registry->hash, held->record.registry->owner);
+               : entry_after(held->record.registry->hash(), entry_owner(held->record));
 }
 
 const HeldRecord* Store::entry_after(std::string_view hash, const NodeId& owner) const {
     const HeldRecord* held = impl_->index.entry_after(hash, owner);
     while (held != nullptr && is_dead(*held)) {
-        held = impl_->index.entry_after(held->record.registry->hash, held->record.registry->owner);
+        held = impl_->index.entry_after(held->record.registry->hash(), entry_owner(held->record));
     }
     return held;
 }

@@ -271,6 +271,9 @@ ApplyResult Store::Impl::apply_keyed(Arrival arrival) {
         streams.set_stub(header.stream, header.counter);
     }
     index.add(*held);
+    if (header.author == options.self) {
+        own_entries_from.erase(header.stream);  // one of a former start came back
+    }
     return {Applied::New, held};
 }
 

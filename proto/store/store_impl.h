@@ -35,7 +35,7 @@ struct Store::Impl {
     };
 
     explicit Impl(Options options_given)
-        : options(std::move(options_given)), index(options.tombstone_time) {}
+        : options(std::move(options_given)), index(options.self, options.tombstone_time) {}
 
     bool is_own_current(StreamId stream) const {
         return stream == options.volatile_stream || stream == options.durable_stream;
@@ -51,6 +51,7 @@ struct Store::Impl {
     const HeldRecord& write(Now now, RecordKind kind, const Buffer& bytes, std::uint32_t report_ms);
     /// `former`: the record of the same key; its clock is passed.
     RecordHeader next_header(Now now, RecordKind kind, const HeldRecord* former = nullptr);
+    const HeldRecord* oldest_own_entry();
     std::uint64_t next_arrival() { return (std::uint64_t{options.run} << 40) + ++arrivals; }
 
     // Records from others.
@@ -101,6 +102,8 @@ struct Store::Impl {
     std::uint64_t durable_counter = 0;
     HybridTime clock;  ///< latest seen of this node, in own writes and in what others hold
     std::uint64_t arrivals = 0;  ///< alerts that came, in this run
+    /// Where the own entries of each stream begin, at the earliest.
+    std::map<StreamId, std::uint64_t> own_entries_from;
     /// Own alerts by dedupe key.
     std::map<std::string, RecordPlace, std::less<>> own_dedupe;
     std::vector<NodeId> expendable;

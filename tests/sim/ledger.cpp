@@ -23,7 +23,7 @@ bool describe(const Record& record, KnownRecord& known) {
         known.value = record.alert->alert;
         known.ttl_ms = record.alert->ttl_ms;
     } else if (record.registry) {
-        known.key = entry_key(record.registry->hash, record.registry->owner);
+        known.key = entry_key(record.registry->hash(), entry_owner(record));
         known.is_deleted = record.registry->is_deleted;
         known.ttl_ms = record.registry->ttl_ms;
         known.value = known.is_deleted ? "" : decode_registry(record).metadata;

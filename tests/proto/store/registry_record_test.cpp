@@ -102,10 +102,10 @@ TEST_CASE("registry record: an entry has exactly these bytes, and reads back") {
     CHECK(record.hash == hash64(bytes));
     REQUIRE(record.registry);
     CHECK_FALSE((record.node || record.state || record.alert || record.shared));
-    CHECK(record.registry->hash == "ab12");
-    CHECK(record.registry->type == "face");
-    CHECK(record.registry->space == "arc-v2");
-    CHECK(record.registry->owner == id("cam-1"));
+    CHECK(record.registry->hash() == "ab12");
+    CHECK(record.registry->type() == "face");
+    CHECK(record.registry->space() == "arc-v2");
+    CHECK(entry_owner(record) == id("cam-1"));
     CHECK(record.registry->ttl_ms == 60000);
     CHECK(record.registry->dimension == 2);
     CHECK_FALSE(record.registry->is_deleted);
@@ -150,7 +150,7 @@ TEST_CASE("registry record: a tombstone has exactly these bytes, and reads back"
     const Record record = decode_record(bytes).value();
     REQUIRE(record.registry);
     CHECK(record.registry->is_deleted);
-    CHECK(record.registry->owner == id("cam-2"));
+    CHECK(entry_owner(record) == id("cam-2"));
     const RegistryData read = decode_registry(record);
     CHECK(read.metadata.empty());
     CHECK(read.type.empty());
@@ -300,7 +300,7 @@ TEST_CASE("registry record: with any byte damaged it is refused or reads as anot
                 const auto record = decode_record(bytes);
                 CHECK((!record || record->hash != hash64(whole)));
                 if (record && record->registry) {
-                    CHECK(decode_registry(*record).hash == record->registry->hash);
+                    CHECK(decode_registry(*record).hash == record->registry->hash());
                 }
             }
         }
