@@ -68,7 +68,7 @@ void Node::Impl::schedule_disk(TimePoint now) {
         persist_soon(std::max(now, disk_allowed_at_));
     } else if (changes != 0) {
         persist_soon(now + config_.persist_interval_others);
-    } else {
+    } else if (durable_waits_.empty()) {
         persist_at_ = clock_written_at_ + kClockInterval;
     }
 }
