@@ -147,7 +147,8 @@ std::string Checkers::difference() const {
         }
         if (own_store.hashes != store.hashes) {
             return name + " has other store hashes than " + world_.id(members.front()).text() +
-                   (own_store.hashes.live == store.hashes.live ? " (coverage)" : " (live)");
+                   (own_store.hashes.live == store.hashes.live ? " (coverage) " : " (live) ") +
+                   store_.difference(members);
         }
     }
     return store_.difference(members);
