@@ -39,8 +39,8 @@ bool describe(const Record& record, KnownRecord& known) {
 
 }  // namespace
 
-std::string entry_key(const std::string& hash, const NodeId& owner) {
-    return "entry " + hash + " of " + owner.text();
+std::string entry_key(std::string_view hash, const NodeId& owner) {
+    return "entry " + std::string(hash) + " of " + owner.text();
 }
 
 std::string shared_key(const std::string& key) {

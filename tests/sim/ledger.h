@@ -10,6 +10,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -32,7 +33,7 @@ struct KnownRecord {
     std::vector<bool> disks;
 };
 
-std::string entry_key(const std::string& hash, const NodeId& owner);
+std::string entry_key(std::string_view hash, const NodeId& owner);
 std::string shared_key(const std::string& key);
 /// Of two records of one key, the one that wins.
 bool wins(const KnownRecord& a, const KnownRecord& b);
