@@ -44,9 +44,13 @@ void log_output(const Output& output) {
         if (!event->because.empty()) {
             line += " because of " + event->because.text();
         }
-        event->kind == NodeEventKind::Conflict
-            ? log_warning(line + ": another node uses this name; give one of them another node_id")
-            : log_info(line);
+        if (event->kind == NodeEventKind::Conflict) {
+            line += ": another node uses this name";
+            line += event->address ? ", at " + print_endpoint(*event->address) : "";
+            log_warning(line + "; give one of them another node_id");
+        } else {
+            log_info(line);
+        }
     } else if (const auto* link = std::get_if<LinkEvent>(&output)) {
         log_info((link->up ? "link.up " : "link.down ") + link->peer.text() + " at " +
                  print_endpoint(link->address));
@@ -125,10 +129,25 @@ std::vector<std::pair<std::string_view, std::uint64_t>> Driver::socket_counters(
 
 void Driver::backup(std::string path,
                     std::function<void(tl::expected<BackupDone, std::string>)> done) {
-    storage_->backup(std::move(path), [done = std::move(done)](auto result) {
-        result ? done(BackupDone{std::move(result->path), result->bytes, result->records})
-               : done(tl::unexpected(std::move(result.error())));
+    // The copy is of the disk: what is only in memory goes there first, if the disk takes it.
+    when_written_.push_back([this, path = std::move(path), done = std::move(done)] {
+        storage_->backup(path, [done](auto result) {
+            result ? done(BackupDone{std::move(result->path), result->bytes, result->records})
+                   : done(tl::unexpected(std::move(result.error())));
+        });
     });
+    node_.handle_flush(now());
+    drain();
+    on_turn_end();
+    run_when_written();
+}
+
+void Driver::run_when_written() {
+    while (!is_writing_ && !when_written_.empty()) {
+        auto next = std::move(when_written_.front());
+        when_written_.pop_front();
+        next();
+    }
 }
 
 void Driver::on_datagram(const Endpoint& from, Bytes datagram) {
@@ -165,6 +184,7 @@ void Driver::on_persisted(PersistToken token, PersistResult result) {
     node_.handle_persisted(now(), token, result);
     drain();
     on_turn_end();
+    run_when_written();
     if (is_flushing_ && !is_writing_) {
         finish_leaving();
     }
@@ -279,8 +299,7 @@ void Driver::flush_storage() {
             static_cast<Driver*>(timer->data)->finish_leaving();
         },
         kFlushTimeoutMs, 0);
-    // A node that has left asks at once for whatever is not written.
-    node_.handle_timeout(now());
+    node_.handle_flush(now());
     drain();
     if (!is_writing_) {
         finish_leaving();

@@ -68,6 +68,7 @@ class Driver final : public MeshAccess {
     void log_drops();
     void deliver_outputs();
     void flush_storage();
+    void run_when_written();
     void finish_leaving();
 
     OnOutput on_output_;
@@ -77,6 +78,7 @@ class Driver final : public MeshAccess {
     std::unique_ptr<Storage> storage_;
     Node node_;
     bool is_writing_ = false;
+    std::deque<std::function<void()>> when_written_;
     bool is_flushing_ = false;  ///< left the mesh; waits for the disk
     std::deque<Output> outputs_;
     bool has_no_interface_ = false;

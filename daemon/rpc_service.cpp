@@ -59,6 +59,12 @@ std::string print_data(const NodeEvent& event) {
     } else {
         writer.string(event.because.text());
     }
+    if (event.kind == NodeEventKind::Conflict) {
+        writer.key("instance");
+        event.instance ? writer.string(print_hex(event.instance.value)) : writer.null();
+        writer.key("address");
+        event.address ? writer.string(print_endpoint(*event.address)) : writer.null();
+    }
     writer.end_object();
     return text;
 }

@@ -438,6 +438,9 @@ std::optional<Transmit> Node::poll_transmit() {
 std::optional<Output> Node::poll_output() {
     return impl_->poll_output();
 }
+void Node::handle_flush(Now now) {
+    impl_->handle_flush(now);
+}
 void Node::handle_persisted(Now now, PersistToken token, PersistResult result) {
     impl_->handle_persisted(now, token, result);
 }

@@ -219,6 +219,8 @@ class Node {
     /// the worst that happens is a counter.
     void handle_datagram(Now now, const Endpoint& from, Bytes datagram);
     void handle_timeout(Now now);
+    /// Asks for all that is not written yet, without waiting for its time.
+    void handle_flush(Now now);
     /// What polled Persist with that token came to.
     void handle_persisted(Now now, PersistToken token, PersistResult result);
     /// The answer comes as an output with the returned id, possibly much later.

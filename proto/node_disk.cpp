@@ -64,7 +64,8 @@ void Node::Impl::schedule_disk(TimePoint now) {
         return;
     }
     const std::size_t changes = store_.changes();
-    if (changes > kPersistRecordsMax || (changes != 0 && (leaving_ || has_left_))) {
+    is_flushing_ = changes != 0 && (is_flushing_ || leaving_ || has_left_);
+    if (changes > kPersistRecordsMax || is_flushing_) {
         persist_soon(std::max(now, disk_allowed_at_));
     } else if (changes != 0) {
         persist_soon(now + config_.persist_interval_others);
@@ -129,6 +130,12 @@ std::optional<Persist> Node::Impl::poll_persist() {
     return persist;
 }
 
+void Node::Impl::handle_flush(Now now) {
+    at(now);
+    is_flushing_ = true;
+    settle(now);
+}
+
 void Node::Impl::handle_persisted(Now now, PersistToken token, PersistResult result) {
     at(now);
     if (!writing_ || token != last_token_) {
@@ -140,6 +147,7 @@ void Node::Impl::handle_persisted(Now now, PersistToken token, PersistResult res
         disk_allowed_at_ = now.monotonic;
     } else {
         counters_.add(Counter::disk_failures);
+        is_flushing_ = false;
         store_.put_back(written);
         if (result == PersistResult::Lost) {
             store_.all_changed();

@@ -40,6 +40,7 @@ class Node::Impl {
     tl::expected<RequestId, CommandError> handle_command(Now now, Command command);
     std::optional<Transmit> poll_transmit();
     std::optional<Output> poll_output();
+    void handle_flush(Now now);
     void handle_persisted(Now now, PersistToken token, PersistResult result);
     std::optional<Persist> poll_persist();
     std::optional<TimePoint> next_timeout() const;
@@ -237,6 +238,7 @@ class Node::Impl {
     std::uint32_t run_ = 1;
     StoreClock restored_clock_;
     bool has_power_off_ = false;  ///< the time without power is still to be added
+    bool is_flushing_ = false;    ///< all is to be written without waiting for its time
     PersistToken last_token_ = 0;
     std::optional<Store::Changes> writing_;
     std::optional<TimePoint> persist_at_;

@@ -27,9 +27,6 @@ StatusView Node::Impl::status(Now now) const {
                   store_.shared_count(), store_.streams_unheld(),  has_disk_,
                   store_.changes()};
     view.run = run_;
-    if (has_disk_ && disk_backoff_ != Duration{}) {
-        view.warnings.push_back("the disk takes nothing: alerts still go out, but nothing is kept");
-    }
     if (store_.streams_unheld() != 0) {
         view.warnings.push_back(
             "no room for the records of all nodes: " + std::to_string(store_.streams_unheld()) +
