@@ -11,7 +11,7 @@ import threading
 import time
 
 from checks import wait_settled_lan, wait_store, wait_views
-from entries import all_alerts, hashes
+from entries import all_alerts, hashes, is_written
 from lab import check, scenario, wait_until
 from rpc import Rpc, RpcError, Subscription
 
@@ -118,8 +118,7 @@ class Follower(threading.Thread):
 def has_replicated(box, others):
     """A peer has on its disk all that this box holds; nobody writes meanwhile."""
     coverage = box.store()["coverage"]
-    stores = [other.store() for other in others]
-    return any(store["coverage"] == coverage and store["unwritten"] == 0 for store in stores)
+    return any(other.store()["coverage"] == coverage and is_written(other) for other in others)
 
 
 def kills(boxes, writers, chance, seconds):

@@ -5,6 +5,7 @@ import json
 import threading
 
 from checks import wait_settled_lan, wait_store, wait_views
+from entries import wait_written
 from lab import check, scenario, wait_until
 from rpc import Rpc
 
@@ -89,7 +90,8 @@ def run(lab):
     want["late"] = True
     agree(boxes, want)
 
-    wait_until(lambda: all(box.store()["unwritten"] == 0 for box in boxes), "all to be written")
+    for box in boxes:
+        wait_written(box)
     for box in boxes:
         box.kill()
     for box in boxes:
