@@ -111,8 +111,24 @@ def state(boxes):
     picture(boxes[0].meshctl("state", "get", "box-5").stdout)
 
 
+def registry_and_shared_state(lab, boxes):
+    title("5. box-1 has seen somebody; box-5 asks who, and sets what all share")
+    first, last = boxes[0], boxes[-1]
+    vector = lab.directory / "face.json"
+    vector.write_text(json.dumps([0.12, -0.4, 0.88, 0.2]))
+    first.meshctl("registry", "put", "9f86d081", "--type", "person", "--embedding", str(vector), "--space", "demo",
+                  "--metadata", '{"camera":"entrance"}', "--durable")
+    wait_until(lambda: last.store()["entries"], "the entry at box-5")
+    say("meshctl registry get 9f86d081 --embedding, asked at box-5:")
+    picture(last.meshctl("registry", "get", "9f86d081", "--embedding").stdout)
+    last.meshctl("state", "set", "--mesh", "mode=night")
+    wait_until(lambda: first.store()["shared"], "the shared state at box-1")
+    say("meshctl state get --mesh, asked at box-1 after box-5 has set mode=night:")
+    picture(first.meshctl("state", "get", "--mesh").stdout)
+
+
 def death_and_return(boxes):
-    title("5. box-2 dies by kill -9")
+    title("6. box-2 dies by kill -9")
     victim = boxes[1]
     others = [box for box in boxes if box is not victim]
     events = {box: box.subscribe("node") for box in others}
@@ -122,7 +138,7 @@ def death_and_return(boxes):
         check(event, f"{box} did not notice that box-2 died")
         say(f"{box} knew after {event.at - killed:.2f} s")
 
-    title("6. It returns")
+    title("7. It returns")
     started = time.monotonic()
     victim.start().ready()
     for box in others:
@@ -131,6 +147,8 @@ def death_and_return(boxes):
         check(event, f"{box} did not notice the return of box-2")
     complete = wait_views(boxes)
     say(f"all five saw all five again {ms(complete - started)} after its start")
+    wait_until(lambda: victim.store()["entries"] and victim.store()["shared"], "what box-2 knew before")
+    say("and it has the registry and the shared state, as before")
     for subscription in events.values():
         subscription.close()
 
@@ -163,12 +181,13 @@ def run(lab):
     topology(boxes)
     alert(boxes)
     state(boxes)
+    registry_and_shared_state(lab, boxes)
     death_and_return(boxes)
     if KEEP:
         signal.alarm(0)
         keep(lab, boxes)
         return
-    title("7. All stop, and say goodbye")
+    title("8. All stop, and say goodbye")
     for box in boxes:
         box.terminate()
         check(box.process.returncode == 0, f"{box} exited with {box.process.returncode}")
