@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "proto/base/mutant.h"
 #include "proto/node_impl.h"
 
 namespace meshd {
@@ -154,7 +155,8 @@ void Node::Impl::handle_persisted(Now now, PersistToken token, PersistResult res
         } else {
             disk_backoff_ = std::clamp(2 * disk_backoff_, kDiskRetryMin, kDiskRetryMax);
         }
-        disk_allowed_at_ = now.monotonic + (result == PersistResult::Lost ? Duration{} : kDiskRetryMin);
+        disk_allowed_at_ =
+            now.monotonic + (result == PersistResult::Lost ? Duration{} : kDiskRetryMin);
         persist_soon(now.monotonic + disk_backoff_);
     }
     for (auto it = durable_waits_.begin(); it != durable_waits_.end();) {
@@ -164,7 +166,7 @@ void Node::Impl::handle_persisted(Now now, PersistToken token, PersistResult res
         }
         const auto& places = wait->second.places;
         if (result == PersistResult::Failed) {
-            wait->second.is_durable = false;
+            wait->second.is_durable = is_mutant(CoreMutant::ClaimDurable);
         } else if (result == PersistResult::Stored &&
                    std::all_of(places.begin(), places.end(),
                                [&](RecordPlace place) { return store_.is_taken(place); })) {

@@ -10,8 +10,7 @@ enum class CoreMutant {
     None,
     ResurrectDead,  ///< purging a tombstone does not raise the floor
     AcceptOlder,    ///< the older of two records of a key wins
-    ClaimDurable,   ///< a write is called durable before it is on disk
-    ReuseVersion,   ///< a restarted process goes on in the stream of its former start
+    ClaimDurable,   ///< a write is called durable that the disk refused
 };
 
 #ifdef MESHD_MUTANT

@@ -3,6 +3,7 @@
 #include <tuple>
 #include <utility>
 
+#include "proto/base/mutant.h"
 #include "proto/store/store_impl.h"
 
 namespace meshd {
@@ -249,7 +250,8 @@ ApplyResult Store::Impl::apply_keyed(Arrival arrival) {
         }
     }
     const HeldRecord* former = index.find(arrival.record);
-    if (former != nullptr && !is_newer(header, former->record.header)) {
+    if (former != nullptr &&
+        is_newer(header, former->record.header) == is_mutant(CoreMutant::AcceptOlder)) {
         return stale(arrival);
     }
     if (!make_room(arrival.now, arrival.record.bytes.size(), header.stream)) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 
+#include "proto/base/mutant.h"
 #include "proto/store/store_impl.h"
 
 namespace meshd {
@@ -112,7 +113,9 @@ void Store::Impl::on_due(RecordPlace place) {
         return;
     }
     ++counts.purged;
-    streams.raise_floor(place.stream, place.counter);
+    if (!is_mutant(CoreMutant::ResurrectDead)) {
+        streams.raise_floor(place.stream, place.counter);
+    }
     remove_keyed(*held);
 }
 

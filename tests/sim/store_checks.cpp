@@ -192,6 +192,9 @@ void StoreChecks::check_durable(Host host, const Put& put) {
     if (itself != nullptr && itself->disks[host]) {
         return;
     }
+    if (itself == nullptr && stored != nullptr && stored->is_deleted) {
+        return;  // a tombstone from a clock ahead met it before it was written
+    }
     if (stored == nullptr || (stored->value != put.value && stored->since < put.when)) {
         violation_(world_.id(host).text() + " says that " + put.key + " is durable, which is not");
     }
@@ -216,15 +219,18 @@ void StoreChecks::check_alert(Host host, const AlertView& alert) {
 void StoreChecks::check_shown(Host host, const std::string& key, const std::string& value) {
     const KnownRecord* record = ledger_.find(key, value);
     const KnownRecord* held = ledger_.held(host, key);
-    if (may_drop_streams_ || record == nullptr || held == nullptr || !wins(*held, *record)) {
+    const std::tuple which(host, key, value);
+    // What made an end of the held one may be purged, and what was written since may have an
+    // earlier clock.
+    const bool may_be_new = record && held && record->since > held->since;
+    if (may_drop_streams_ || !record || !held || !wins(*held, *record) ||
+        (may_be_new && ledger_.has_dropped(host, *held))) {
+        odd_.erase(which);
         return;
     }
-    // What made an end of it may be purged, and what was written since have an earlier clock. Its
-    // row goes from the disk a while later.
-    TimePoint& first = odd_.try_emplace({host, key, value}, world_.time()).first->second;
-    const bool is_new = record->since > held->since &&
-                        (ledger_.has_dropped(host, *held) || world_.time() - first < kRemovalMax);
-    if (!is_new) {
+    // The row goes from the disk a while later.
+    const TimePoint first = odd_.try_emplace(which, world_.time()).first->second;
+    if (!may_be_new || world_.time() - first >= kRemovalMax) {
         violation_(world_.id(host).text() + " shows " + key + " as " + shorten(value) +
                    " again, after " + (held->is_deleted ? "its delete" : shorten(held->value)));
     }
