@@ -57,6 +57,7 @@ TEST_CASE("protocol page: the limits table has the values of the code") {
     MESHD_CHECK_LIMIT(kCounterMax);
     MESHD_CHECK_LIMIT(kNodesMax);
     MESHD_CHECK_LIMIT(kStreamsMax);
+    MESHD_CHECK_LIMIT(kClosedStreamsMax);
     MESHD_CHECK_LIMIT(kIntervalsMax);
     MESHD_CHECK_LIMIT(kMessageIntervalsMax);
     MESHD_CHECK_LIMIT(kCensusPartsMax);
