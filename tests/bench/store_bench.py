@@ -48,8 +48,8 @@ def request_lines(first, number, prefix):
         separators=(",", ":")).encode() + b"\n" for at in range(first, first + number, BATCH)]
 
 
-def put_pipelined(box, first, number, prefix):
-    """Puts entries through one socket, AHEAD requests at a time. Returns (seconds, times refused as
+def put_pipelined(box, first, number, prefix, ahead=AHEAD):
+    """Puts entries through one socket, `ahead` requests at a time. Returns (seconds, times refused as
     overloaded). Encoding the requests, in portions, does not count."""
     rpc = Rpc(box.socket, timeout=60)
     spent, refused = 0.0, 0
@@ -58,7 +58,7 @@ def put_pipelined(box, first, number, prefix):
         by_id = {json.loads(line[:line.index(b',"method"')] + b"}")["id"]: line for line in lines}
         waiting, left = len(lines), list(reversed(lines))
         started = time.monotonic()
-        for _ in range(min(AHEAD, len(left))):
+        for _ in range(min(ahead, len(left))):
             rpc.send_raw(left.pop())
         while waiting:
             reply = json.loads(rpc.read_line())
@@ -235,6 +235,9 @@ def missed(a, b, number, result):
         figures[f"{way}: ratio"] = round(got / bytes_missed, 3)
         figures[f"{way}: ratio without heartbeats"] = round((got - idle * took) / bytes_missed, 3)
         figures[f"{way}: seconds"] = round(took, 2)
+        figures[f"{way}: copies, fragments, digests, pulls since the start"] = ", ".join(
+            str(b.counter(name)) for name in ("record_copies_received", "fragments_received", "digests_sent",
+                                              "pulls_sent"))
     return number
 
 
@@ -272,15 +275,19 @@ def idle(boxes, seconds, disk_seconds, result):
 def mesh_of_three(lab, number, result):
     boxes = lab.boxes(lab.lan("p", "q", "r"))
     wait_settled_lan(boxes)
+    spent, _ = put_pipelined(boxes[0], 0, number, "s", ahead=1)
+    serial = number / spent
+    wait_store(boxes, LONG)
     before = {box: sample(box) for box in boxes}
     started = time.monotonic()
     spent, refused = put_pipelined(boxes[0], 0, number, "m")
     encoding = time.monotonic() - started - spent
-    wait_entries(boxes, number, LONG)
+    wait_entries(boxes, 2 * number, LONG)
     everywhere = time.monotonic() - started - encoding
     after = {box: since(box, before[box]) for box in boxes}
     result["put, mesh of 3"] = {
-        "entries": number, "entries/s": round(number / spent), "refused as overloaded": refused,
+        "entries": number, "entries/s, one request at a time": round(serial),
+        f"entries/s, {AHEAD} requests at a time": round(number / spent), "refused as overloaded": refused,
         "entries/s until all boxes have them": round(number / everywhere),
         "links down": sum(span["links_down"] for span in after.values()),
         "CPU s": ", ".join(f"{span['cpu']:.2f}" for span in after.values()),
@@ -329,7 +336,7 @@ def measure(lab, options):
 def show(result):
     for area, figures in result.items():
         for name, value in figures.items():
-            print(f"{area:<16}{name:<46}{value:>16}")
+            print(f"{area:<16}{name:<52}{value:>16}")
 
 
 def main():
