@@ -85,16 +85,20 @@ void Reconciler::on_census(TimePoint now, const NodeId& peer, const Census& cens
     if (!census_ || census_->peer != peer) {
         return;
     }
-    store.apply_census(census.streams, census_->is_behind, dead);
-    for (const CensusStream& stream : census.streams) {
-        census_->floors.push_back(stream.covered);
+    if (census_->parts.insert(census.part).second) {
+        census_->streams.insert(census_->streams.end(), census.streams.begin(),
+                                census.streams.end());
     }
-    census_->parts.insert(census.part);
     if (census_->parts.size() < census.parts) {
         return;
     }
+    store.apply_census(census_->streams, census_->is_behind, dead);
     if (census_->is_behind) {
-        store.adopt_floors(census_->floors);
+        std::vector<StreamIntervals> floors;
+        for (CensusStream& stream : census_->streams) {
+            floors.push_back(std::move(stream.covered));
+        }
+        store.adopt_floors(floors);
     }
     census_.reset();
     peers_.at(peer).ask_at = now;

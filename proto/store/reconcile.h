@@ -63,7 +63,8 @@ class Reconciler {
                    const DigestHashes& ours);
     /// Part of the peer's digest (a large one comes in several messages).
     void on_digest(TimePoint now, const NodeId& peer, const Digest& digest);
-    /// Part of the peer's census. Entries that are dead by it are added to `dead`.
+    /// Part of the peer's census; the last one takes effect. Entries that are dead by it are added
+    /// to `dead`.
     void on_census(TimePoint now, const NodeId& peer, const Census& census, Store& store,
                    std::vector<Record>& dead);
     /// A delta of the peer, already applied to the store.
@@ -89,8 +90,10 @@ class Reconciler {
         NodeId peer;
         bool is_behind = false;  ///< else live records were lost
         TimePoint deadline;
-        std::set<std::uint32_t> parts;        ///< that came
-        std::vector<StreamIntervals> floors;  ///< to adopt after the last
+        std::set<std::uint32_t> parts;  ///< that came
+        /// Of all parts, to judge at once: what a part says is dead looks known from then on, and
+        /// with it would go the sign that we are behind, should the rest be lost.
+        std::vector<CensusStream> streams;
     };
     struct PeerState {
         bool differs = false;

@@ -188,11 +188,11 @@ class Store {
 
     /// All keyed streams with what is live of them.
     std::vector<CensusStream> census() const;
-    /// One part of a census: drops what is dead by it where `is_behind`, else uncovers what it has
-    /// live and we lost. Places dropped are added to `dead`.
+    /// A whole census: drops what is dead by it where `is_behind`, else uncovers what it has live
+    /// and we lost. What is dropped is added to `dead`.
     void apply_census(const std::vector<CensusStream>& theirs, bool is_behind,
                       std::vector<Record>& dead);
-    /// After all parts of a census: its floors.
+    /// After a census: its floors.
     void adopt_floors(const std::vector<StreamIntervals>& theirs);
     /// Looks in a digest for more of our own current streams than we wrote.
     void check_own_streams(const std::vector<StreamIntervals>& theirs);
