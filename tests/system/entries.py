@@ -5,9 +5,11 @@ import os
 import time
 
 from lab import wait_until
+from rpc import RpcError
 
 DIMENSION = 512
 PAGE = 1000
+OVERLOADED = 900
 # Without its highest bit an exponent is that of a small finite number.
 _FINITE = bytes(byte & 0xBF for byte in range(256))
 
@@ -29,12 +31,20 @@ def entry(name, dimension=DIMENSION, **members):
 
 
 def put_many(box, names, dimension=DIMENSION, batch=100, durable=False):
-    """Puts an entry for each name, with an embedding unless `dimension` is 0."""
+    """Puts an entry for each name, with an embedding unless `dimension` is 0. Waits where the daemon asks
+    for it."""
     names = list(names)
     for at in range(0, len(names), batch):
         entries = [entry(name, dimension) if dimension else {"hash": name, "type": "thing"}
                    for name in names[at:at + batch]]
-        box.call("registry.put", entries=entries, durable=durable)
+        while True:
+            try:
+                box.call("registry.put", entries=entries, durable=durable)
+                break
+            except RpcError as error:
+                if error.code != OVERLOADED:
+                    raise
+                time.sleep(error.data["retry_after_ms"] / 1000)
 
 
 def list_all(box, **params):
