@@ -107,4 +107,29 @@ std::vector<Interval> IntervalSet::shared_with(const std::vector<Interval>& othe
     return shared;
 }
 
+std::vector<Interval> without(const std::vector<Interval>& whole,
+                              const std::vector<Interval>& taken) {
+    std::vector<Interval> rest;
+    auto hole = taken.begin();
+    for (const Interval& interval : whole) {
+        std::uint64_t next = interval.first;
+        while (hole != taken.end() && hole->last < next) {
+            ++hole;
+        }
+        for (; hole != taken.end() && hole->first <= interval.last; ++hole) {
+            if (next < hole->first) {
+                rest.push_back({next, hole->first - 1});
+            }
+            next = hole->last + 1;
+            if (hole->last >= interval.last) {
+                break;
+            }
+        }
+        if (next <= interval.last) {
+            rest.push_back({next, interval.last});
+        }
+    }
+    return rest;
+}
+
 }  // namespace meshd

@@ -32,4 +32,9 @@ class IntervalSet {
     std::vector<Interval> intervals_;
 };
 
+/// Parts of `whole` that are in none of `taken`, rising; both rising and disjoint. However many
+/// there are: nothing is forgotten here.
+std::vector<Interval> without(const std::vector<Interval>& whole,
+                              const std::vector<Interval>& taken);
+
 }  // namespace meshd

@@ -15,32 +15,6 @@ bool contains(const std::vector<Interval>& intervals, std::uint64_t counter) {
     return at != intervals.end() && at->first <= counter;
 }
 
-/// Parts of `whole` that are in none of `taken`; both rising and disjoint.
-std::vector<Interval> without(const std::vector<Interval>& whole,
-                              const std::vector<Interval>& taken) {
-    std::vector<Interval> rest;
-    auto hole = taken.begin();
-    for (const Interval& interval : whole) {
-        std::uint64_t next = interval.first;
-        while (hole != taken.end() && hole->last < next) {
-            ++hole;
-        }
-        for (; hole != taken.end() && hole->first <= interval.last; ++hole) {
-            if (next < hole->first) {
-                rest.push_back({next, hole->first - 1});
-            }
-            next = hole->last + 1;
-            if (hole->last >= interval.last) {
-                break;
-            }
-        }
-        if (next <= interval.last) {
-            rest.push_back({next, interval.last});
-        }
-    }
-    return rest;
-}
-
 /// What is live elsewhere, and here covered without being held.
 std::vector<Interval> lost_of(const HeldStream& held, const std::vector<Interval>& live) {
     std::vector<Interval> lost;

@@ -18,6 +18,7 @@ void Store::restore(TimePoint now, Restored restored) {
         }
     }
     std::set<RecordPlace> gone;
+    std::set<RecordPlace> lacking;
     for (StoredRecord& stored : restored.records) {
         const RecordPlace place{stored.stream, stored.counter};
         std::optional<Record> record = decode_record(std::move(stored.bytes));
@@ -25,6 +26,7 @@ void Store::restore(TimePoint now, Restored restored) {
             stream_use(record->header.kind) != StreamUse::Durable) {
             ++impl_->counts.unreadable;
             gone.insert(place);
+            lacking.insert(place);
             continue;
         }
         Impl::Arrival arrival{now, std::move(*record), place.counter - 1, {}};
@@ -36,22 +38,36 @@ void Store::restore(TimePoint now, Restored restored) {
         const ApplyResult result = impl_->apply(std::move(arrival));
         if (result.held == nullptr) {
             gone.insert(place);
+            if (result.outcome == Applied::Refused) {
+                lacking.insert(place);
+            }
         } else if (header.author == impl_->options.self && result.held->record.alert &&
                    !result.held->record.alert->dedupe_key.empty()) {
             impl_->own_dedupe.insert_or_assign(result.held->record.alert->dedupe_key, place);
         }
     }
-    // Coverage last: what is covered is not taken in.
+    // Coverage last: what is covered is not taken in. What could not be read, or found no room, is
+    // to come back from the peers.
     for (const StoredStream& stored : restored.streams) {
         const HeldStream* held = impl_->streams.find(stored.covered.stream);
         if (held != nullptr && held->author == stored.covered.author) {
-            for (const Interval& interval : stored.covered.intervals) {
+            for (const Interval& interval :
+                 without(stored.covered.intervals, counters_of(lacking, stored.covered.stream))) {
                 impl_->streams.cover(stored.covered.stream, interval);
             }
             impl_->bury_if_done(now, stored.covered.author, stored.covered.stream);
         }
     }
-    impl_->streams.unwritten() = {std::move(gone), {}};
+    // What was superseded or dropped on the way in goes from the disk too: left there, it would be
+    // taken for live once what superseded it is gone.
+    Unwritten& unwritten = impl_->streams.unwritten();
+    std::erase_if(unwritten.records, [&](const RecordPlace& place) {
+        return impl_->streams.find(place.stream, place.counter) != nullptr;
+    });
+    std::erase_if(unwritten.streams, [&](StreamId stream) {
+        return impl_->streams.find(stream) != nullptr && counters_of(lacking, stream).empty();
+    });
+    unwritten.records.merge(gone);
 }
 
 Store::Changes Store::take_changes(TimePoint now, std::int64_t life_ms, std::size_t records_max) {

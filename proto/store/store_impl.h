@@ -121,5 +121,7 @@ struct Store::Impl {
 bool is_newer_start(const RecordHeader& header, const RecordHeader& node);
 /// True where the author declared the alert gone.
 bool is_below_floor(const NodeData& data, const Record& alert);
+/// The counters of those places that are in the stream, rising.
+std::vector<Interval> counters_of(const std::set<RecordPlace>& places, StreamId stream);
 
 }  // namespace meshd

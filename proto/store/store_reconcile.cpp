@@ -167,6 +167,15 @@ void add_durable(DeltaPacker& packer, StreamId stream, const HeldStream& held,
 
 }  // namespace
 
+std::vector<Interval> counters_of(const std::set<RecordPlace>& places, StreamId stream) {
+    std::vector<Interval> counters;
+    for (auto at = places.lower_bound({stream, 0}); at != places.end() && at->stream == stream;
+         ++at) {
+        counters.push_back({at->counter, at->counter});
+    }
+    return counters;
+}
+
 void Store::cover(const StreamIntervals& stream) {
     if (impl_->is_own_current(stream.stream)) {
         return;
@@ -230,13 +239,8 @@ void Store::apply_delta(TimePoint now, const Delta& delta, const Told& told) {
         return;
     }
     for (const StreamIntervals& stream : delta.covers) {
-        IntervalSet holes;
-        for (const RecordPlace& place : refused) {
-            if (place.stream == stream.stream) {
-                holes.insert({place.counter, place.counter});
-            }
-        }
-        cover({stream.stream, stream.author, holes.missing_from(stream.intervals), stream.floor});
+        cover({stream.stream, stream.author,
+               without(stream.intervals, counters_of(refused, stream.stream)), stream.floor});
     }
 }
 

@@ -280,6 +280,24 @@ TEST_CASE("delta: counters of refused and malformed records are not covered") {
     CHECK(store.counts().malformed == 1);
 }
 
+TEST_CASE("delta: counters of refused records are not covered, however many and scattered") {
+    Store store({id("b"), StreamId{0x21}, StreamId{0x22}, std::chrono::hours(24), 0, 1});
+    std::vector<Buffer> alerts;
+    for (std::uint64_t counter = 2; counter <= 200; counter += 2) {
+        alerts.push_back(alert_bytes("a", 0x32, counter, counter));
+    }
+    Delta delta{{{StreamId{0x32}, id("a"), {{1, 200}}, 0}}, {}};
+    for (const Buffer& alert : alerts) {
+        delta.records.push_back({alert, {}});
+    }
+    store.apply_delta(at(0), delta, [](const DeltaRecord&, const ApplyResult&, RecordKind) {});
+
+    REQUIRE(store.counts().no_room == 100);
+    for (std::uint64_t counter = 2; counter <= 200; counter += 2) {
+        CHECK_FALSE(store.covers(StreamId{0x32}, counter));
+    }
+}
+
 TEST_CASE("cover: streams that were never held stay unknown") {
     Store store = store_of("b");
     store.cover({StreamId{0x22}, id("a"), {{1, 9}}});
