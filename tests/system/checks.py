@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What scenarios say about a mesh: complete views, agreed topology, alerts exactly once."""
+import json
 import time
 
 from lab import check, wait_until
+from rpc import Rpc
 
 PEERS_MAX = 10
 
@@ -133,6 +135,23 @@ def raise_many(box, number, priority="normal", pause=0.01, **alert):
         ids.append(box.call("alerts.raise", alert={"number": i, **alert}, priority=priority)["id"])
         time.sleep(pause)
     return ids
+
+
+def raise_ahead(box, number, ahead=32, **params):
+    """Raises alerts without waiting for each reply, so that many share one write to the disk; returns their
+    ids in order."""
+    rpc = Rpc(box.socket)
+    ids, sent = {}, 0
+    while len(ids) < number:
+        while sent < number and sent - len(ids) < ahead:
+            rpc.send_raw(json.dumps({"jsonrpc": "2.0", "id": sent, "method": "alerts.raise",
+                                     "params": {"alert": {"n": sent}, **params}}).encode() + b"\n")
+            sent += 1
+        reply = json.loads(rpc.read_line())
+        check("result" in reply, f"alerts.raise: {reply}")
+        ids[reply["id"]] = reply["result"]["id"]
+    rpc.close()
+    return [ids[n] for n in range(number)]
 
 
 def totals(boxes, *names):

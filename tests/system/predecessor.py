@@ -3,7 +3,7 @@
 """Failures of the Python library that meshd succeeds, which need real daemons to show."""
 import time
 
-from checks import AlertLog, links, pairs, raise_many, totals, wait_settled_lan
+from checks import AlertLog, links, pairs, raise_ahead, raise_many, totals, wait_settled_lan
 from lab import check, scenario, wait_until
 
 # 9 pushes, 9 acknowledgements and a few announcements; the predecessor took 25 000.
@@ -49,7 +49,7 @@ def more_than_the_old_duplicate_set(boxes):
     number = 10500
     log = AlertLog(boxes)
     source = boxes[0]
-    ids = [source.call("alerts.raise", alert={"n": n}, priority="low")["id"] for n in range(number)]
+    ids = raise_ahead(source, number, priority="low")
     check(len(set(ids)) == number, "every alert has its own id")
     last = {ids[-1]}
     wait_until(lambda: all(last <= set(counts) for counts in log.counts().values()), "the last alert", 40)
