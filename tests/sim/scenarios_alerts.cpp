@@ -117,11 +117,13 @@ TEST_CASE("alert: raise with wait lists as pending whom it does not reach") {
     CHECK(scene.checkers.settle() == "");
 }
 
-TEST_CASE("alert: without wait the answer comes at once and names all others as pending") {
+TEST_CASE(
+    "alert: without wait the answer waits for the disk only and names all others as pending") {
     Scene scene(108, lan(3));
     scene.form();
     const auto request = scene.world.raise(0);
     REQUIRE(request);
+    scene.world.run_for(World::kCommitMax);
     const auto* answer = scene.world.answer<AlertRaised>(0, *request);
     REQUIRE(answer);
     CHECK(answer->delivered.empty());

@@ -116,8 +116,8 @@ TEST_CASE("clocks: power-off at 1970 makes nothing younger or older than it may 
     for (Host host = 0; host < 3; ++host) {
         const auto entries = scene.world.node(host).entries(scene.world.now(host), "seen");
         REQUIRE(entries.size() == 1);
-        CHECK(entries[0].age_ms >= 25'000);
-        CHECK(entries[0].age_ms <= 70'000 + 3'600'000);
+        // Without a clock only the time up to the last commit is known.
+        CHECK(entries[0].age_ms < 70'000);
         CHECK(scene.world.node(host).alerts(scene.world.now(host)).size() == 1);
     }
     scene.world.run_for(minutes(3));
