@@ -63,6 +63,32 @@ TEST_CASE("digest: equal stores have equal hashes, whatever order filled them") 
     CHECK(one.hashes().live == two.hashes().live);
 }
 
+TEST_CASE("digest: buckets that are equal are left out, and it says which ones it lists") {
+    constexpr std::uint64_t kLow = 0x0800'0000'0000'0022;   // bucket 1
+    constexpr std::uint64_t kHigh = 0xf800'0000'0000'0032;  // bucket 31
+    Store one = store_of("x", 0x91, 0x92);
+    Store two = store_of("y", 0x93, 0x94);
+    for (Store* store : {&one, &two}) {
+        give(*store, alert_bytes("a", kLow, 1, 1));
+        give(*store, alert_bytes("c", kHigh, 1, 1));
+    }
+    CHECK(one.digest(two.bucket_hashes()).first == 0);
+    CHECK(one.digest(two.bucket_hashes()).second.empty());
+    give(one, alert_bytes("c", kHigh, 2, 2));
+    const auto [buckets, streams] = one.digest(two.bucket_hashes());
+    CHECK(buckets == std::uint32_t{1} << 31);
+    REQUIRE(streams.size() == 1);
+    CHECK(streams[0].stream == StreamId{kHigh});
+    CHECK(one.digest(std::nullopt).first == 0xffffffff);
+    CHECK(one.digest(std::nullopt).second.size() == 2);
+    std::uint64_t all = 0;
+    for (const std::uint64_t hash : one.bucket_hashes()) {
+        all ^= hash;
+    }
+    CHECK(all == one.hashes().coverage);
+    CHECK(one.bucket_hashes()[1] == two.bucket_hashes()[1]);
+}
+
 TEST_CASE("missing: what they cover and we lack, own current streams left out") {
     Store store = store_of("a");
     give(store, alert_bytes("c", 0x32, 2, 2));
