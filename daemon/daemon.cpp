@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <memory>
@@ -21,6 +22,7 @@
 #include "daemon/names.h"
 #include "daemon/rpc_service.h"
 #include "daemon/state_dir.h"
+#include "daemon/udp_socket.h"
 #include "proto/base/assert.h"
 
 namespace meshd {
@@ -36,6 +38,9 @@ T random_value() {
     MESHD_ASSERT(size == static_cast<ssize_t>(sizeof value));
     return value;
 }
+
+/// What a datagram of 1 400 bytes takes in a socket buffer (skb->truesize).
+constexpr std::size_t kDatagramTruesize = 2304;
 
 /// Everything that runs, in the order in which it is taken down again.
 class Daemon {
@@ -98,6 +103,9 @@ std::string Daemon::open_node(const Settings& settings) {
         log_info("kept from before: " + std::to_string(restored.records.size()) + " records");
     }
     options.config = settings.core;
+    // Half of what the buffer holds: the rest is for alerts and heartbeats.
+    options.config.receive_window = std::max(
+        options.config.receive_window, receive_buffer_bytes() / kDatagramTruesize / 2);
     options.node.node_id = *node_id;
     options.node.instance = identity.instance;
     options.node.entropy = random_value<Entropy>();

@@ -2,6 +2,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -25,6 +26,22 @@ void raise_buffers(int fd) {
         set_option(fd, SOL_SOCKET, SO_SNDBUF, kBufferBytes);
     }
 }
+
+}  // namespace
+
+std::size_t receive_buffer_bytes() {
+    const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int bytes = 0;
+    socklen_t size = sizeof bytes;
+    if (fd >= 0) {
+        raise_buffers(fd);
+        getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, &size);
+        close(fd);
+    }
+    return static_cast<std::size_t>(std::max(bytes, 0));
+}
+
+namespace {
 
 in_addr network_address(const Ipv4& address) {
     in_addr in{};

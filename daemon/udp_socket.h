@@ -45,6 +45,10 @@ struct ReceiveRoom {
 
 sockaddr_in ipv4_address(const Ipv4& address, std::uint16_t port);
 
+/// Bytes that the kernel keeps for a socket of ours until it is read: what was asked for, or the
+/// less that net.core.rmem_max allows. 0 where there are no sockets.
+std::size_t receive_buffer_bytes();
+
 /// Binds exclusively to one local address: with SO_REUSEADDR any local process could bind the same
 /// and take the datagrams. Gives the descriptor, or errno.
 tl::expected<int, int> bind_unicast(const LocalInterface& interface, std::uint16_t port);

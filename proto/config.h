@@ -46,6 +46,9 @@ struct Config {
     /// others after the longer one: SD cards wear.
     Duration persist_interval = std::chrono::seconds(1);
     Duration persist_interval_others = std::chrono::seconds(5);
+    /// Datagrams of answers to pulls that may be on their way to this node at once: half of what
+    /// its receive buffer holds, by default that of Linux.
+    std::size_t receive_window = 46;
     std::size_t datagram_bytes = limits::kDatagramBytesDefault;
     /// Addresses asked by unicast for ever, where broadcast does not reach.
     std::vector<Endpoint> bootstrap;

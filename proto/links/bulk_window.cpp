@@ -10,6 +10,11 @@ namespace meshd {
 BulkWindow::BulkWindow(std::size_t size_max)
     : size_max_(std::max(size_max, kMin)), size_(std::min(kInitial, size_max_)) {}
 
+void BulkWindow::set_max(std::size_t size_max) {
+    size_max_ = std::clamp(size_max, kMin, kMaxLimit);
+    size_ = std::min(size_, size_max_);
+}
+
 bool BulkWindow::may_send(TimePoint now) {
     if (in_flight_ >= size_) {
         was_full_ = true;

@@ -46,6 +46,11 @@ class BulkWindow {
 
     explicit BulkWindow(std::size_t size_max = kMaxDefault);
 
+    /// The peer says how many it has room for: kMin and kMaxLimit bound it.
+    void set_max(std::size_t size_max);
+    /// A peer's word is taken up to here: 4 MiB of datagrams.
+    static constexpr std::size_t kMaxLimit = 3072;
+
     std::size_t size() const { return size_; }
     std::size_t in_flight() const { return in_flight_; }
     /// Whether one more may be sent. Asked only where bulk waits: being refused for the window's

@@ -70,6 +70,9 @@ class Egress {
     Egress(SessionId peer_session, std::size_t datagram_bytes, Counters& counters,
            std::size_t bulk_window_max = BulkWindow::kMaxDefault);
 
+    /// See BulkWindow::set_max.
+    void set_bulk_window_max(std::size_t datagrams) { bulk_.set_max(datagrams); }
+
     /// Queues a message. Larger than a datagram: as fragments (then it must be reliable). False
     /// where the queue is full; nothing is queued then.
     bool send(SharedMessage message, TrafficClass traffic_class, bool reliable);

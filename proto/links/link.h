@@ -45,6 +45,12 @@ class Link {
         bool is_refuted = false;
     };
     std::optional<Claim> claim;
+    /// The pull answered last.
+    struct Answered {
+        std::uint64_t fingerprint = 0;
+        TimePoint at;
+    };
+    std::optional<Answered> answered;
     TimePoint clock_due;  ///< when the next request carries a sample of the wall clock
 
     Egress egress;

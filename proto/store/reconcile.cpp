@@ -251,6 +251,12 @@ std::optional<TimePoint> Reconciler::next_deadline() const {
     return next;
 }
 
+std::size_t Reconciler::pulls() const {
+    return static_cast<std::size_t>(
+        std::count_if(peers_.begin(), peers_.end(),
+                      [](const auto& entry) { return entry.second.pull.has_value(); }));
+}
+
 std::optional<Reconciler::Request> Reconciler::poll() {
     if (requests_.empty()) {
         return std::nullopt;

@@ -72,6 +72,8 @@ class Reconciler {
     void on_timeout(TimePoint now, Store& store);
     std::optional<TimePoint> next_deadline() const;
     std::optional<Request> poll();
+    /// Pulls under way.
+    std::size_t pulls() const;
 
   private:
     struct Held {

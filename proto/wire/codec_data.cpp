@@ -53,6 +53,9 @@ void write_fields(json::Writer& writer, const Digest& digest) {
 }
 
 void write_fields(json::Writer& writer, const Pull& pull) {
+    if (pull.window != 0) {
+        writer.member("window", pull.window);
+    }
     write_streams(writer, "wants", pull.wants, FloorRule::Refused);
 }
 
@@ -134,7 +137,8 @@ std::optional<Message> read_digest(Fields& fields, Bytes body) {
 
 std::optional<Message> read_pull(Fields& fields, Bytes body) {
     fields.require(body.empty());
-    return Pull{fields.streams("wants", FloorRule::Refused)};
+    return Pull{fields.streams("wants", FloorRule::Refused),
+                static_cast<std::uint16_t>(fields.number_or_zero("window", UINT16_MAX))};
 }
 
 std::optional<Message> read_announce(Fields& fields, Bytes body) {

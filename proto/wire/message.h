@@ -177,6 +177,9 @@ struct Announce {
 /// Asks for records of these ranges.
 struct Pull {
     std::vector<StreamIntervals> wants;
+    /// Datagrams of the answer that may be on their way at once: what the asker's receive buffer
+    /// has room for. 0 = not said.
+    std::uint16_t window = 0;
 };
 
 struct DeltaRecord {
