@@ -84,7 +84,8 @@ Node::Impl::Impl(Config config, NodeOptions options, Now start, Restored restore
       restored_clock_(restored.clock),
       has_power_off_(restored.clock.mesh_ms.has_value()),
       clock_written_at_(start.monotonic),
-      disk_allowed_at_(start.monotonic) {
+      disk_allowed_at_(start.monotonic),
+      disk_retry_at_(start.monotonic) {
     MESHD_ASSERT(!self_.node.empty() && self_.instance);
     store_.restore(start.monotonic, std::move(restored));
     own_state_.document = config_.initial_state;
@@ -247,7 +248,8 @@ bool Node::Impl::on_link_message(Now now, const NodeId& peer, const Message& mes
             reconciler_.on_digest(now.monotonic, peer, *digest);
         }
     } else if (const auto* census = std::get_if<Census>(&message)) {
-        census->is_request ? send_census(link) : on_census(now, peer, *census);
+        census->is_request ? send_census(now.monotonic, link, census->number)
+                           : on_census(now, peer, *census);
     } else if (const auto* announce = std::get_if<Announce>(&message)) {
         announcer_.on_announce(
             now.monotonic, peer, *announce,

@@ -18,7 +18,7 @@ constexpr Duration kDurableWaitMax = seconds(10);
 /// After a failure the disk is tried again after the first, doubling up to the second; at once,
 /// but no more often than the first, where somebody waits.
 constexpr Duration kDiskRetryMin = seconds(1);
-constexpr Duration kDiskRetryMax = seconds(30);
+constexpr Duration kDiskRetryMax = seconds(10);
 /// What is written of time while nothing else is: 24 small transactions a day.
 constexpr Duration kClockInterval = std::chrono::hours(1);
 /// A box that stood without power for longer has lost its mesh time instead.
@@ -51,23 +51,34 @@ void Node::Impl::add_power_off(Now now) {
         mesh->ms - *restored_clock_.mesh_ms - to_ms(now.monotonic - started_);
     if (off_ms > 0 && off_ms < kPowerOffMsMax) {
         store_.add_power_off(now.monotonic, static_cast<std::uint64_t>(off_ms));
+        restored_clock_.life_ms += off_ms;  // so that what is on disk needs no new age
     }
 }
 
+/// Not before a disk that failed is to be tried again.
 void Node::Impl::persist_soon(TimePoint at) {
+    persist_by(std::max(at, disk_retry_at_));
+}
+
+void Node::Impl::persist_by(TimePoint at) {
     if (has_disk_) {
         persist_at_ = persist_at_ ? std::min(*persist_at_, at) : at;
     }
 }
 
 void Node::Impl::schedule_disk(TimePoint now) {
-    if (!has_disk_ || writing_) {
+    if (!has_disk_) {
+        store_.forget_changes();
+        return;
+    }
+    if (writing_) {
         return;
     }
     const std::size_t changes = store_.changes();
-    is_flushing_ = changes != 0 && (is_flushing_ || leaving_ || has_left_);
-    if (changes > kPersistRecordsMax || is_flushing_) {
-        persist_soon(std::max(now, disk_allowed_at_));
+    flushing_ = changes == 0 ? 0 : flushing_;
+    const bool is_leaving = changes != 0 && (leaving_ || has_left_);
+    if (changes > kPersistRecordsMax || flushing_ != 0 || is_leaving) {
+        persist_soon(now);
     } else if (changes != 0) {
         persist_soon(now + config_.persist_interval_others);
     } else if (durable_waits_.empty()) {
@@ -82,12 +93,16 @@ void Node::Impl::await_disk(TimePoint now, RequestId request, std::vector<Record
                           .emplace(request, DurableWait{std::move(places), now + kDurableWaitMax,
                                                         std::nullopt, std::move(answer)})
                           .first;
-    if (!has_disk_ || disk_allowed_at_ > now) {
-        wait->second.is_durable = false;
+    const auto& all = wait->second.places;
+    const bool is_written =
+        !writing_ && std::all_of(all.begin(), all.end(),
+                                 [&](RecordPlace place) { return store_.is_written(place); });
+    if (is_written || !has_disk_ || disk_allowed_at_ > now) {
+        wait->second.is_durable = is_written;
         finish_wait(wait);
         return;
     }
-    persist_soon(now);
+    persist_by(now);
 }
 
 void Node::Impl::finish_wait(std::map<RequestId, DurableWait>::iterator wait) {
@@ -120,7 +135,14 @@ std::optional<Persist> Node::Impl::poll_persist() {
     persist.token = ++last_token_;
     persist.is_urgent = !durable_waits_.empty();
     persist.clock = store_clock(now);
-    writing_ = store_.take_changes(now_, persist.clock.life_ms, kPersistRecordsMax);
+    std::vector<RecordPlace> first;
+    for (const auto& [request, wait] : durable_waits_) {
+        if (!wait.is_durable) {
+            first.insert(first.end(), wait.places.begin(), wait.places.end());
+        }
+    }
+    writing_ = store_.take_changes(now_, persist.clock.life_ms, kPersistRecordsMax, first);
+    flushing_ -= std::min(flushing_, writing_->records.size() + writing_->streams.size());
     persist.records = writing_->records;
     persist.streams = writing_->streams;
     // Only the places matter from here on.
@@ -133,7 +155,7 @@ std::optional<Persist> Node::Impl::poll_persist() {
 
 void Node::Impl::handle_flush(Now now) {
     at(now);
-    is_flushing_ = true;
+    flushing_ = store_.changes();
     settle(now);
 }
 
@@ -146,9 +168,10 @@ void Node::Impl::handle_persisted(Now now, PersistToken token, PersistResult res
     if (result == PersistResult::Stored) {
         disk_backoff_ = {};
         disk_allowed_at_ = now.monotonic;
+        disk_retry_at_ = now.monotonic;
     } else {
         counters_.add(Counter::disk_failures);
-        is_flushing_ = false;
+        flushing_ = 0;
         store_.put_back(written);
         if (result == PersistResult::Lost) {
             store_.all_changed();
@@ -157,7 +180,8 @@ void Node::Impl::handle_persisted(Now now, PersistToken token, PersistResult res
         }
         disk_allowed_at_ =
             now.monotonic + (result == PersistResult::Lost ? Duration{} : kDiskRetryMin);
-        persist_soon(now.monotonic + disk_backoff_);
+        disk_retry_at_ = now.monotonic + disk_backoff_;
+        persist_soon(now.monotonic);
     }
     for (auto it = durable_waits_.begin(); it != durable_waits_.end();) {
         const auto wait = it++;
@@ -167,12 +191,16 @@ void Node::Impl::handle_persisted(Now now, PersistToken token, PersistResult res
         const auto& places = wait->second.places;
         if (result == PersistResult::Failed) {
             wait->second.is_durable = is_mutant(CoreMutant::ClaimDurable);
+        } else if (std::any_of(places.begin(), places.end(), [&](RecordPlace place) {
+                       return store_.record(place.stream, place.counter) == nullptr;
+                   })) {
+            wait->second.is_durable = false;  // replaced meanwhile, by what may not be written yet
         } else if (result == PersistResult::Stored &&
                    std::all_of(places.begin(), places.end(),
-                               [&](RecordPlace place) { return store_.is_taken(place); })) {
+                               [&](RecordPlace place) { return store_.is_written(place); })) {
             wait->second.is_durable = true;
         } else {
-            persist_soon(now.monotonic);
+            persist_by(now.monotonic);
             continue;
         }
         finish_wait(wait);

@@ -103,6 +103,7 @@ class Node::Impl {
         std::optional<Output> answer;  ///< AlertRaised or EntriesPut, once the rest of it is known
     };
     void persist_soon(TimePoint at);
+    void persist_by(TimePoint at);
     void await_disk(TimePoint now, RequestId request, std::vector<RecordPlace> places,
                     std::optional<Output> answer);
     void finish_wait(std::map<RequestId, DurableWait>::iterator wait);
@@ -152,7 +153,7 @@ class Node::Impl {
     void on_push(Now now, const NodeId& peer, const Push& push);
     void on_delta(Now now, const NodeId& peer, const Delta& delta);
     void on_census(Now now, const NodeId& peer, const Census& census);
-    void send_census(Link& link);
+    void send_census(TimePoint now, Link& link, std::uint32_t number);
     void run_announcer();
     bool is_flooded(const HeldRecord& held) const;
     void on_pull(TimePoint now, Link& link, const Pull& pull);
@@ -238,12 +239,13 @@ class Node::Impl {
     std::uint32_t run_ = 1;
     StoreClock restored_clock_;
     bool has_power_off_ = false;  ///< the time without power is still to be added
-    bool is_flushing_ = false;    ///< all is to be written without waiting for its time
+    std::size_t flushing_ = 0;    ///< changes to write without waiting for their time
     PersistToken last_token_ = 0;
     std::optional<Store::Changes> writing_;
     std::optional<TimePoint> persist_at_;
     TimePoint clock_written_at_;
-    TimePoint disk_allowed_at_;  ///< not before, after a failure
+    TimePoint disk_allowed_at_;  ///< not before, after a failure, where somebody waits
+    TimePoint disk_retry_at_;    ///< the same where nobody does
     Duration disk_backoff_{};
     std::map<RequestId, DurableWait> durable_waits_;
 

@@ -19,6 +19,8 @@ constexpr Duration kDefendInterval = seconds(1);
 constexpr std::size_t kAnswerBacklogMax = 512;
 /// The same pull within this time is the same message twice: whoever asks again waits longer.
 constexpr Duration kPullRepeated = milliseconds(90);
+/// A peer's census is answered this often at most.
+constexpr Duration kCensusInterval = seconds(1);
 /// State documents spread at most this often, and at most at this many bytes per second.
 constexpr Duration kStateInterval = milliseconds(200);
 constexpr std::size_t kStateBytesPerSecond = 64 * 1024;
@@ -284,12 +286,15 @@ void Node::Impl::on_census(Now now, const NodeId& peer, const Census& census) {
     }
 }
 
-void Node::Impl::send_census(Link& link) {
-    if (link.egress.pending() > kAnswerBacklogMax) {
+void Node::Impl::send_census(TimePoint now, Link& link, std::uint32_t number) {
+    // It looks at every record: not for each that asks again and again.
+    if (link.egress.pending() > kAnswerBacklogMax || now < link.census_at) {
         counters_.add(Counter::drop_rate);
         return;
     }
-    for (const Census& part : split_census(store_.census())) {
+    link.census_at = now + kCensusInterval;
+    for (Census& part : split_census(store_.census())) {
+        part.number = number;
         link.egress.send(share_message(part), TrafficClass::Normal, true);
         counters_.add(Counter::censuses_sent);
     }
@@ -411,6 +416,7 @@ void Node::Impl::run_reconciler() {
             if (Link* link = find_link(census->peer)) {
                 Census asked;
                 asked.is_request = true;
+                asked.number = census->number;
                 link->egress.send(share_message(asked), TrafficClass::Normal, true);
             }
         }

@@ -11,6 +11,11 @@ namespace {
 /// Messages waiting on every link beyond which entries are refused rather than queued.
 constexpr std::size_t kEntryBacklogMax = 1500;
 
+/// Of an entry's record, besides metadata and embedding: about 230.
+constexpr std::size_t kEntryBytesMin = 256;
+/// Members of the shared state that one node may bring it to; each is up to 64 KiB.
+constexpr std::size_t kSharedMembersMax = 4096;
+
 CommandError error_of(CommandError::Code code, std::string field, std::string message) {
     return {code, std::move(field), std::move(message), {}, {}};
 }
@@ -114,11 +119,22 @@ tl::expected<RequestId, CommandError> Node::Impl::put_entries(Now now, const Put
         data.owner = self_.node;
         data.timestamp_ms = entry.timestamp_ms.value_or(now.wall.ms);
     }
+    std::size_t bytes = 0;
+    for (const EntryPut& entry : command.entries) {
+        bytes += entry.embedding.size() + entry.metadata.size() + kEntryBytesMin;
+    }
+    if (!store_.has_room(now.monotonic, bytes)) {
+        return tl::unexpected(CommandError{CommandError::Code::Overloaded,
+                                           {},
+                                           "there is no room for more records (store.memory_max)",
+                                           std::chrono::minutes(1),
+                                           {}});
+    }
     if (is_congested(kEntryBacklogMax)) {
         return tl::unexpected(CommandError{CommandError::Code::Overloaded,
                                            {},
                                            "too many entries are on their way",
-                                           std::chrono::milliseconds(50),
+                                           std::chrono::milliseconds(10),
                                            {}});
     }
     const RequestId request = next_request();
@@ -209,6 +225,14 @@ tl::expected<RequestId, CommandError> Node::Impl::update_shared(Now now,
         if (is_change) {
             all.push_back(std::move(data));
         }
+    }
+    const auto added = std::count_if(all.begin(), all.end(), [&](const SharedData& data) {
+        return !data.is_deleted && store_.shared(data.key) == nullptr;
+    });
+    if (added != 0 && store_.shared_count() + static_cast<std::size_t>(added) > kSharedMembersMax) {
+        return tl::unexpected(error_of(CommandError::Code::TooLarge, "patch",
+                                       "would bring the shared state beyond " +
+                                           std::to_string(kSharedMembersMax) + " members"));
     }
     for (const SharedData& data : all) {
         const HeldRecord& held = store_.write_shared(stamp(now), data);

@@ -24,8 +24,8 @@ StatusView Node::Impl::status(Now now) const {
     view.has_left = has_left_;
     view.store = {store_.records(),      store_.bytes(),           store_.hashes(),
                   store_.entry_count(),  store_.tombstone_count(), store_.alert_count(),
-                  store_.shared_count(), store_.streams_unheld(),  has_disk_,
-                  store_.changes()};
+                  store_.shared_count(), store_.streams_unheld(),  has_disk_ && disk_backoff_ == Duration{},
+                  store_.changes() + (writing_ ? writing_->records.size() : 0)};
     view.run = run_;
     if (store_.streams_unheld() != 0) {
         view.warnings.push_back(
@@ -208,14 +208,9 @@ std::vector<AlertView> Node::Impl::alerts(Now now) const {
 
 std::vector<AlertView> Node::Impl::alerts_after(Now now, std::uint64_t arrival,
                                                 std::size_t limit) const {
-    auto held = store_.alerts();
-    std::erase_if(held, [&](const HeldRecord* one) { return one->arrival <= arrival; });
-    std::sort(held.begin(), held.end(),
-              [](const HeldRecord* a, const HeldRecord* b) { return a->arrival < b->arrival; });
-    held.resize(std::min(held.size(), limit));
     std::vector<AlertView> views;
-    for (const HeldRecord* one : held) {
-        views.push_back(alert_view(now.monotonic, *one));
+    for (const HeldRecord* held : store_.alerts_after(arrival, limit)) {
+        views.push_back(alert_view(now.monotonic, *held));
     }
     return views;
 }

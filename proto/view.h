@@ -29,7 +29,7 @@ struct StoreView {
     std::size_t alerts = 0;
     std::size_t shared = 0;
     std::size_t streams_unheld = 0;  ///< dropped or refused for want of room
-    bool has_disk = false;           ///< what is written survives a restart
+    bool has_disk = false;           ///< there is a disk, and it took what it was last given
     std::size_t unwritten = 0;       ///< records and streams waiting for the disk
 };
 

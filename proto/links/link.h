@@ -51,6 +51,7 @@ class Link {
         TimePoint at;
     };
     std::optional<Answered> answered;
+    TimePoint census_at{};  ///< the next one is answered no earlier
     TimePoint clock_due;  ///< when the next request carries a sample of the wall clock
 
     Egress egress;

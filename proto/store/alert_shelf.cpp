@@ -32,6 +32,7 @@ void AlertShelf::add(const HeldRecord& alert) {
         {header.clock, place_of(alert)});
     by_expiry_.emplace(expiry_of(alert), place_of(alert));
     by_stream_[{header.stream, is_critical(*alert.record.alert)}].insert(header.counter);
+    by_arrival_.emplace(alert.arrival, place_of(alert));
     bytes_ += alert.record.bytes.size();
 }
 
@@ -48,6 +49,7 @@ void AlertShelf::remove(const HeldRecord& alert) {
     if (in_stream->second.empty()) {
         by_stream_.erase(in_stream);
     }
+    by_arrival_.erase({alert.arrival, place_of(alert)});
     bytes_ -= alert.record.bytes.size();
 }
 
@@ -77,6 +79,15 @@ std::optional<TimePoint> AlertShelf::next_expiry() const {
 std::optional<std::uint64_t> AlertShelf::lowest(StreamId stream, bool is_critical) const {
     const auto found = by_stream_.find({stream, is_critical});
     return found == by_stream_.end() ? std::nullopt : std::optional(*found->second.begin());
+}
+
+std::vector<RecordPlace> AlertShelf::after(std::uint64_t arrival, std::size_t limit) const {
+    std::vector<RecordPlace> places;
+    for (auto next = by_arrival_.lower_bound({arrival + 1, RecordPlace{}});
+         next != by_arrival_.end() && places.size() < limit; ++next) {
+        places.push_back(next->second);
+    }
+    return places;
 }
 
 }  // namespace meshd

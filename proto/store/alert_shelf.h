@@ -28,6 +28,8 @@ class AlertShelf {
     std::optional<TimePoint> next_expiry() const;
     /// Lowest counter of an alert of that class in a stream; nothing where there is none.
     std::optional<std::uint64_t> lowest(StreamId stream, bool is_critical) const;
+    /// Places of the first `limit` alerts behind `arrival`, in order of arrival.
+    std::vector<RecordPlace> after(std::uint64_t arrival, std::size_t limit) const;
     std::size_t size() const { return by_expiry_.size(); }
 
   private:
@@ -39,6 +41,7 @@ class AlertShelf {
     std::map<std::pair<NodeId, bool>, std::set<Age>> by_author_;
     std::set<std::pair<TimePoint, RecordPlace>> by_expiry_;
     std::map<std::pair<StreamId, bool>, std::set<std::uint64_t>> by_stream_;
+    std::set<std::pair<std::uint64_t, RecordPlace>> by_arrival_;
     std::size_t bytes_ = 0;
 };
 

@@ -75,16 +75,17 @@ void Reconciler::on_digest(TimePoint now, const NodeId& peer, const Digest& dige
 
 void Reconciler::ask_census(TimePoint now, const NodeId& peer, bool is_behind) {
     if (!census_) {
-        census_ = CensusState{peer, is_behind, now + kCensusTimeout, {}, {}};
-        requests_.push_back(AskCensus{peer});
+        census_ = CensusState{peer, ++last_census_, is_behind, now + kCensusTimeout, {}, {}};
+        requests_.push_back(AskCensus{peer, last_census_});
     }
 }
 
 void Reconciler::on_census(TimePoint now, const NodeId& peer, const Census& census, Store& store,
                            std::vector<Record>& dead) {
-    if (!census_ || census_->peer != peer) {
+    if (!census_ || census_->peer != peer || census_->number != census.number) {
         return;
     }
+    census_->deadline = now + kCensusTimeout;
     if (census_->parts.insert(census.part).second) {
         census_->streams.insert(census_->streams.end(), census.streams.begin(),
                                 census.streams.end());

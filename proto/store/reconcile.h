@@ -49,6 +49,7 @@ class Reconciler {
     };
     struct AskCensus {
         NodeId peer;
+        std::uint32_t number = 0;
     };
     struct SendPull {
         NodeId peer;
@@ -90,6 +91,7 @@ class Reconciler {
     };
     struct CensusState {
         NodeId peer;
+        std::uint32_t number = 0;
         bool is_behind = false;  ///< else live records were lost
         TimePoint deadline;
         std::set<std::uint32_t> parts;  ///< that came
@@ -118,6 +120,7 @@ class Reconciler {
 
     std::map<NodeId, PeerState> peers_;
     std::optional<CensusState> census_;
+    std::uint32_t last_census_ = 0;
     std::vector<Request> requests_;
     TimePoint next_ask_;  ///< over all peers
 };

@@ -322,6 +322,15 @@ std::vector<NodeId> Store::nodes() const {
     return nodes;
 }
 
+std::vector<const HeldRecord*> Store::alerts_after(std::uint64_t arrival,
+                                                   std::size_t limit) const {
+    std::vector<const HeldRecord*> alerts;
+    for (const RecordPlace& place : impl_->shelf.after(arrival, limit)) {
+        alerts.push_back(impl_->streams.find(place.stream, place.counter));
+    }
+    return alerts;
+}
+
 std::vector<const HeldRecord*> Store::alerts() const {
     std::vector<const HeldRecord*> alerts;
     for (const auto& [stream, held] : impl_->streams.all()) {

@@ -79,6 +79,7 @@ struct HeldRecord {
     std::uint64_t arrival = 0;  ///< of an alert: place in the order of arrival; else 0
     bool is_stub = false;       ///< an entry past its ttl: the body is gone
     bool is_restored = false;   ///< came from the disk: the time without power is yet to be added
+    bool is_on_disk = false;    ///< there may be a row of it: it was taken to be written, or restored
     /// Age by elapsed local time, never by comparing wall clocks.
     std::uint64_t age_ms(TimePoint now) const;
     /// Time left for which the author wants delivery reports; 0 = none.
@@ -220,6 +221,8 @@ class Store {
     const HeldRecord* own_alert_of(std::string_view dedupe_key) const;
     /// Nodes of which a node record is held, rising.
     std::vector<NodeId> nodes() const;
+    /// The first `limit` alerts that arrived after that place, in order of arrival.
+    std::vector<const HeldRecord*> alerts_after(std::uint64_t arrival, std::size_t limit) const;
     /// All alerts held, oldest first by clock.
     std::vector<const HeldRecord*> alerts() const;
 
@@ -233,6 +236,8 @@ class Store {
     /// Nodes whose durable streams may be dropped for want of room, first to go first. Streams
     /// dropped of nodes that are not among them any more are fetched again.
     void set_expendable(std::vector<NodeId> nodes);
+    /// Whether that much fits, if need be after dropping what is expendable.
+    bool has_room(TimePoint now, std::size_t bytes);
     /// Streams dropped or refused for want of room: in neither data nor digest.
     std::size_t streams_unheld() const;
 
@@ -242,17 +247,21 @@ class Store {
         std::vector<StoredRecord> records;
         std::vector<StoredStream> streams;
     };
-    Changes take_changes(TimePoint now, std::int64_t life_ms, std::size_t records_max);
-    bool has_changes() const;
+    /// Those at `first` go first, whatever their number: somebody waits for them.
+    Changes take_changes(TimePoint now, std::int64_t life_ms, std::size_t records_max,
+                         const std::vector<RecordPlace>& first = {});
     /// Records and streams changed since they were last taken.
     std::size_t changes() const;
     /// They were not written after all.
     void put_back(const Changes& changes);
     /// The disk lost all.
     void all_changed();
-    /// True where the record is not among the changes to be taken. It may be among those taken.
-    bool is_taken(RecordPlace place) const;
-    /// Adds the time without power to the age of all that came from the disk.
+    /// Nothing is ever written: there is no disk.
+    void forget_changes();
+    /// True where the record lives, and its latest form was taken to be written.
+    bool is_written(RecordPlace place) const;
+    /// Adds the time without power to the age of all that came from the disk. Rows stay as they are
+    /// where the owner adds it to its life as well.
     void add_power_off(TimePoint now, std::uint64_t ms);
 
     /// The record's path is of no use any more once it was passed on.

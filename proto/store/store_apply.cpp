@@ -78,6 +78,9 @@ ApplyResult Store::Impl::apply(Arrival arrival) {
 
 ApplyResult Store::Impl::stale(const Arrival& arrival) {
     const RecordHeader& header = arrival.record.header;
+    if (unheld.contains(header.stream)) {
+        return {Applied::Stale, nullptr};
+    }
     if (is_keyed(arrival.record) && streams.find(header.stream) == nullptr) {
         open_keyed(header.stream, header.author);
     }
@@ -122,6 +125,7 @@ const HeldRecord* Store::Impl::admit(Arrival arrival) {
     HeldRecord incoming{std::move(arrival.record), std::move(arrival.provenance), arrival.now,
                         arrival.covers_after};
     incoming.is_restored = arrival.is_restored;
+    incoming.is_on_disk = arrival.is_restored;
     if (header.kind == RecordKind::Alert) {
         incoming.arrival = arrival.arrival != 0 ? arrival.arrival : next_arrival();
     }
@@ -212,6 +216,9 @@ ApplyResult Store::Impl::apply_alert(Arrival arrival) {
         return {Applied::Refused, nullptr};
     }
     shelf.add(*held);
+    if (header.author == options.self && !held->record.alert->dedupe_key.empty()) {
+        own_dedupe.insert_or_assign(held->record.alert->dedupe_key, place_of(header));
+    }
     drop_over_quota(now, header.author, critical);
     drop_over_bytes(now);
     // It may itself have been the oldest.
@@ -254,7 +261,10 @@ ApplyResult Store::Impl::apply_keyed(Arrival arrival) {
         is_newer(header, former->record.header) == is_mutant(CoreMutant::AcceptOlder)) {
         return stale(arrival);
     }
-    if (!make_room(arrival.now, arrival.record.bytes.size(), header.stream)) {
+    // What makes room by its coming needs none: else a full store could not be emptied.
+    const std::size_t size = arrival.record.bytes.size();
+    const std::size_t replaced = former == nullptr ? 0 : former->record.bytes.size();
+    if (!make_room(arrival.now, size - std::min(size, replaced), header.stream)) {
         return refuse(&StoreCounts::no_room);
     }
     // Asked again: making room may have dropped it.

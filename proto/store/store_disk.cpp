@@ -34,16 +34,12 @@ void Store::restore(TimePoint now, Restored restored) {
             std::max<std::int64_t>(0, restored.clock.life_ms - stored.born_ms));
         arrival.arrival = stored.arrival;
         arrival.is_restored = true;
-        const RecordHeader header = arrival.record.header;
         const ApplyResult result = impl_->apply(std::move(arrival));
         if (result.held == nullptr) {
             gone.insert(place);
             if (result.outcome == Applied::Refused) {
                 lacking.insert(place);
             }
-        } else if (header.author == impl_->options.self && result.held->record.alert &&
-                   !result.held->record.alert->dedupe_key.empty()) {
-            impl_->own_dedupe.insert_or_assign(result.held->record.alert->dedupe_key, place);
         }
     }
     // Coverage last: what is covered is not taken in. What could not be read, or found no room, is
@@ -70,18 +66,29 @@ void Store::restore(TimePoint now, Restored restored) {
     unwritten.records.merge(gone);
 }
 
-Store::Changes Store::take_changes(TimePoint now, std::int64_t life_ms, std::size_t records_max) {
+StoredRecord Store::Impl::stored(TimePoint now, std::int64_t life_ms, const HeldRecord& held) {
+    const RecordPlace place = place_of(held.record.header);
+    streams.set_on_disk(place.stream, place.counter);
+    const std::uint64_t age = std::min(held.age_ms(now), std::uint64_t{limits::kCounterMax});
+    return {place.stream, place.counter, held.record.bytes,
+            life_ms - static_cast<std::int64_t>(age), held.arrival};
+}
+
+Store::Changes Store::take_changes(TimePoint now, std::int64_t life_ms, std::size_t records_max,
+                                   const std::vector<RecordPlace>& first) {
     Changes changes;
     Unwritten& unwritten = impl_->streams.unwritten();
+    for (const RecordPlace& place : first) {
+        const HeldRecord* held = impl_->streams.find(place.stream, place.counter);
+        if (held != nullptr && unwritten.records.erase(place) != 0) {
+            changes.records.push_back(impl_->stored(now, life_ms, *held));
+        }
+    }
     std::vector<RecordPlace> deleted;
     auto next = unwritten.records.begin();
     while (next != unwritten.records.end() && changes.records.size() < records_max) {
         if (const HeldRecord* held = impl_->streams.find(next->stream, next->counter)) {
-            changes.records.push_back(
-                {next->stream, next->counter, held->record.bytes,
-                 life_ms - static_cast<std::int64_t>(std::min(
-                               held->age_ms(now), std::uint64_t{limits::kCounterMax})),
-                 held->arrival});
+            changes.records.push_back(impl_->stored(now, life_ms, *held));
             next = unwritten.records.erase(next);
         } else {
             deleted.push_back(*next++);
@@ -96,16 +103,11 @@ Store::Changes Store::take_changes(TimePoint now, std::int64_t life_ms, std::siz
     unwritten.records.clear();
     for (const StreamId stream : unwritten.streams) {
         const HeldStream* held = impl_->streams.find(stream);
-        changes.streams.push_back(held == nullptr
-                                      ? StoredStream{{stream, {}, {}, {}}}
-                                      : StoredStream{held->intervals(stream)});
+        changes.streams.push_back(held == nullptr ? StoredStream{{stream, {}, {}, {}}}
+                                                  : StoredStream{held->intervals(stream)});
     }
     unwritten.streams.clear();
     return changes;
-}
-
-bool Store::has_changes() const {
-    return changes() != 0;
 }
 
 std::size_t Store::changes() const {
@@ -135,8 +137,14 @@ void Store::all_changed() {
     }
 }
 
-bool Store::is_taken(RecordPlace place) const {
-    return !impl_->streams.unwritten().records.contains(place);
+void Store::forget_changes() {
+    impl_->streams.unwritten() = {};
+}
+
+bool Store::is_written(RecordPlace place) const {
+    const HeldRecord* held = impl_->streams.find(place.stream, place.counter);
+    return held != nullptr && held->is_on_disk &&
+           !impl_->streams.unwritten().records.contains(place);
 }
 
 void Store::add_power_off(TimePoint now, std::uint64_t ms) {
@@ -145,6 +153,9 @@ void Store::add_power_off(TimePoint now, std::uint64_t ms) {
         for (const auto& [counter, record] : held.live) {
             if (record.is_restored) {
                 restored.push_back({stream, counter});
+            } else if (record.is_on_disk) {
+                // Its row counts on a life without the time now added.
+                impl_->streams.unwritten().records.insert({stream, counter});
             }
         }
     }

@@ -91,6 +91,7 @@ struct Store::Impl {
     bool make_room(TimePoint now, std::size_t bytes, StreamId wanted);
     void look_for_room(TimePoint now);
     void unhold(const NodeId& author, StreamId stream);
+    StoredRecord stored(TimePoint now, std::int64_t life_ms, const HeldRecord& held);
     bool is_covered_to(StreamId stream, std::uint64_t floor) const;
 
     Options options;

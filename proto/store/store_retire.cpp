@@ -113,10 +113,13 @@ void Store::Impl::on_due(RecordPlace place) {
         return;
     }
     ++counts.purged;
-    if (!is_mutant(CoreMutant::ResurrectDead)) {
-        streams.raise_floor(place.stream, place.counter);
+    index.remove(*held);
+    if (is_mutant(CoreMutant::ResurrectDead)) {
+        streams.drop(place.stream, place.counter);
+    } else {
+        streams.purge(place.stream, place.counter);
     }
-    remove_keyed(*held);
+    forget_surplus_closed();
 }
 
 bool Store::Impl::open_durable(StreamId stream, const NodeId& author) {
@@ -142,11 +145,8 @@ bool Store::Impl::open_keyed(StreamId stream, const NodeId& author) {
 }
 
 void Store::Impl::forget_surplus_closed() {
-    while (const auto stream = streams.surplus_closed()) {
+    while (const auto stream = streams.surplus_closed(options.durable_stream)) {
         const NodeId author = streams.find(*stream)->author;
-        if (is_own_current(*stream)) {
-            return;  // written next: it is the last to be closed again
-        }
         ++counts.streams_forgotten;
         streams.forget(*stream);
         if (const auto owner = authors.find(author); owner != authors.end()) {

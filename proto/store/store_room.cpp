@@ -34,6 +34,9 @@ bool Store::Impl::make_room(TimePoint now, std::size_t bytes, StreamId wanted) {
     if (unheld.contains(wanted)) {
         return false;
     }
+    if (bytes == 0) {
+        return true;
+    }
     if (streams.bytes() + bytes > options.bytes_max && !room_at) {
         room_at = now + kRoomInterval;
     }
@@ -81,6 +84,10 @@ void Store::set_expendable(std::vector<NodeId> nodes) {
 
 std::size_t Store::streams_unheld() const {
     return impl_->unheld.size();
+}
+
+bool Store::has_room(TimePoint now, std::size_t bytes) {
+    return impl_->make_room(now, bytes, impl_->options.durable_stream);
 }
 
 }  // namespace meshd

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proto/store/stream_table.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "proto/base/assert.h"
@@ -77,18 +78,18 @@ void StreamTable::mark(StreamId stream, const HeldStream& held) {
 }
 
 void StreamTable::update_closed(StreamId stream, HeldStream& held) {
-    const bool is_closed = held.is_keyed && held.live.empty();
-    if (is_closed && held.closed == 0) {
-        held.closed = ++last_closed_;
-        closed_.emplace(held.closed, stream);
-    } else if (!is_closed && held.closed != 0) {
-        closed_.erase(std::exchange(held.closed, 0));
+    if (held.is_keyed && held.live.empty()) {
+        closed_.insert(stream);
+    } else {
+        closed_.erase(stream);
     }
 }
 
-std::optional<StreamId> StreamTable::surplus_closed() const {
-    return closed_.size() > limits::kClosedStreamsMax ? std::optional(closed_.begin()->second)
-                                                      : std::nullopt;
+std::optional<StreamId> StreamTable::surplus_closed(StreamId spared) const {
+    if (closed_.size() <= limits::kClosedStreamsMax) {
+        return std::nullopt;
+    }
+    return *closed_.begin() == spared ? *std::next(closed_.begin()) : *closed_.begin();
 }
 
 void StreamTable::open(StreamId stream, const NodeId& author, StreamUse use) {
@@ -120,7 +121,7 @@ const HeldRecord& StreamTable::hold(HeldRecord&& record) {
     toggle(stream, held);
     update_closed(stream, held);
     mark(stream, held);
-    if (held.use == StreamUse::Durable) {
+    if (held.use == StreamUse::Durable && !added->second.is_on_disk) {
         unwritten_.records.insert({stream, counter});
     }
     return added->second;
@@ -140,7 +141,10 @@ void StreamTable::set_age(StreamId stream, std::uint64_t counter, std::uint64_t 
     HeldRecord& held = streams_.at(stream).live.at(counter);
     held.provenance.age_ms = age_ms;
     held.arrived = arrived;
-    unwritten_.records.insert({stream, counter});
+}
+
+void StreamTable::set_on_disk(StreamId stream, std::uint64_t counter) {
+    streams_.at(stream).live.at(counter).is_on_disk = true;
 }
 
 void StreamTable::forget_path(StreamId stream, std::uint64_t counter) {
@@ -156,11 +160,15 @@ void StreamTable::drop(StreamId stream, std::uint64_t counter) {
     bytes_ -= found->second.record.bytes.size();
     state_bytes_ -= state_size(found->second.record);
     hashes_.live ^= live_hash(found->second.record);
+    const bool is_on_disk = found->second.is_on_disk;
     held.live.erase(found);
     toggle(stream, held);
     update_closed(stream, held);
-    if (held.use == StreamUse::Durable) {
+    // Its row is to go; what never had one leaves no trace.
+    if (is_on_disk) {
         unwritten_.records.insert({stream, counter});
+    } else {
+        unwritten_.records.erase({stream, counter});
     }
 }
 
@@ -173,6 +181,7 @@ void StreamTable::cover(StreamId stream, Interval interval) {
     held.covered.insert(interval);
     toggle(stream, held);
     mark(stream, held);
+    settle_floor(stream, held);
 }
 
 void StreamTable::uncover(StreamId stream, Interval interval) {
@@ -204,6 +213,22 @@ void StreamTable::raise_floor(StreamId stream, std::uint64_t floor) {
     }
 }
 
+void StreamTable::purge(StreamId stream, std::uint64_t counter) {
+    drop(stream, counter);
+    HeldStream& held = streams_.at(stream);
+    held.purged = std::max(held.purged, counter);
+    settle_floor(stream, held);
+}
+
+/// What is missing below may be a tombstone that others have purged: until it is known, the floor
+/// must not hide that.
+void StreamTable::settle_floor(StreamId stream, const HeldStream& held) {
+    if (held.purged > held.floor &&
+        held.covered.contains(Interval{held.floor + 1, held.purged})) {
+        raise_floor(stream, held.purged);
+    }
+}
+
 void StreamTable::bury(TimePoint now, StreamId stream) {
     const auto found = streams_.find(stream);
     MESHD_ASSERT(found != streams_.end());
@@ -222,7 +247,7 @@ void StreamTable::forget(StreamId stream) {
     }
     mark(stream, held);
     toggle(stream, held);
-    closed_.erase(held.closed);
+    closed_.erase(stream);
     streams_.erase(found);
 }
 

@@ -24,12 +24,12 @@ struct HeldStream {
     bool is_keyed = false;
     /// Highest counter whose tombstone or stub was purged; 0 = none. See store.h (7).
     std::uint64_t floor = 0;
+    std::uint64_t purged = 0;  ///< highest counter purged; above the floor while one below is missing
     IntervalSet covered;
     /// Uncovered again because somebody has them live: a live entry or member comes back, but what
     /// is dead by now, or an alert dropped here, stays so.
     IntervalSet doubted;
     std::map<std::uint64_t, HeldRecord> live;
-    std::uint64_t closed = 0;  ///< order in which empty keyed streams became so; 0 = not empty
 
     bool is_in_digest() const { return !live.empty() || is_keyed; }
     StreamIntervals intervals(StreamId stream) const;
@@ -75,6 +75,10 @@ class StreamTable {
     void set_age(StreamId stream, std::uint64_t counter, std::uint64_t age_ms, TimePoint arrived);
     /// Path and so on are only for passing the record on.
     void forget_path(StreamId stream, std::uint64_t counter);
+    /// From now on there may be a row of the live record.
+    void set_on_disk(StreamId stream, std::uint64_t counter);
+    /// Drops a tombstone or stub, and raises the floor to it once all below it is known.
+    void purge(StreamId stream, std::uint64_t counter);
     /// The stream must be held.
     void cover(StreamId stream, Interval interval);
     /// Takes coverage back, so that the counter is fetched again. The stream must be held.
@@ -88,9 +92,10 @@ class StreamTable {
     void bury(TimePoint now, StreamId stream);
     /// Removes the stream with its records and its coverage, without a grave. It must be held.
     void forget(StreamId stream);
-    /// The empty keyed stream that is so for longest, where there are more than
-    /// limits::kClosedStreamsMax.
-    std::optional<StreamId> surplus_closed() const;
+    /// The empty keyed stream of the lowest id but `spared`, where there are more than
+    /// limits::kClosedStreamsMax: all nodes forget in the same order, else they would fetch them
+    /// from each other for ever.
+    std::optional<StreamId> surplus_closed(StreamId spared) const;
 
     /// Null where the stream is held, or has no grave.
     const Grave* grave(StreamId stream) const;
@@ -115,11 +120,11 @@ class StreamTable {
     /// Adds the stream's part to the coverage hash, or takes it out again: call before and after.
     void toggle(StreamId stream, const HeldStream& held);
     void mark(StreamId stream, const HeldStream& held);
+    void settle_floor(StreamId stream, const HeldStream& held);
     void update_closed(StreamId stream, HeldStream& held);
 
     std::map<StreamId, HeldStream> streams_;
-    std::map<std::uint64_t, StreamId> closed_;
-    std::uint64_t last_closed_ = 0;
+    std::set<StreamId> closed_;  ///< keyed and empty
     BucketHashes buckets_{};
     Unwritten unwritten_;
     std::map<StreamId, Grave> graves_;

@@ -168,6 +168,9 @@ class CensusParts {
 }  // namespace
 
 void write_fields(json::Writer& writer, const Census& census) {
+    if (census.number != 0) {
+        writer.member("number", census.number);
+    }
     if (census.is_request) {
         writer.member("request", true);
         return;
@@ -213,6 +216,7 @@ std::size_t body_bytes(const Census& census) {
 
 std::optional<Message> read_census(Fields& fields, Bytes body) {
     Census census;
+    census.number = static_cast<std::uint32_t>(fields.number_or_zero("number", UINT32_MAX));
     if (fields.has("request")) {
         census.is_request = true;
         fields.require(fields["request"].as_bool() == true && body.empty());

@@ -279,13 +279,9 @@ TEST_CASE("node disk: a flush asks for all that is not written yet, at once") {
     CHECK(persist->records.size() == 1);
     box.command(put("g", false));
     box.end(*persist, PersistResult::Stored);
-    // What was written while it was under way is flushed too.
-    const auto rest = box.persist();
-    REQUIRE(rest);
-    box.end(*rest, PersistResult::Stored);
-    CHECK(box.node.status(box.now()).store.unwritten == 0);
-    box.command(put("f", false));
+    // What came later waits for its time: else a box that is written to all the time never ends.
     CHECK_FALSE(box.persist());
+    CHECK(box.node.status(box.now()).store.unwritten != 0);
 }
 
 TEST_CASE("node disk: what is left when it leaves is written at once") {

@@ -69,6 +69,7 @@ TEST_CASE_FIXTURE(Away, "census: who lacks what is below a floor is behind, and 
 
 TEST_CASE_FIXTURE(Away, "census: what was deleted meanwhile goes, in the own stream too") {
     purge();
+    a.take_changes(at(ms), ms, 100);
     CHECK(take_census(a, c) == Names{"dead"});
     CHECK(listed(a) == Names{"kept/a"});
     CHECK(a.counts().found_dead == 1);

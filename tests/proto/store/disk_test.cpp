@@ -35,7 +35,7 @@ struct Disk {
         }
     }
     void write_all(Store& store, std::int64_t ms, std::size_t records_max = 100) {
-        while (store.has_changes()) {
+        while (store.changes() != 0) {
             write(store.take_changes(at(ms), ms, records_max));
         }
     }
@@ -87,7 +87,7 @@ TEST_CASE("disk: volatile records are not written") {
     store.write_node(now(0), node_data());
     store.write_state(now(0), {});
     give(store, node_bytes("a", 0x21, 1, 1));
-    CHECK_FALSE(store.has_changes());
+    CHECK(store.changes() == 0);
     store.write_alert(now(0), {}, 0);
     CHECK(store.changes() == 2);
     const auto changes = store.take_changes(at(5), 1005, 100);
@@ -97,7 +97,7 @@ TEST_CASE("disk: volatile records are not written") {
     CHECK(changes.records[0].born_ms == 1000);
     REQUIRE(changes.streams.size() == 1);
     CHECK(changes.streams[0].covered.intervals == std::vector<Interval>{{1, 1}});
-    CHECK_FALSE(store.has_changes());
+    CHECK(store.changes() == 0);
 }
 
 TEST_CASE("disk: in batches the new comes first, then what was deleted, and coverage last") {
@@ -115,8 +115,9 @@ TEST_CASE("disk: in batches the new comes first, then what was deleted, and cove
           std::vector<RecordPlace>{{StreamId{0x12}, 3}, {StreamId{0x12}, 4}});
     CHECK(places(first, true).empty());
     CHECK(first.streams.empty());
-    CHECK_FALSE(store.is_taken({StreamId{0x12}, 5}));
-    CHECK(store.is_taken({StreamId{0x12}, 4}));
+    CHECK_FALSE(store.is_written({StreamId{0x12}, 5}));
+    CHECK(store.is_written({StreamId{0x12}, 4}));
+    CHECK_FALSE(store.is_written({StreamId{0x12}, 1}));
     // Whatever is written in between: at no time two boxes of rows contradict the coverage.
     const auto last = store.take_changes(at(6), 6, 2);
     CHECK(places(last, false) == std::vector<RecordPlace>{{StreamId{0x12}, 5}});
@@ -125,7 +126,7 @@ TEST_CASE("disk: in batches the new comes first, then what was deleted, and cove
     REQUIRE(last.streams.size() == 1);
     CHECK(last.streams[0].covered.intervals == std::vector<Interval>{{1, 5}});
     CHECK(last.streams[0].covered.floor == 0);
-    CHECK_FALSE(store.has_changes());
+    CHECK(store.changes() == 0);
 }
 
 TEST_CASE("disk: after each batch, what the rows cover is there or was superseded by what is") {
@@ -139,7 +140,7 @@ TEST_CASE("disk: after each batch, what the rows cover is there or was supersede
             ++counter;
             give(store, shared_bytes("a", 0x22, counter, counter, "k" + std::to_string(i), "1"));
         }
-        while (store.has_changes()) {
+        while (store.changes() != 0) {
             disk.write(store.take_changes(at(100), 100, 3));
             Store again = start_of_b(2);
             again.restore(at(0), disk.load(100));
@@ -198,7 +199,7 @@ TEST_CASE("disk: what comes back is what was stored, and nothing of it is writte
 
     Store again = start_of_b(2);
     again.restore(at(7), disk.load(60));
-    CHECK_FALSE(again.has_changes());
+    CHECK(again.changes() == 0);
     CHECK(again.hashes() == store.hashes());
     CHECK(again.bucket_hashes() == store.bucket_hashes());
     CHECK(again.records() == store.records());
@@ -216,7 +217,7 @@ TEST_CASE("disk: what comes back is what was stored, and nothing of it is writte
 
 TEST_CASE("disk: floors, and the coverage of what is gone, come back") {
     Store store = start_of_b(1);
-    give(store, deletion_bytes("a", 0x22, 3, 2, deleted_of("g", "a")));
+    give(store, deletion_bytes("a", 0x22, 1, 2, deleted_of("g", "a")));
     store.on_timeout(at(kDayMs));
     REQUIRE(store.records() == 0);
     Disk disk;
@@ -224,8 +225,8 @@ TEST_CASE("disk: floors, and the coverage of what is gone, come back") {
     CHECK(disk.records.empty());
     Store again = start_of_b(2);
     again.restore(at(0), disk.load(kDayMs));
-    CHECK(floor_of(again, 0x22) == 3);
-    CHECK(covered(again, 0x22) == std::vector<Interval>{{3, 3}});
+    CHECK(floor_of(again, 0x22) == 1);
+    CHECK(covered(again, 0x22) == std::vector<Interval>{{1, 1}});
     CHECK(again.hashes() == store.hashes());
 }
 
@@ -319,10 +320,15 @@ TEST_CASE("disk: the time without power is added to what came from the disk, and
     CHECK(again.entry("h", id("a")) == nullptr);
     CHECK(again.entry("new", id("a")) != nullptr);
     CHECK(again.next_deadline() == at(60'100));
-    // The ages told to the disk from now on have it as well.
-    disk.write_all(again, 9000);
-    CHECK(disk.records.at({StreamId{0x22}, 3}).born_ms == 9000 - 60'000);
-    CHECK(disk.records.at({StreamId{0x22}, 4}).born_ms == 100);
+    // What is on disk stays as it is: the owner adds the time to its life.
+    const auto changes = again.take_changes(at(9000), 1000 + 50'000 + 9000, 100);
+    CHECK(std::none_of(changes.records.begin(), changes.records.end(), [](const StoredRecord& r) {
+        return r.counter == 3;
+    }));
+    const auto fresh = std::find_if(changes.records.begin(), changes.records.end(),
+                                    [](const StoredRecord& r) { return r.counter == 4; });
+    REQUIRE(fresh != changes.records.end());
+    CHECK(fresh->born_ms == 1000 + 50'000 + 100);
 }
 
 TEST_CASE("disk: alerts keep their place in the order of arrival, new ones come behind") {

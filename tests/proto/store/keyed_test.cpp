@@ -173,7 +173,7 @@ TEST_CASE("keyed: what comes past its ttl, with its body or without, is a stub a
 
 TEST_CASE("keyed: tombstones go after their time, stubs so long after their ttl: the floor rises") {
     Store store = store_of("b");
-    give(store, entry_bytes(entry_of("h", "a", 1000), 0x22, 3, 5));
+    give(store, entry_bytes(entry_of("h", "a", 1000), 0x22, 1, 5));
     give(store, deletion_bytes("c", 0x32, 7, 6, deleted_of("g", "a")), 0, {500, {}, 0});
     CHECK(floor_of(store, 0x22) == 0);
     store.on_timeout(at(1000));
@@ -183,15 +183,18 @@ TEST_CASE("keyed: tombstones go after their time, stubs so long after their ttl:
     store.on_timeout(at(kDayMs - 500));
     CHECK(store.tombstone_count() == 1);
     CHECK(floor_of(store, 0x22) == 0);
+    // What is missing below may be a tombstone that was purged elsewhere.
+    CHECK(floor_of(store, 0x32) == 0);
+    store.cover({StreamId{0x32}, id("c"), {{1, 6}}});
     CHECK(floor_of(store, 0x32) == 7);
     store.on_timeout(at(kDayMs + 999));
     CHECK(store.tombstone_count() == 1);
     store.on_timeout(at(kDayMs + 1000));
     CHECK(store.records() == 0);
     CHECK(store.counts().purged == 2);
-    CHECK(floor_of(store, 0x22) == 3);
-    CHECK(covered(store, 0x22) == std::vector<Interval>{{3, 3}});
-    CHECK(give(store, entry_bytes(entry_of("h", "a", 1000), 0x22, 3, 5)) == Applied::Duplicate);
+    CHECK(floor_of(store, 0x22) == 1);
+    CHECK(covered(store, 0x22) == std::vector<Interval>{{1, 1}});
+    CHECK(give(store, entry_bytes(entry_of("h", "a", 1000), 0x22, 1, 5)) == Applied::Duplicate);
 }
 
 TEST_CASE("keyed: the quota deletes the own entry that is oldest by clock, in whatever stream") {

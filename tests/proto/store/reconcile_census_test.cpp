@@ -26,6 +26,7 @@ struct Side {
     Reconciler reconciler;
     std::vector<NodeId> digests;
     std::vector<NodeId> censuses;
+    std::uint32_t number = 0;  ///< of the census asked for last
     std::vector<Reconciler::SendPull> pulls;
     std::vector<Record> dead;
 
@@ -42,6 +43,7 @@ struct Side {
                 digests.push_back(ask->peer);
             } else if (const auto* census = std::get_if<Reconciler::AskCensus>(&*request)) {
                 censuses.push_back(census->peer);
+                number = census->number;
             } else {
                 pulls.push_back(std::get<Reconciler::SendPull>(*request));
             }
@@ -71,7 +73,8 @@ struct Side {
     }
     void census(std::int64_t ms, const NodeId& peer, std::uint32_t part, std::uint32_t parts,
                 std::vector<CensusStream> streams) {
-        reconciler.on_census(at(ms), peer, {false, part, parts, std::move(streams)}, store, dead);
+        reconciler.on_census(at(ms), peer, {false, part, parts, std::move(streams), number}, store,
+                             dead);
         poll();
     }
     std::vector<std::uint64_t> wanted() const {
@@ -194,14 +197,14 @@ TEST_CASE_FIXTURE(Side,
     census(400, kPeer, 1, 2, {kCensusOfC, kCensusOfE});
     reconciler.on_hashes(at(400), kPeer, {2, 0}, {2, 0});
     reconciler.on_delta(at(400), kPeer, store);
-    timeout(5349);
-    CHECK(reconciler.next_deadline() == at(5350));
-    timeout(5350);
+    timeout(5399);
+    CHECK(reconciler.next_deadline() == at(5400));
+    timeout(5400);
     CHECK_FALSE(reconciler.next_deadline().has_value());
     CHECK(store.is_behind(purged()));
-    census(5360, kPeer, 0, 2, {kCensusOfA});
+    census(5410, kPeer, 0, 2, {kCensusOfA});
     CHECK(store.shared("k") != nullptr);
-    digest(5400, kPeer, purged());
+    digest(5420, kPeer, purged());
     CHECK(censuses == std::vector{kPeer});
     census(5700, kPeer, 0, 2, {kCensusOfA});
     CHECK(dead.empty());
