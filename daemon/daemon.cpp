@@ -104,8 +104,8 @@ std::string Daemon::open_node(const Settings& settings) {
     }
     options.config = settings.core;
     // Half of what the buffer holds: the rest is for alerts and heartbeats.
-    options.config.receive_window = std::max(
-        options.config.receive_window, receive_buffer_bytes() / kDatagramTruesize / 2);
+    options.config.receive_window =
+        std::max(options.config.receive_window, receive_buffer_bytes() / kDatagramTruesize / 2);
     options.node.node_id = *node_id;
     options.node.instance = identity.instance;
     options.node.entropy = random_value<Entropy>();

@@ -23,8 +23,8 @@
 #include "proto/base/time.h"
 #include "proto/config.h"
 #include "proto/counters.h"
-#include "proto/store/stored.h"
 #include "proto/store/store_counts.h"
+#include "proto/store/stored.h"
 #include "proto/view.h"
 
 namespace meshd {
@@ -48,8 +48,8 @@ struct RaiseAlert {
 struct EntryPut {
     std::string hash;
     std::string type;
-    std::string metadata = "{}";  ///< JSON object
-    std::uint64_t ttl_ms = 0;     ///< 0 = lives until deleted
+    std::string metadata = "{}";               ///< JSON object
+    std::uint64_t ttl_ms = 0;                  ///< 0 = lives until deleted
     std::optional<std::int64_t> timestamp_ms;  ///< default: the wall clock
     std::string space;                         ///< empty = without embedding
     Buffer embedding;                          ///< fp16, little-endian, normalised
@@ -87,8 +87,8 @@ struct Leave {
 /// Sends beacons now, and rejoins after Leave.
 struct Discover {};
 
-using Command = std::variant<RaiseAlert, UpdateState, Leave, Discover, PutEntries, DeleteEntries,
-                             UpdateShared>;
+using Command =
+    std::variant<RaiseAlert, UpdateState, Leave, Discover, PutEntries, DeleteEntries, UpdateShared>;
 
 /// Why a command was refused before any effect.
 struct CommandError {
@@ -188,9 +188,9 @@ struct SharedEvent {
     SharedView member;  ///< value empty where it was deleted
 };
 
-using Output = std::variant<AlertRaised, StateUpdated, HasLeft, Discovered, NodeEvent, LinkEvent,
-                            StateEvent, AlertEvent, EntriesPut, EntriesDeleted, SharedUpdated,
-                            RegistryEvent, SharedEvent>;
+using Output =
+    std::variant<AlertRaised, StateUpdated, HasLeft, Discovered, NodeEvent, LinkEvent, StateEvent,
+                 AlertEvent, EntriesPut, EntriesDeleted, SharedUpdated, RegistryEvent, SharedEvent>;
 
 // ---- datagrams --------------------------------------------------------------------------------
 

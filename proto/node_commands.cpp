@@ -63,13 +63,13 @@ tl::expected<RequestId, CommandError> Node::Impl::raise_alert(Now now, const Rai
                                            {}});
     }
     if (!command.dedupe_key.empty() && !is_name(command.dedupe_key, limits::kDedupeKeyBytesMax)) {
-        return tl::unexpected(CommandError{
-            CommandError::Code::InvalidParams,
-            "dedupe_key",
-            "must be 1 to " + std::to_string(limits::kDedupeKeyBytesMax) +
-                " bytes of UTF-8 without control characters",
-            {},
-            {}});
+        return tl::unexpected(CommandError{CommandError::Code::InvalidParams,
+                                           "dedupe_key",
+                                           "must be 1 to " +
+                                               std::to_string(limits::kDedupeKeyBytesMax) +
+                                               " bytes of UTF-8 without control characters",
+                                           {},
+                                           {}});
     }
     if (command.ttl_ms > std::uint64_t{limits::kAlertAgeMsMax}) {
         return tl::unexpected(
@@ -86,8 +86,7 @@ tl::expected<RequestId, CommandError> Node::Impl::raise_alert(Now now, const Rai
         await_disk(now.monotonic, request, {place_of(former->record.header)}, answer);
         return request;
     }
-    const bool congested =
-        command.priority != Priority::Critical && is_congested(kLinkBacklogMax);
+    const bool congested = command.priority != Priority::Critical && is_congested(kLinkBacklogMax);
     if (congested || (command.wait > Duration{} && deliveries_.is_full())) {
         return tl::unexpected(CommandError{CommandError::Code::Overloaded,
                                            {},

@@ -5,19 +5,18 @@
 
 namespace meshd {
 
-tl::expected<json::Document, CommandError> parse_object(const std::string& text,
-                                                        const char* field,
+tl::expected<json::Document, CommandError> parse_object(const std::string& text, const char* field,
                                                         std::size_t bytes_max) {
     if (text.size() > bytes_max) {
-        return tl::unexpected(
-            CommandError{CommandError::Code::TooLarge,
-                         field,
-                         "has " + std::to_string(text.size()) + " bytes as compact JSON; at most " +
-                             std::to_string(bytes_max) + " are allowed",
-                         {}});
+        return tl::unexpected(CommandError{CommandError::Code::TooLarge,
+                                           field,
+                                           "has " + std::to_string(text.size()) +
+                                               " bytes as compact JSON; at most " +
+                                               std::to_string(bytes_max) + " are allowed",
+                                           {}});
     }
-    auto document = json::Document::parse(text, {bytes_max, limits::kPayloadDepthMax,
-                                                 limits::kMessageJson.values_max});
+    auto document = json::Document::parse(
+        text, {bytes_max, limits::kPayloadDepthMax, limits::kMessageJson.values_max});
     if (!document) {
         const bool is_large = document.error().exceeds_limits;
         return tl::unexpected(CommandError{

@@ -162,10 +162,10 @@ void Node::Impl::push(TimePoint now, const HeldRecord& held, std::uint32_t graph
         return;
     }
     const RecordHeader& header = held.record.header;
-    announcer_.on_new(now, prng_, {header.author, header.stream, header.counter},
-                      held.record.node || held.record.alert,
-                      is_flooded(held) ? std::vector<NodeId>()
-                                       : topology_.repairs_of(header.author, graph));
+    announcer_.on_new(
+        now, prng_, {header.author, header.stream, header.counter},
+        held.record.node || held.record.alert,
+        is_flooded(held) ? std::vector<NodeId>() : topology_.repairs_of(header.author, graph));
     const std::vector<Link*> targets = push_targets(held, graph, except);
     if (targets.empty()) {
         return;
@@ -196,7 +196,8 @@ void Node::Impl::on_push(Now now, const NodeId& peer, const Push& push) {
         on_new_record(now.monotonic, peer, *result.held, push.graph);
     }
     if (result.place.counter != 0) {
-        announcer_.on_known(peer, result.place.stream, {result.place.counter, result.place.counter});
+        announcer_.on_known(peer, result.place.stream,
+                            {result.place.counter, result.place.counter});
     }
 }
 
@@ -355,7 +356,8 @@ void Node::Impl::on_pull(TimePoint now, Link& link, const Pull& pull) {
         counters_.add(Counter::drop_rate);
         return;
     }
-    // A pull whose acknowledgement was late comes twice; half a megabyte need not go twice for that.
+    // A pull whose acknowledgement was late comes twice; half a megabyte need not go twice for
+    // that.
     const std::uint64_t fingerprint = hash64(encode_message(pull).bytes);
     if (link.answered && link.answered->fingerprint == fingerprint &&
         now - link.answered->at < kPullRepeated) {

@@ -107,9 +107,9 @@ tl::expected<RequestId, CommandError> Node::Impl::put_entries(Now now, const Put
                            .first->second;
             if (expected != data.dimension) {
                 error = error_of(CommandError::Code::Dimension, "embedding",
-                                 "has " + std::to_string(data.dimension) + " values; those of type " +
-                                     data.type + " and space " + data.space + " have " +
-                                     std::to_string(expected));
+                                 "has " + std::to_string(data.dimension) +
+                                     " values; those of type " + data.type + " and space " +
+                                     data.space + " have " + std::to_string(expected));
             }
         }
         if (error) {
@@ -213,15 +213,15 @@ tl::expected<RequestId, CommandError> Node::Impl::update_shared(Now now,
             data.value = json::merge_patch(current->root(), value);
         }
         if (data.value.size() > limits::kPayloadBytesMax) {
-            return tl::unexpected(error_of(
-                CommandError::Code::TooLarge, "patch",
-                "would make " + data.key + " " + std::to_string(data.value.size()) +
-                    " bytes; at most " + std::to_string(limits::kPayloadBytesMax) +
-                    " are allowed"));
+            return tl::unexpected(
+                error_of(CommandError::Code::TooLarge, "patch",
+                         "would make " + data.key + " " + std::to_string(data.value.size()) +
+                             " bytes; at most " + std::to_string(limits::kPayloadBytesMax) +
+                             " are allowed"));
         }
-        const bool is_change = held == nullptr ? !data.is_deleted
-                                               : data.is_deleted ||
-                                                     held->record.shared->value != data.value;
+        const bool is_change = held == nullptr
+                                   ? !data.is_deleted
+                                   : data.is_deleted || held->record.shared->value != data.value;
         if (is_change) {
             all.push_back(std::move(data));
         }
@@ -253,8 +253,8 @@ void Node::Impl::tell_keyed(TimePoint now, const HeldRecord& held) {
                                          std::string(entry->type()), held.age_ms(now),
                                          entry->is_deleted || held.is_stub, record.header.author});
     } else if (const SharedData* member = record.shared.get()) {
-        outputs_.push_back(SharedEvent{
-            {member->key, member->value, record.header.author, held.age_ms(now)}});
+        outputs_.push_back(
+            SharedEvent{{member->key, member->value, record.header.author, held.age_ms(now)}});
     }
 }
 
@@ -310,10 +310,9 @@ std::vector<EntryView> Node::Impl::entries(Now now, std::string_view hash) const
 
 EntryPage Node::Impl::list_entries(Now now, const EntryFilter& filter) const {
     EntryPage page;
-    const HeldRecord* held =
-        filter.after_hash.empty() || filter.after_hash < filter.hash_prefix
-            ? store_.entry_from(filter.hash_prefix, NodeId())
-            : store_.entry_after(filter.after_hash, filter.after_node);
+    const HeldRecord* held = filter.after_hash.empty() || filter.after_hash < filter.hash_prefix
+                                 ? store_.entry_from(filter.hash_prefix, NodeId())
+                                 : store_.entry_after(filter.after_hash, filter.after_node);
     for (; held != nullptr && held->record.registry->hash().starts_with(filter.hash_prefix);
          held = store_.entry_after(held->record.registry->hash(), entry_owner(held->record))) {
         const RegistryKey& entry = *held->record.registry;

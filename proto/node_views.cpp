@@ -22,9 +22,15 @@ StatusView Node::Impl::status(Now now) const {
         view.nodes_alive += member.status == NodeStatus::Alive ? 1 : 0;
     }
     view.has_left = has_left_;
-    view.store = {store_.records(),      store_.bytes(),           store_.hashes(),
-                  store_.entry_count(),  store_.tombstone_count(), store_.alert_count(),
-                  store_.shared_count(), store_.streams_unheld(),  has_disk_ && disk_backoff_ == Duration{},
+    view.store = {store_.records(),
+                  store_.bytes(),
+                  store_.hashes(),
+                  store_.entry_count(),
+                  store_.tombstone_count(),
+                  store_.alert_count(),
+                  store_.shared_count(),
+                  store_.streams_unheld(),
+                  has_disk_ && disk_backoff_ == Duration{},
                   store_.changes() + (writing_ ? writing_->records.size() : 0)};
     view.run = run_;
     if (store_.streams_unheld() != 0) {

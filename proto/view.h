@@ -24,8 +24,8 @@ struct StoreView {
     std::size_t records = 0;
     std::size_t bytes = 0;
     DigestHashes hashes;
-    std::size_t entries = 0;         ///< of the registry, tombstones and stubs left out
-    std::size_t tombstones = 0;      ///< and stubs
+    std::size_t entries = 0;     ///< of the registry, tombstones and stubs left out
+    std::size_t tombstones = 0;  ///< and stubs
     std::size_t alerts = 0;
     std::size_t shared = 0;
     std::size_t streams_unheld = 0;  ///< dropped or refused for want of room
@@ -136,7 +136,7 @@ struct AlertView {
     Priority priority = Priority::Normal;
     std::int64_t timestamp_ms = 0;
     std::uint64_t age_ms = 0;
-    std::string alert;  ///< compact JSON object
+    std::string alert;         ///< compact JSON object
     std::uint64_t ttl_ms = 0;  ///< 0 = the longest age of alerts
     std::string dedupe_key;
     /// Place in the order in which alerts arrived here, over restarts: (run << 40) + number.

@@ -52,7 +52,7 @@ class Link {
     };
     std::optional<Answered> answered;
     TimePoint census_at{};  ///< the next one is answered no earlier
-    TimePoint clock_due;  ///< when the next request carries a sample of the wall clock
+    TimePoint clock_due;    ///< when the next request carries a sample of the wall clock
 
     Egress egress;
     Liveness liveness;

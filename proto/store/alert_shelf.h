@@ -13,9 +13,10 @@
 namespace meshd {
 
 /// The order in which alerts leave: per author and class (critical, other) the oldest by clock
-/// where there are more than limits::kAlertsPerAuthorMax; whatever reaches its ttl or limits::kAlertAgeMsMax;
-/// and the next to expire where all together are over Store::kAlertBytesMax. It holds no records:
-/// its owner removes what it names, here and in the stream.
+/// where there are more than limits::kAlertsPerAuthorMax; whatever reaches its ttl or
+/// limits::kAlertAgeMsMax; and the next to expire where all together are over
+/// Store::kAlertBytesMax. It holds no records: its owner removes what it names, here and in the
+/// stream.
 class AlertShelf {
   public:
     void add(const HeldRecord& alert);

@@ -79,9 +79,10 @@ std::uint16_t to_half(double value) {
     constexpr int kShift = kDoubleMantissaBits - kHalfMantissaBits;
     std::uint64_t magnitude = 0;
     if (exponent >= kHalfExponentMin) {
-        const auto half_exponent = static_cast<std::uint64_t>(exponent + kHalfBias);
+        const auto half_exponent = static_cast<std::uint32_t>(exponent + kHalfBias);
         // A mantissa rounded up to 2 carries into the exponent, the largest one's into infinity.
-        magnitude = (half_exponent << kHalfMantissaBits) + shift_rounded(mantissa, kShift);
+        magnitude =
+            (std::uint64_t{half_exponent} << kHalfMantissaBits) + shift_rounded(mantissa, kShift);
     } else if (exponent >= kHalfExponentMin - kHalfMantissaBits - 1) {
         const std::uint64_t whole = mantissa | std::uint64_t{1} << kDoubleMantissaBits;
         magnitude = shift_rounded(whole, kShift + kHalfExponentMin - exponent);

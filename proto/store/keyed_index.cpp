@@ -34,7 +34,9 @@ void KeyedIndex::count(const HeldRecord& held, bool is_added) {
     if (is_dead(held)) {
         return;
     }
-    const auto step = [is_added](std::size_t& counter) { counter += is_added ? 1 : std::size_t(-1); };
+    const auto step = [is_added](std::size_t& counter) {
+        counter += is_added ? 1 : std::size_t(-1);
+    };
     if (held.record.shared) {
         step(shared_count_);
         return;
@@ -45,9 +47,8 @@ void KeyedIndex::count(const HeldRecord& held, bool is_added) {
         step(own_entries_);
     }
     if (entry.dimension != 0) {
-        const auto space = dimensions_
-                               .try_emplace({std::string(entry.type()), std::string(entry.space())})
-                               .first;
+        const auto space =
+            dimensions_.try_emplace({std::string(entry.type()), std::string(entry.space())}).first;
         std::size_t& with = space->second[entry.dimension];
         step(with);
         if (with == 0) {
@@ -110,8 +111,7 @@ std::vector<const HeldRecord*> KeyedIndex::all_shared() const {
 std::optional<std::uint32_t> KeyedIndex::dimension(const std::string& type,
                                                    const std::string& space) const {
     const auto found = dimensions_.find({type, space});
-    return found == dimensions_.end() ? std::nullopt
-                                      : std::optional(found->second.begin()->first);
+    return found == dimensions_.end() ? std::nullopt : std::optional(found->second.begin()->first);
 }
 
 std::optional<RecordPlace> KeyedIndex::due(TimePoint now) const {

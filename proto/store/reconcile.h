@@ -103,7 +103,7 @@ class Reconciler {
         bool differs = false;
         std::optional<TimePoint> live_differs_since;
         TimePoint live_census_at;  ///< not before
-        TimePoint ask_at;  ///< not before
+        TimePoint ask_at;          ///< not before
         Duration ask_interval = kAskInterval;
         bool last_pull_brought = true;  ///< something, or there was none yet
         bool fresh = true;              ///< new link: ask at once, compare without the hold

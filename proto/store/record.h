@@ -106,7 +106,7 @@ struct RegistryData {
 
 /// Data of a shared record: one member of the mesh's shared state, or a tombstone on it.
 struct SharedData {
-    std::string key;    ///< 1 to limits::kSharedKeyBytesMax bytes of UTF-8 without control characters
+    std::string key;  ///< 1 to limits::kSharedKeyBytesMax bytes of UTF-8 without control characters
     std::string value;  ///< compact JSON, not null; empty in a tombstone
     bool is_deleted = false;
 };

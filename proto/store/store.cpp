@@ -60,8 +60,9 @@ RecordHeader Store::Impl::next_header(Now now, RecordKind kind, const HeldRecord
     // Past what the key carries, but for this key only: a box whose clock is years ahead must not
     // carry the others' clocks away.
     const HybridTime time =
-        former == nullptr ? clock
-                          : std::max(clock, next_hybrid_time(now.wall, former->record.header.clock));
+        former == nullptr
+            ? clock
+            : std::max(clock, next_hybrid_time(now.wall, former->record.header.clock));
     return {kind, options.self, is_volatile ? options.volatile_stream : options.durable_stream,
             is_volatile ? ++volatile_counter : ++durable_counter, time};
 }
@@ -145,11 +146,10 @@ const HeldRecord& Store::write_alert(Now now, const AlertData& data, std::uint32
 
 const HeldRecord& Store::write_entry(Now now, const RegistryData& data, Bytes embedding) {
     const HeldRecord* former = impl_->index.find_entry(data.hash, data.owner);
-    return impl_->write(
-        now, RecordKind::Registry,
-        encode_registry_record(impl_->next_header(now, RecordKind::Registry, former), data,
-                               embedding),
-        0);
+    return impl_->write(now, RecordKind::Registry,
+                        encode_registry_record(
+                            impl_->next_header(now, RecordKind::Registry, former), data, embedding),
+                        0);
 }
 
 const HeldRecord& Store::write_shared(Now now, const SharedData& data) {
@@ -182,9 +182,8 @@ const HeldRecord* Store::Impl::oldest_own_entry() {
 }
 
 const HeldRecord* Store::delete_own_surplus(Now now, std::size_t entries_max) {
-    const HeldRecord* oldest = impl_->index.own_entries() > entries_max
-                                   ? impl_->oldest_own_entry()
-                                   : nullptr;
+    const HeldRecord* oldest =
+        impl_->index.own_entries() > entries_max ? impl_->oldest_own_entry() : nullptr;
     if (oldest == nullptr) {
         return nullptr;
     }
@@ -229,7 +228,8 @@ std::uint64_t Store::covers_after(const RecordHeader& header) const {
     const auto at = stream->live.lower_bound(header.counter);
     const std::uint64_t live_before = at == stream->live.begin() ? 0 : std::prev(at)->first;
     // Never what is dead at or below the floor: whoever is behind it must compare first.
-    return std::min(header.counter - 1, std::max({interval->first - 1, live_before, stream->floor}));
+    return std::min(header.counter - 1,
+                    std::max({interval->first - 1, live_before, stream->floor}));
 }
 
 std::pair<std::uint64_t, std::uint64_t> Store::own_alert_floors() const {
@@ -322,8 +322,7 @@ std::vector<NodeId> Store::nodes() const {
     return nodes;
 }
 
-std::vector<const HeldRecord*> Store::alerts_after(std::uint64_t arrival,
-                                                   std::size_t limit) const {
+std::vector<const HeldRecord*> Store::alerts_after(std::uint64_t arrival, std::size_t limit) const {
     std::vector<const HeldRecord*> alerts;
     for (const RecordPlace& place : impl_->shelf.after(arrival, limit)) {
         alerts.push_back(impl_->streams.find(place.stream, place.counter));

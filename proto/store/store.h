@@ -79,7 +79,7 @@ struct HeldRecord {
     std::uint64_t arrival = 0;  ///< of an alert: place in the order of arrival; else 0
     bool is_stub = false;       ///< an entry past its ttl: the body is gone
     bool is_restored = false;   ///< came from the disk: the time without power is yet to be added
-    bool is_on_disk = false;    ///< there may be a row of it: it was taken to be written, or restored
+    bool is_on_disk = false;  ///< there may be a row of it: it was taken to be written, or restored
     /// Age by elapsed local time, never by comparing wall clocks.
     std::uint64_t age_ms(TimePoint now) const;
     /// Time left for which the author wants delivery reports; 0 = none.

@@ -40,8 +40,8 @@ std::vector<Interval> lost_of(const HeldStream& held, const std::vector<Interval
 
 bool Store::Impl::is_covered_to(StreamId stream, std::uint64_t floor) const {
     const HeldStream* held = streams.find(stream);
-    return floor == 0 || (held != nullptr && (held->floor >= floor ||
-                                              held->covered.contains(Interval{1, floor})));
+    return floor == 0 || (held != nullptr &&
+                          (held->floor >= floor || held->covered.contains(Interval{1, floor})));
 }
 
 bool Store::is_behind(const std::vector<StreamIntervals>& theirs) {
@@ -139,8 +139,7 @@ void Store::apply_census(const std::vector<CensusStream>& theirs, bool is_behind
             }
             impl_->remove_keyed(*record);
         }
-        if (impl_->is_own_current(stream) ||
-            !impl_->open_keyed(stream, their.covered.author)) {
+        if (impl_->is_own_current(stream) || !impl_->open_keyed(stream, their.covered.author)) {
             continue;
         }
         // What is dead there is known here from now on, so that nobody else can bring it.

@@ -17,10 +17,10 @@ struct StoreCounts {
     std::uint64_t own_stream = 0;      ///< others claim more of an own stream than was written
     std::uint64_t alerts_dropped = 0;  ///< over an author's quota, or over the bytes for all alerts
     std::uint64_t no_room = 0;         ///< Options::bytes_max is reached and nobody is offline
-    std::uint64_t dropped_for_room = 0;  ///< records of offline nodes, dropped to make room
-    std::uint64_t purged = 0;            ///< tombstones and stubs
-    std::uint64_t found_dead = 0;        ///< by census: deleted while this node was away
-    std::uint64_t found_lost = 0;        ///< by census: covered here, not held, but live elsewhere
+    std::uint64_t dropped_for_room = 0;   ///< records of offline nodes, dropped to make room
+    std::uint64_t purged = 0;             ///< tombstones and stubs
+    std::uint64_t found_dead = 0;         ///< by census: deleted while this node was away
+    std::uint64_t found_lost = 0;         ///< by census: covered here, not held, but live elsewhere
     std::uint64_t streams_forgotten = 0;  ///< empty keyed ones, beyond limits::kClosedStreamsMax
     std::uint64_t unreadable = 0;         ///< records from the disk
     std::uint64_t refused() const {

@@ -275,8 +275,7 @@ bool Store::covers(StreamId stream, std::uint64_t counter) const {
     const HeldStream* held = impl_->streams.find(stream);
     const Grave* grave = impl_->streams.grave(stream);
     return impl_->is_own_current(stream) ||
-           (held != nullptr &&
-            (held->covered.contains(counter) || held->live.contains(counter))) ||
+           (held != nullptr && (held->covered.contains(counter) || held->live.contains(counter))) ||
            (grave != nullptr && grave->counters.contains(counter));
 }
 

@@ -45,8 +45,7 @@ bool Store::Impl::make_room(TimePoint now, std::size_t bytes, StreamId wanted) {
             break;
         }
         const Author* author = find(node);
-        const auto candidates =
-            author == nullptr ? std::set<StreamId>() : author->durable_streams;
+        const auto candidates = author == nullptr ? std::set<StreamId>() : author->durable_streams;
         for (const StreamId stream : candidates) {
             unhold(node, stream);
         }

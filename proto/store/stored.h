@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// What goes to the disk and comes back from it: durable records, and the coverage that claims them.
-/// Both change in one transaction, so that a digest never claims what is not there.
+/// What goes to the disk and comes back from it: durable records, and the coverage that claims
+/// them. Both change in one transaction, so that a digest never claims what is not there.
 #pragma once
 
 #include <cstdint>
@@ -26,9 +26,9 @@ struct StoreClock {
 struct StoredRecord {
     StreamId stream;
     std::uint64_t counter = 0;
-    SharedBytes bytes;           ///< as its author wrote it; empty in a Persist = delete the row
-    std::int64_t born_ms = 0;    ///< on the scale of StoreClock::life_ms; may be negative
-    std::uint64_t arrival = 0;   ///< of an alert: its place in the order of arrival; else 0
+    SharedBytes bytes;          ///< as its author wrote it; empty in a Persist = delete the row
+    std::int64_t born_ms = 0;   ///< on the scale of StoreClock::life_ms; may be negative
+    std::uint64_t arrival = 0;  ///< of an alert: its place in the order of arrival; else 0
 };
 
 /// What of a durable stream is covered.

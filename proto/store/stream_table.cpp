@@ -11,12 +11,12 @@ namespace meshd {
 namespace {
 
 /// A record's part in the live hash. What holders drop at different moments stays out: alerts,
-/// tombstones, entries with a ttl; and so do records that this build only passes on, since it cannot
-/// tell which of them are live.
+/// tombstones, entries with a ttl; and so do records that this build only passes on, since it
+/// cannot tell which of them are live.
 std::uint64_t live_hash(const Record& record) {
-    const bool is_lasting = (record.registry && !record.registry->is_deleted &&
-                             record.registry->ttl_ms == 0) ||
-                            (record.shared && !record.shared->is_deleted);
+    const bool is_lasting =
+        (record.registry && !record.registry->is_deleted && record.registry->ttl_ms == 0) ||
+        (record.shared && !record.shared->is_deleted);
     return is_lasting || stream_use(record.header.kind) == StreamUse::Volatile ? record.hash : 0;
 }
 
@@ -223,8 +223,7 @@ void StreamTable::purge(StreamId stream, std::uint64_t counter) {
 /// What is missing below may be a tombstone that others have purged: until it is known, the floor
 /// must not hide that.
 void StreamTable::settle_floor(StreamId stream, const HeldStream& held) {
-    if (held.purged > held.floor &&
-        held.covered.contains(Interval{held.floor + 1, held.purged})) {
+    if (held.purged > held.floor && held.covered.contains(Interval{held.floor + 1, held.purged})) {
         raise_floor(stream, held.purged);
     }
 }

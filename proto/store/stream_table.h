@@ -24,7 +24,8 @@ struct HeldStream {
     bool is_keyed = false;
     /// Highest counter whose tombstone or stub was purged; 0 = none. See store.h (7).
     std::uint64_t floor = 0;
-    std::uint64_t purged = 0;  ///< highest counter purged; above the floor while one below is missing
+    std::uint64_t purged =
+        0;  ///< highest counter purged; above the floor while one below is missing
     IntervalSet covered;
     /// Uncovered again because somebody has them live: a live entry or member comes back, but what
     /// is dead by now, or an alert dropped here, stays so.

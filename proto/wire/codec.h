@@ -40,7 +40,7 @@ enum class DecodeError {
 /// is cut by ranges, what is covered and what is live at the same counters, so that each part is
 /// true by itself. At least one part, which may be empty; what goes beyond limits::kCensusPartsMax
 /// is left out, so that nothing is concluded about it.
-std::vector<Census> split_census(std::vector<CensusStream> streams);
+std::vector<Census> split_census(const std::vector<CensusStream>& streams);
 
 /// Decodes the content of one item. Spans in the result point into `bytes`.
 tl::expected<Message, DecodeError> decode_message(MessageKind kind, Bytes bytes);

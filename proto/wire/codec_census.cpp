@@ -240,7 +240,7 @@ std::optional<Message> read_census(Fields& fields, Bytes body) {
     return census;
 }
 
-std::vector<Census> split_census(std::vector<CensusStream> streams) {
+std::vector<Census> split_census(const std::vector<CensusStream>& streams) {
     CensusParts parts;
     for (const CensusStream& stream : streams) {
         parts.add(stream);

@@ -164,7 +164,7 @@ struct CensusStream {
 /// to be told them.
 struct Census {
     bool is_request = false;
-    std::uint32_t part = 0;    ///< from 0
+    std::uint32_t part = 0;   ///< from 0
     std::uint32_t parts = 1;  ///< of this answer
     std::vector<CensusStream> streams{};
     std::uint32_t number = 0;  ///< of the request, repeated in the answer; 0 = none

@@ -61,10 +61,11 @@ int main(int argc, char** argv) {
         data.hash = print_hex(prng.next()) + print_hex(prng.next());
         author->write_entry(kNow, data, embedding);
     }
-    std::printf("written: %.0f ns and %.0f bytes of memory per entry, of which %.0f are the record\n",
-                seconds_since(start) / static_cast<double>(entries) * 1e9,
-                (rss_bytes() - before_writes) / static_cast<double>(entries),
-                static_cast<double>(author->bytes()) / static_cast<double>(entries));
+    std::printf(
+        "written: %.0f ns and %.0f bytes of memory per entry, of which %.0f are the record\n",
+        seconds_since(start) / static_cast<double>(entries) * 1e9,
+        (rss_bytes() - before_writes) / static_cast<double>(entries),
+        static_cast<double>(author->bytes()) / static_cast<double>(entries));
     author->take_changes(kNow.monotonic, 0, entries);
 
     auto replica = store_of("camera-2", 0x21);

@@ -211,10 +211,9 @@ std::size_t Checkers::alerts_told(Host host) const {
     return told_[host].alerts.size();
 }
 
-std::string Checkers::settle(Duration limit) {
+std::string Checkers::settle(Duration limit, Duration step) {
     std::string last;
-    world_.run_until([&] { return (last = difference()).empty(); }, limit,
-                     std::chrono::milliseconds(50));
+    world_.run_until([&] { return (last = difference()).empty(); }, limit, step);
     return last;
 }
 

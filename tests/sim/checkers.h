@@ -43,7 +43,9 @@ class Checkers final : public Observer {
     /// empty where all agree: the same nodes in the same status, states, links, alerts, hashes.
     std::string difference() const;
     /// Runs the world until difference() is empty. The last difference after `limit`, else empty.
-    std::string settle(Duration limit = std::chrono::seconds(30));
+    /// It looks every `step`: comparing all with all costs more than running the mesh.
+    std::string settle(Duration limit = std::chrono::seconds(30),
+                       Duration step = std::chrono::milliseconds(50));
 
     const std::vector<std::string>& violations() const { return violations_; }
     /// All violations, one a line; empty where there are none.

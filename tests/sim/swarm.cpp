@@ -109,7 +109,8 @@ class Swarm {
         const TimePoint healed = world_.time();
         heal();
         SwarmResult result;
-        if (const std::string different = checkers_.settle(settle_max()); !different.empty()) {
+        if (const std::string different = checkers_.settle(settle_max(), seconds(1));
+            !different.empty()) {
             checkers_.on_violation("no agreement after heal: " + different);
         }
         result.settled_after = world_.time() - healed;

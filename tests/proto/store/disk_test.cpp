@@ -322,9 +322,8 @@ TEST_CASE("disk: the time without power is added to what came from the disk, and
     CHECK(again.next_deadline() == at(60'100));
     // What is on disk stays as it is: the owner adds the time to its life.
     const auto changes = again.take_changes(at(9000), 1000 + 50'000 + 9000, 100);
-    CHECK(std::none_of(changes.records.begin(), changes.records.end(), [](const StoredRecord& r) {
-        return r.counter == 3;
-    }));
+    CHECK(std::none_of(changes.records.begin(), changes.records.end(),
+                       [](const StoredRecord& r) { return r.counter == 3; }));
     const auto fresh = std::find_if(changes.records.begin(), changes.records.end(),
                                     [](const StoredRecord& r) { return r.counter == 4; });
     REQUIRE(fresh != changes.records.end());
