@@ -63,12 +63,40 @@ StreamIntervals HeldStream::intervals(StreamId stream) const {
             is_keyed ? std::optional(floor) : std::optional<std::uint64_t>()};
 }
 
-void StreamTable::toggle(StreamId stream, const HeldStream& held) {
-    if (held.is_in_digest()) {
-        const std::uint64_t hash = coverage_hash(stream, held.author, held.covered);
-        hashes_.coverage ^= hash;
-        buckets_[digest_bucket(stream)] ^= hash;
+void StreamTable::touch(StreamId stream) {
+    if (stream != touched_last_) {
+        touched_.insert(stream);
+        touched_last_ = stream;
     }
+}
+
+void StreamTable::set_part(StreamId stream, const HeldStream& held, std::uint64_t part) const {
+    hashes_.coverage ^= held.part ^ part;
+    buckets_[digest_bucket(stream)] ^= held.part ^ part;
+    held.part = part;
+}
+
+void StreamTable::settle_hashes() const {
+    for (const StreamId stream : touched_) {
+        const auto found = streams_.find(stream);
+        if (found != streams_.end()) {
+            const HeldStream& held = found->second;
+            set_part(stream, held,
+                     held.is_in_digest() ? coverage_hash(stream, held.author, held.covered) : 0);
+        }
+    }
+    touched_.clear();
+    touched_last_ = {};
+}
+
+const DigestHashes& StreamTable::hashes() const {
+    settle_hashes();
+    return hashes_;
+}
+
+const BucketHashes& StreamTable::buckets() const {
+    settle_hashes();
+    return buckets_;
 }
 
 void StreamTable::mark(StreamId stream, const HeldStream& held) {
@@ -111,14 +139,13 @@ const HeldRecord& StreamTable::hold(HeldRecord&& record) {
     const StreamId stream = header.stream;
     const std::uint64_t counter = header.counter;
     HeldStream& held = streams_.at(stream);
-    toggle(stream, held);
     ++records_;
     bytes_ += record.record.bytes.size();
     state_bytes_ += state_size(record.record);
     hashes_.live ^= live_hash(record.record);
     const auto [added, is_new] = held.live.try_emplace(counter, std::move(record));
     MESHD_ASSERT(is_new);
-    toggle(stream, held);
+    touch(stream);
     update_closed(stream, held);
     mark(stream, held);
     if (held.use == StreamUse::Durable && !added->second.is_on_disk) {
@@ -155,14 +182,13 @@ void StreamTable::drop(StreamId stream, std::uint64_t counter) {
     HeldStream& held = streams_.at(stream);
     const auto found = held.live.find(counter);
     MESHD_ASSERT(found != held.live.end());
-    toggle(stream, held);
     --records_;
     bytes_ -= found->second.record.bytes.size();
     state_bytes_ -= state_size(found->second.record);
     hashes_.live ^= live_hash(found->second.record);
     const bool is_on_disk = found->second.is_on_disk;
     held.live.erase(found);
-    toggle(stream, held);
+    touch(stream);
     update_closed(stream, held);
     // Its row is to go; what never had one leaves no trace.
     if (is_on_disk) {
@@ -177,19 +203,17 @@ void StreamTable::cover(StreamId stream, Interval interval) {
     if (held.covered.contains(interval)) {
         return;
     }
-    toggle(stream, held);
     held.covered.insert(interval);
-    toggle(stream, held);
+    touch(stream);
     mark(stream, held);
     settle_floor(stream, held);
 }
 
 void StreamTable::uncover(StreamId stream, Interval interval) {
     HeldStream& held = streams_.at(stream);
-    toggle(stream, held);
     held.covered.erase(interval);
     held.doubted.insert(interval);
-    toggle(stream, held);
+    touch(stream);
     mark(stream, held);
 }
 
@@ -198,9 +222,8 @@ void StreamTable::set_keyed(StreamId stream) {
     if (held.is_keyed) {
         return;
     }
-    toggle(stream, held);
     held.is_keyed = true;
-    toggle(stream, held);
+    touch(stream);
     update_closed(stream, held);
     mark(stream, held);
 }
@@ -245,7 +268,7 @@ void StreamTable::forget(StreamId stream) {
         drop(stream, held.live.begin()->first);
     }
     mark(stream, held);
-    toggle(stream, held);
+    set_part(stream, held, 0);
     closed_.erase(stream);
     streams_.erase(found);
 }

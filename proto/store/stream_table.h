@@ -31,6 +31,7 @@ struct HeldStream {
     /// is dead by now, or an alert dropped here, stays so.
     IntervalSet doubted;
     std::map<std::uint64_t, HeldRecord> live;
+    mutable std::uint64_t part = 0;  ///< in the hashes, as computed last
 
     bool is_in_digest() const { return !live.empty() || is_keyed; }
     StreamIntervals intervals(StreamId stream) const;
@@ -53,8 +54,8 @@ struct Unwritten {
 /// and what of the durable ones is not on disk yet. Knows nothing of what supersedes what.
 ///
 /// Invariant: the hashes are those of the streams that are in the digest (live records, or keyed),
-/// after each call. Cost of a change: one hash over the intervals of one stream. Records keep their
-/// address while they live.
+/// whenever they are asked for. That costs one hash over the intervals of each stream changed
+/// since. Records keep their address while they live.
 class StreamTable {
   public:
     /// Null where the stream is not held.
@@ -105,9 +106,9 @@ class StreamTable {
     void expire_graves(TimePoint now);
     std::optional<TimePoint> next_grave_expiry() const;
 
-    const DigestHashes& hashes() const { return hashes_; }
+    const DigestHashes& hashes() const;
     /// Coverage hash of each bucket; hashes().coverage is all of them together.
-    const BucketHashes& buckets() const { return buckets_; }
+    const BucketHashes& buckets() const;
     Unwritten& unwritten() { return unwritten_; }
     const Unwritten& unwritten() const { return unwritten_; }
     std::size_t records() const { return records_; }
@@ -118,19 +119,24 @@ class StreamTable {
   private:
     Grave& dig(TimePoint now, StreamId stream, StreamUse use);
     void close(std::map<StreamId, Grave>::iterator grave);
-    /// Adds the stream's part to the coverage hash, or takes it out again: call before and after.
-    void toggle(StreamId stream, const HeldStream& held);
+    /// The stream's part in the hashes is computed anew when they are asked for: a late joiner
+    /// changes one stream a hundred thousand times between two heartbeats.
+    void touch(StreamId stream);
+    void set_part(StreamId stream, const HeldStream& held, std::uint64_t part) const;
+    void settle_hashes() const;
     void mark(StreamId stream, const HeldStream& held);
     void settle_floor(StreamId stream, const HeldStream& held);
     void update_closed(StreamId stream, HeldStream& held);
 
     std::map<StreamId, HeldStream> streams_;
     std::set<StreamId> closed_;  ///< keyed and empty
-    BucketHashes buckets_{};
+    mutable BucketHashes buckets_{};
     Unwritten unwritten_;
     std::map<StreamId, Grave> graves_;
     std::set<std::pair<TimePoint, StreamId>> grave_ends_;
-    DigestHashes hashes_;
+    mutable std::set<StreamId> touched_;  ///< since the hashes were asked for
+    mutable StreamId touched_last_{};
+    mutable DigestHashes hashes_;
     std::size_t records_ = 0;
     std::size_t bytes_ = 0;
     std::size_t state_bytes_ = 0;
