@@ -175,7 +175,7 @@ void Node::Impl::push(TimePoint now, const HeldRecord& held, std::uint32_t graph
     message.record = held.record.bytes;
     // Of an own record, what it said when it was written: another may have been written since.
     message.covers_after = held.record.header.author == self_.node
-                               ? held.covers_after
+                               ? held.covers_after()
                                : store_.covers_after(held.record.header);
     message.graph = graph;
     message.provenance = held.provenance;

@@ -60,9 +60,19 @@ void KeyedIndex::count(const HeldRecord& held, bool is_added) {
     }
 }
 
+std::uint64_t KeyedIndex::prefix_of(std::string_view hash) {
+    std::uint64_t prefix = 0;
+    for (std::size_t i = 0; i < sizeof prefix; ++i) {
+        prefix = prefix << 8 | (i < hash.size() ? static_cast<std::uint8_t>(hash[i]) : 0);
+    }
+    return prefix;
+}
+
 void KeyedIndex::add(const HeldRecord& held) {
     const bool is_new =
-        held.record.registry ? registry_.insert(&held).second : shared_.insert(&held).second;
+        held.record.registry
+            ? registry_.insert({prefix_of(held.record.registry->hash()), &held}).second
+            : shared_.insert(&held).second;
     MESHD_ASSERT(is_new);
     if (const auto at = due_time(held)) {
         due_.emplace(*at, place_of(held));
@@ -71,7 +81,9 @@ void KeyedIndex::add(const HeldRecord& held) {
 }
 
 void KeyedIndex::remove(const HeldRecord& held) {
-    const auto removed = held.record.registry ? registry_.erase(&held) : shared_.erase(&held);
+    const auto removed = held.record.registry
+                             ? registry_.erase({prefix_of(held.record.registry->hash()), &held})
+                             : shared_.erase(&held);
     MESHD_ASSERT(removed == 1);
     if (const auto at = due_time(held)) {
         due_.erase({*at, place_of(held)});
@@ -85,8 +97,8 @@ const HeldRecord* KeyedIndex::find(const Record& record) const {
 }
 
 const HeldRecord* KeyedIndex::find_entry(std::string_view hash, const NodeId& owner) const {
-    const auto found = registry_.find(ByEntry::Key(hash, owner));
-    return found == registry_.end() ? nullptr : *found;
+    const auto found = registry_.find(key_of(hash, owner));
+    return found == registry_.end() ? nullptr : found->held;
 }
 
 const HeldRecord* KeyedIndex::find_shared(std::string_view key) const {
@@ -95,13 +107,13 @@ const HeldRecord* KeyedIndex::find_shared(std::string_view key) const {
 }
 
 const HeldRecord* KeyedIndex::entry_from(std::string_view hash, const NodeId& owner) const {
-    const auto found = registry_.lower_bound(ByEntry::Key(hash, owner));
-    return found == registry_.end() ? nullptr : *found;
+    const auto found = registry_.lower_bound(key_of(hash, owner));
+    return found == registry_.end() ? nullptr : found->held;
 }
 
 const HeldRecord* KeyedIndex::entry_after(std::string_view hash, const NodeId& owner) const {
-    const auto found = registry_.upper_bound(ByEntry::Key(hash, owner));
-    return found == registry_.end() ? nullptr : *found;
+    const auto found = registry_.upper_bound(key_of(hash, owner));
+    return found == registry_.end() ? nullptr : found->held;
 }
 
 std::vector<const HeldRecord*> KeyedIndex::all_shared() const {

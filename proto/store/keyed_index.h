@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -52,16 +53,37 @@ class KeyedIndex {
     std::size_t records() const { return registry_.size() + shared_.size(); }
 
   private:
+    /// A registry record, with the beginning of its hash beside it: the tree is searched for each
+    /// record that comes, and most comparisons need not go to the record for it.
+    struct Entry {
+        std::uint64_t prefix = 0;
+        const HeldRecord* held = nullptr;
+    };
+    struct EntryKey {
+        std::uint64_t prefix;
+        std::string_view hash;
+        const NodeId& owner;
+    };
+    /// The first 8 bytes, big-endian, padded by zeros: ordered as the texts are.
+    static std::uint64_t prefix_of(std::string_view hash);
+    static EntryKey key_of(std::string_view hash, const NodeId& owner) {
+        return {prefix_of(hash), hash, owner};
+    }
     struct ByEntry {
         using is_transparent = void;
-        using Key = std::pair<std::string_view, const NodeId&>;
-        static Key key(const HeldRecord* held) {
-            return {held->record.registry->hash(), entry_owner(held->record)};
+        static EntryKey key(const Entry& entry) {
+            return {entry.prefix, entry.held->record.registry->hash(),
+                    entry_owner(entry.held->record)};
         }
-        static Key key(const Key& key) { return key; }
+        static const EntryKey& key(const EntryKey& key) { return key; }
         template <class A, class B>
         bool operator()(const A& a, const B& b) const {
-            return key(a) < key(b);
+            if (a.prefix != b.prefix) {
+                return a.prefix < b.prefix;
+            }
+            const EntryKey left = key(a);
+            const EntryKey right = key(b);
+            return std::tie(left.hash, left.owner) < std::tie(right.hash, right.owner);
         }
     };
     struct ByShared {
@@ -78,7 +100,7 @@ class KeyedIndex {
 
     NodeId self_;
     Duration tombstone_time_;
-    std::set<const HeldRecord*, ByEntry> registry_;
+    std::set<Entry, ByEntry> registry_;
     std::set<const HeldRecord*, ByShared> shared_;
     std::set<std::pair<TimePoint, RecordPlace>> due_;
     /// Entries by type and space, then by dimension.

@@ -97,8 +97,8 @@ const HeldRecord& Store::Impl::write(Now now, RecordKind kind, const Buffer& byt
     const auto& live = streams.find(header.stream)->live;
     const std::uint64_t covers_after = live.empty() ? 0 : live.rbegin()->first;
     streams.cover(header.stream, {header.counter, header.counter});
-    HeldRecord incoming{std::move(*record), Provenance{0, {}, report_ms}, now.monotonic,
-                        std::max(covers_after, streams.find(header.stream)->floor)};
+    HeldRecord incoming{std::move(*record), Provenance{0, {}, report_ms}, now.monotonic};
+    incoming.set_covers_after(std::max(covers_after, streams.find(header.stream)->floor));
     if (kind == RecordKind::Alert) {
         incoming.arrival = next_arrival();
     }

@@ -36,6 +36,7 @@
 ///     coverage holds, or follows, all records that were there before it.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
@@ -73,13 +74,19 @@ struct HeldRecord {
     Record record;
     Provenance provenance;  ///< at arrival: age, path (author first, the node before us last)
     TimePoint arrived;
-    /// What the record covers goes from after this counter to its own: what was between is
-    /// superseded by it. For its push.
-    std::uint64_t covers_after = 0;
-    std::uint64_t arrival = 0;  ///< of an alert: place in the order of arrival; else 0
-    bool is_stub = false;       ///< an entry past its ttl: the body is gone
-    bool is_restored = false;   ///< came from the disk: the time without power is yet to be added
+    /// Counters just below its own that the record covers too: what was there is superseded by it.
+    /// For its push. Fewer is always right, so that 32 bits do.
+    std::uint32_t covers_below = 0;
+    bool is_stub = false;      ///< an entry past its ttl: the body is gone
+    bool is_restored = false;  ///< came from the disk: the time without power is yet to be added
     bool is_on_disk = false;  ///< there may be a row of it: it was taken to be written, or restored
+    std::uint64_t arrival = 0;  ///< of an alert: place in the order of arrival; else 0
+    /// Sets covers_below so that it covers what is after that counter.
+    void set_covers_after(std::uint64_t counter) {
+        covers_below = static_cast<std::uint32_t>(
+            std::min<std::uint64_t>(record.header.counter - 1 - counter, UINT32_MAX));
+    }
+    std::uint64_t covers_after() const { return record.header.counter - 1 - covers_below; }
     /// Age by elapsed local time, never by comparing wall clocks.
     std::uint64_t age_ms(TimePoint now) const;
     /// Time left for which the author wants delivery reports; 0 = none.

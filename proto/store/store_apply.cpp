@@ -122,8 +122,8 @@ const HeldRecord* Store::Impl::admit(Arrival arrival) {
             .insert(header.stream);
     }
     streams.cover(header.stream, arrival.covers());
-    HeldRecord incoming{std::move(arrival.record), std::move(arrival.provenance), arrival.now,
-                        arrival.covers_after};
+    HeldRecord incoming{std::move(arrival.record), std::move(arrival.provenance), arrival.now};
+    incoming.set_covers_after(arrival.covers_after);
     incoming.is_restored = arrival.is_restored;
     incoming.is_on_disk = arrival.is_restored;
     if (header.kind == RecordKind::Alert) {

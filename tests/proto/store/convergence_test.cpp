@@ -181,7 +181,7 @@ class Swarm {
         }
         for (std::size_t to = 0; to < boxes_.size(); ++to) {
             if (to != from && prng_.below(10) < 7) {
-                in_flight_.push_back({to, held.covers_after, test::bytes_of(held)});
+                in_flight_.push_back({to, held.covers_after(), test::bytes_of(held)});
             }
         }
     }

@@ -12,7 +12,7 @@ TEST_CASE("own records: counters rise by one, clocks rise, the former is replace
     data.links = {{id("c"), 1}, {id("a"), 0}, {id("b"), 0}};
     const Record first = copy_of(store.write_node(now(0), data));
     CHECK(first.header.counter == 1);
-    CHECK(store.node_record(id("a"))->covers_after == 0);
+    CHECK(store.node_record(id("a"))->covers_after() == 0);
     CHECK(first.node->volatile_stream.value == 0x11);
     CHECK(first.node->durable_stream.value == 0x12);
     CHECK(first.node->links == std::vector<LinkClaim>{{id("b"), 0}, {id("c"), 1}});
