@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proto/store/keyed_index.h"
 
+#include <algorithm>
 #include <iterator>
 
 #include "proto/base/assert.h"
@@ -25,7 +26,8 @@ std::optional<TimePoint> KeyedIndex::due_time(const HeldRecord& held) const {
     const std::uint64_t ttl_ms = held.record.registry ? held.record.registry->ttl_ms : 0;
     const TimePoint expiry = born + std::chrono::milliseconds(ttl_ms);
     if (is_dead(held)) {
-        return expiry + tombstone_time_;
+        // Not as soon as it comes: the floor then rises to it, over whatever is still on its way.
+        return std::max(expiry + tombstone_time_, held.arrived + hold_time());
     }
     return ttl_ms == 0 ? std::nullopt : std::optional(expiry);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -95,6 +96,11 @@ class KeyedIndex {
             return key(a) < key(b);
         }
     };
+    /// Tombstones and stubs are held at least so long after they came, however old: what is missing
+    /// below in their stream comes meanwhile from whoever has it.
+    Duration hold_time() const {
+        return std::min<Duration>(std::chrono::minutes(10), tombstone_time_ / 4);
+    }
     std::optional<TimePoint> due_time(const HeldRecord& held) const;
     void count(const HeldRecord& held, bool is_added);
 

@@ -114,10 +114,9 @@ void Store::Impl::on_due(RecordPlace place) {
     }
     ++counts.purged;
     index.remove(*held);
-    if (is_mutant(CoreMutant::ResurrectDead)) {
-        streams.drop(place.stream, place.counter);
-    } else {
-        streams.purge(place.stream, place.counter);
+    streams.drop(place.stream, place.counter);
+    if (!is_mutant(CoreMutant::ResurrectDead)) {
+        streams.raise_floor(place.stream, place.counter);
     }
     forget_surplus_closed();
 }

@@ -206,7 +206,6 @@ void StreamTable::cover(StreamId stream, Interval interval) {
     held.covered.insert(interval);
     touch(stream);
     mark(stream, held);
-    settle_floor(stream, held);
 }
 
 void StreamTable::uncover(StreamId stream, Interval interval) {
@@ -233,21 +232,6 @@ void StreamTable::raise_floor(StreamId stream, std::uint64_t floor) {
     if (floor > held.floor) {
         held.floor = floor;
         mark(stream, held);
-    }
-}
-
-void StreamTable::purge(StreamId stream, std::uint64_t counter) {
-    drop(stream, counter);
-    HeldStream& held = streams_.at(stream);
-    held.purged = std::max(held.purged, counter);
-    settle_floor(stream, held);
-}
-
-/// What is missing below may be a tombstone that others have purged: until it is known, the floor
-/// must not hide that.
-void StreamTable::settle_floor(StreamId stream, const HeldStream& held) {
-    if (held.purged > held.floor && held.covered.contains(Interval{held.floor + 1, held.purged})) {
-        raise_floor(stream, held.purged);
     }
 }
 

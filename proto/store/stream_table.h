@@ -79,8 +79,6 @@ class StreamTable {
     void forget_path(StreamId stream, std::uint64_t counter);
     /// From now on there may be a row of the live record.
     void set_on_disk(StreamId stream, std::uint64_t counter);
-    /// Drops a tombstone or stub, and raises the floor to it once all below it is known.
-    void purge(StreamId stream, std::uint64_t counter);
     /// The stream must be held.
     void cover(StreamId stream, Interval interval);
     /// Takes coverage back, so that the counter is fetched again. The stream must be held.
@@ -125,7 +123,6 @@ class StreamTable {
     void set_part(StreamId stream, const HeldStream& held, std::uint64_t part) const;
     void settle_hashes() const;
     void mark(StreamId stream, const HeldStream& held);
-    void settle_floor(StreamId stream, const HeldStream& held);
     void update_closed(StreamId stream, HeldStream& held);
 
     std::map<StreamId, HeldStream> streams_;
