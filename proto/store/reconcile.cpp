@@ -93,7 +93,7 @@ void Reconciler::on_census(TimePoint now, const NodeId& peer, const Census& cens
     if (census_->parts.size() < census.parts) {
         return;
     }
-    store.apply_census(census_->streams, census_->is_behind, dead);
+    auto lost = store.apply_census(census_->streams, census_->is_behind, dead);
     if (census_->is_behind) {
         std::vector<StreamIntervals> floors;
         for (CensusStream& stream : census_->streams) {
@@ -102,7 +102,11 @@ void Reconciler::on_census(TimePoint now, const NodeId& peer, const Census& cens
         store.adopt_floors(floors);
     }
     census_.reset();
-    peers_.at(peer).ask_at = now;
+    PeerState& state = peers_.at(peer);
+    state.ask_at = now;
+    if (!lost.empty() && !state.pull) {
+        start_pull(now, peer, state, std::move(lost));
+    }
 }
 
 bool Reconciler::is_in_flight(StreamId stream, const NodeId& except) const {

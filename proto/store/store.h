@@ -197,9 +197,10 @@ class Store {
     /// All keyed streams with what is live of them.
     std::vector<CensusStream> census() const;
     /// A whole census: drops what is dead by it where `is_behind`, else uncovers what it has live
-    /// and we lost. What is dropped is added to `dead`.
-    void apply_census(const std::vector<CensusStream>& theirs, bool is_behind,
-                      std::vector<Record>& dead);
+    /// and we lost: the result, to be fetched from there, since others may lack it as well. What is
+    /// dropped is added to `dead`.
+    std::vector<StreamIntervals> apply_census(const std::vector<CensusStream>& theirs,
+                                              bool is_behind, std::vector<Record>& dead);
     /// After a census: its floors.
     void adopt_floors(const std::vector<StreamIntervals>& theirs);
     /// Looks in a digest for more of our own current streams than we wrote.

@@ -105,8 +105,9 @@ std::vector<CensusStream> Store::census() const {
     return census;
 }
 
-void Store::apply_census(const std::vector<CensusStream>& theirs, bool is_behind,
-                         std::vector<Record>& dead) {
+std::vector<StreamIntervals> Store::apply_census(const std::vector<CensusStream>& theirs,
+                                                 bool is_behind, std::vector<Record>& dead) {
+    std::vector<StreamIntervals> all_lost;
     for (const CensusStream& their : theirs) {
         const StreamId stream = their.covered.stream;
         const HeldStream* held = impl_->streams.find(stream);
@@ -116,9 +117,16 @@ void Store::apply_census(const std::vector<CensusStream>& theirs, bool is_behind
         }
         if (!is_behind) {
             if (held != nullptr && !impl_->is_own_current(stream)) {
-                for (const Interval& lost : lost_of(*held, their.live)) {
+                auto lost = lost_of(*held, their.live);
+                if (lost.size() > limits::kMessageIntervalsMax) {
+                    lost.resize(limits::kMessageIntervalsMax);
+                }
+                for (const Interval& interval : lost) {
                     ++impl_->counts.found_lost;
-                    impl_->streams.uncover(stream, lost);
+                    impl_->streams.uncover(stream, interval);
+                }
+                if (!lost.empty()) {
+                    all_lost.push_back({stream, their.covered.author, std::move(lost)});
                 }
             }
             continue;
@@ -147,6 +155,7 @@ void Store::apply_census(const std::vector<CensusStream>& theirs, bool is_behind
             impl_->streams.cover(stream, part);
         }
     }
+    return all_lost;
 }
 
 void Store::adopt_floors(const std::vector<StreamIntervals>& theirs) {

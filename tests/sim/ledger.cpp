@@ -122,8 +122,24 @@ void Ledger::on_stored(Host host, const Persist& persist) {
         const auto found = records_.find({stored.stream, stored.counter});
         if (!stored.bytes.empty() && found != records_.end()) {
             found->second.disks[host] = true;
+            meet(host, found->second);
             raise(boxes_[host].stored, found->second);
         }
+    }
+}
+
+/// Where the box's disk had the winner until now, or gets it where it had the loser.
+void Ledger::meet(Host host, KnownRecord& record) {
+    const Box& box = boxes_[host];
+    const auto former = box.stored.find(record.key);
+    if (former == box.stored.end() || former->second == &record) {
+        return;
+    }
+    const KnownRecord& other = *former->second;
+    if (wins(record, other)) {
+        records_.at({other.header.stream, other.header.counter}).met_end.insert(host);
+    } else if (!box.dropped.contains(&other)) {
+        record.met_end.insert(host);
     }
 }
 

@@ -31,6 +31,9 @@ struct KnownRecord {
     TimePoint since;
     /// By host: its disk holds this record, or what made an end of it, and has lost nothing since.
     std::vector<bool> disks;
+    /// By host: it had this record and one of its key that wins at the same time, or got the one
+    /// while it had the other.
+    std::set<Host> met_end;
 };
 
 std::string entry_key(std::string_view hash, const NodeId& owner);
@@ -75,6 +78,7 @@ class Ledger {
     };
 
     KnownRecord* note(Host host, const StoredRecord& stored, TimePoint now);
+    void meet(Host host, KnownRecord& record);
     static void raise(Newest& newest, const KnownRecord& record);
 
     std::vector<Box> boxes_;

@@ -28,17 +28,6 @@ bool is_end(const KnownRecord& record) {
     return record.is_deleted || record.ttl_ms != 0;
 }
 
-/// Some box held both, one after the other. Records of two sides of a partition that outlasted the
-/// tombstone never met: what is not covered where it is purged counts as new.
-bool have_met(const KnownRecord& end, const KnownRecord& record) {
-    for (std::size_t host = 0; host < end.disks.size(); ++host) {
-        if (end.disks[host] && record.disks[host]) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /// "<node_id>.<stream>.<counter>".
 std::optional<std::pair<StreamId, std::uint64_t>> parse_alert_id(const std::string& id) {
     const std::size_t dot = id.rfind('.');
@@ -232,9 +221,10 @@ void StoreChecks::check_shown(Host host, const std::string& key, const std::stri
     const KnownRecord* held = ledger_.held(host, key);
     const std::tuple which(host, key, value);
     // What made an end of the held one may be purged, and what was written since may have an
-    // earlier clock.
+    // earlier clock. Records of two sides of a partition that outlasted the tombstone never met:
+    // what is not covered where it was purged counts as new.
     const bool may_be_new =
-        record && held && (record->since > held->since || !have_met(*held, *record));
+        record && held && (record->since > held->since || !record->met_end.contains(host));
     if (may_drop_streams_ || !record || !held || !wins(*held, *record) ||
         (may_be_new && ledger_.has_dropped(host, *held))) {
         odd_.erase(which);
@@ -330,7 +320,7 @@ std::string StoreChecks::difference_to_ledger(const std::vector<Host>& members,
         }
         const auto is_dead = [&](const KnownRecord& record) {
             return std::any_of(purged.begin(), purged.end(), [&](const KnownRecord* end) {
-                return wins(*end, record) && record.since <= end->since && have_met(*end, record);
+                return wins(*end, record) && record.since <= end->since && !record.met_end.empty();
             });
         };
         const KnownRecord* required = nullptr;
