@@ -47,6 +47,9 @@ void Reconciler::on_hashes(TimePoint now, const NodeId& peer, const DigestHashes
     if (!state.differs) {
         state.ask_interval = kAskInterval;
     }
+    if (theirs.live == ours.live) {
+        state.live_census_interval = kLiveCensusIntervalMin;
+    }
     if (state.differs || theirs.live == ours.live) {
         state.live_differs_since.reset();
     } else if (!state.live_differs_since) {
@@ -214,7 +217,9 @@ void Reconciler::on_timeout(TimePoint now, Store& store) {
     for (auto& [peer, state] : peers_) {
         if (state.live_differs_since && *state.live_differs_since + kLiveDiffersTime <= now &&
             state.live_census_at <= now) {
-            state.live_census_at = now + kLiveCensusInterval;
+            state.live_census_at = now + state.live_census_interval;
+            state.live_census_interval =
+                std::min(2 * state.live_census_interval, kLiveCensusIntervalMax);
             ask_census(now, peer, false);
         }
         if (state.held && state.held->compare_at <= now) {

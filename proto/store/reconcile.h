@@ -41,8 +41,10 @@ class Reconciler {
     static constexpr Duration kCensusTimeout = std::chrono::seconds(5);
     /// Equal coverage with unequal live records for so long means that one of us lost some.
     static constexpr Duration kLiveDiffersTime = std::chrono::seconds(2);
-    /// A census for that reason is taken of one peer at most this often.
-    static constexpr Duration kLiveCensusInterval = std::chrono::seconds(60);
+    /// A census for that reason is taken of one peer at most this often, then ever more rarely:
+    /// what one lacks may be hidden by a tombstone that only it still has.
+    static constexpr Duration kLiveCensusIntervalMin = std::chrono::seconds(5);
+    static constexpr Duration kLiveCensusIntervalMax = std::chrono::seconds(60);
 
     struct AskDigest {
         NodeId peer;
@@ -103,7 +105,8 @@ class Reconciler {
         bool differs = false;
         std::optional<TimePoint> live_differs_since;
         TimePoint live_census_at;  ///< not before
-        TimePoint ask_at;          ///< not before
+        Duration live_census_interval = kLiveCensusIntervalMin;
+        TimePoint ask_at;  ///< not before
         Duration ask_interval = kAskInterval;
         bool last_pull_brought = true;  ///< something, or there was none yet
         bool fresh = true;              ///< new link: ask at once, compare without the hold

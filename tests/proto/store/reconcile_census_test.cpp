@@ -248,7 +248,7 @@ TEST_CASE_FIXTURE(Side,
     CHECK(pulls[0].pull.wants.at(0).intervals == std::vector<Interval>{{2, 3}});
 }
 
-TEST_CASE_FIXTURE(Side, "reconcile: for lost records one peer is asked at most once a minute") {
+TEST_CASE_FIXTURE(Side, "reconcile: for lost records one peer is asked ever more rarely") {
     link(0, kPeer);
     hashes(1000, kPeer, {7, 8});
     timeout(3000);
@@ -256,9 +256,14 @@ TEST_CASE_FIXTURE(Side, "reconcile: for lost records one peer is asked at most o
     census(3010, kPeer, 0, 1, {});
     timeout(3010);
     CHECK(censuses.empty());
-    hashes(20'000, kPeer, {7, 8});
-    timeout(62'999);
+    hashes(4000, kPeer, {7, 8});
+    timeout(7999);
     CHECK(censuses.empty());
-    timeout(63'000);
+    timeout(8000);
+    CHECK(censuses.size() == 1);
+    census(8010, kPeer, 0, 1, {});
+    timeout(17'999);
+    CHECK(censuses.empty());
+    timeout(18'000);
     CHECK(censuses.size() == 1);
 }
