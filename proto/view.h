@@ -142,7 +142,8 @@ struct AlertView {
     /// Place in the order in which alerts arrived here, over restarts: (run << 40) + number.
     std::uint64_t arrival = 0;
     std::uint32_t hops = 0;
-    /// Node ids, the author first, this node last. Of an alert that came from a disk, what is known.
+    /// Node ids, the author first, this node last. Of an alert that came from a disk, what is
+    /// known.
     std::vector<std::string> path;
 };
 
