@@ -288,21 +288,15 @@ std::string latest_place(const Settings& settings, std::initializer_list<std::st
 /// What one key says about another.
 void finish(Settings& settings, Errors& errors) {
     Config& core = settings.core;
-    core.link_timeout = std::min(core.link_timeout, settings.heartbeat_timeout);
+    core.link_patience = std::min(core.link_patience, settings.heartbeat_timeout);
+    core.link_patience_max =
+        std::clamp(core.link_patience_max, core.link_patience, settings.heartbeat_timeout);
     if (core.broadcast_interval > core.broadcast_interval_max) {
         errors.push_back(
             latest_place(settings, {"mesh.broadcast_interval", "mesh.broadcast_interval_max"}) +
             "mesh.broadcast_interval_max: expected at least mesh.broadcast_interval (" +
             print_duration(core.broadcast_interval) + "), got " +
             print_duration(core.broadcast_interval_max));
-    }
-    if (core.link_check_interval * 2 > core.link_timeout) {
-        errors.push_back(latest_place(settings, {"mesh.link_check_interval", "mesh.link_timeout",
-                                                 "mesh.heartbeat_timeout"}) +
-                         "mesh.link_timeout: expected at least twice mesh.link_check_interval (" +
-                         print_duration(core.link_check_interval) + "), got " +
-                         print_duration(core.link_timeout) +
-                         " (the smaller of link_timeout and heartbeat_timeout)");
     }
     core.bootstrap.clear();
     for (const std::string& text : settings.bootstrap) {

@@ -101,12 +101,13 @@ const std::array kKeys = {
               "beacon period", set_duration<&Config::broadcast_interval>},
     ConfigKey{"mesh.broadcast_interval_max", ConfigType::TimeSpan, 100, kHour, "", "60s",
               "beacon period while nothing changes", set_duration<&Config::broadcast_interval_max>},
-    ConfigKey{"mesh.link_check_interval", ConfigType::TimeSpan, 50, 60 * kSecond, "", "500ms",
-              "heartbeat period of a link", set_duration<&Config::link_check_interval>},
-    ConfigKey{"mesh.link_timeout", ConfigType::TimeSpan, 200, 600 * kSecond, "", "2s",
-              "silence after which a link is down", set_duration<&Config::link_timeout>},
+    ConfigKey{"mesh.heartbeat_interval", ConfigType::TimeSpan, 500, 60 * kSecond, "", "5s",
+              "longest heartbeat period of a link", set_duration<&Config::heartbeat_interval>},
+    ConfigKey{"mesh.link_patience", ConfigType::TimeSpan, 200, 60 * kSecond, "", "600ms",
+              "how long a silent link is probed before it is down",
+              set_duration<&Config::link_patience>},
     ConfigKey{"mesh.heartbeat_timeout", ConfigType::TimeSpan, 200, kHour, "", "30s",
-              "upper bound of link_timeout",
+              "upper bound of the patience with a link",
               [](Settings& settings, const TypedValue& value) -> Refusal {
                   settings.heartbeat_timeout = value.duration;
                   return kFine;

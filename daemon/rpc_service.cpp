@@ -45,6 +45,8 @@ EventKind event_kind(NodeEventKind kind) {
         case NodeEventKind::Returned:
             return EventKind::NodeReturned;
         case NodeEventKind::Conflict:
+        case NodeEventKind::Isolated:
+        case NodeEventKind::Rejoined:
             return EventKind::NodeConflict;
     }
     return EventKind::NodeConflict;
@@ -182,7 +184,7 @@ EventFeed::Callbacks RpcService::Impl::feed_callbacks() {
     };
     callbacks.identity = [this] {
         const StatusView status = mesh_.node().status(mesh_.now());
-        return std::pair(status.start, status.run);
+        return EventFeed::Process{status.instance, status.start, status.run};
     };
     callbacks.alerts_after = [this](Now now, std::uint64_t arrival, std::size_t limit) {
         return mesh_.node().alerts_after(now, arrival, limit);

@@ -35,7 +35,7 @@ struct Settings {
     std::vector<std::string> interfaces;
     /// As written; load_settings() puts the addresses into `core.bootstrap`.
     std::vector<std::string> bootstrap;
-    /// Upper bound of `core.link_timeout`; load_settings() applies it.
+    /// Upper bound of `core.link_patience_max`; load_settings() applies it.
     Duration heartbeat_timeout = std::chrono::seconds(30);
     Config core;
     SecurityMode security = SecurityMode::Sealed;

@@ -28,11 +28,13 @@ struct Config {
     /// Beacon period once the fast start is over, and where backing off ends while nothing changes.
     Duration broadcast_interval = std::chrono::seconds(5);
     Duration broadcast_interval_max = std::chrono::seconds(60);
-    /// Exchange on a link: at this period times U(0.6, 1.0). Below half of `link_timeout`, so that
-    /// at 10 % loss a link of two boxes fails by chance less than once in years.
-    Duration link_check_interval = std::chrono::milliseconds(500);
-    /// Silence after which a link is down.
-    Duration link_timeout = std::chrono::seconds(2);
+    /// Longest period of the exchange on a link: with few links it is shorter, so that a node is
+    /// checked about once a second by somebody (links/liveness.h).
+    Duration heartbeat_interval = std::chrono::seconds(5);
+    /// How long a suspect link is probed in vain before it is down: at least; more on a link that
+    /// has recovered from longer gaps, up to the other.
+    Duration link_patience = std::chrono::milliseconds(600);
+    Duration link_patience_max = std::chrono::seconds(3);
     /// Offline nodes are remembered with their data for so long.
     Duration forget_after = std::chrono::hours(24);
     /// Tombstones, and stubs of what expired, are kept for so long: whoever is away longer compares

@@ -52,6 +52,10 @@ std::string_view node_event_name(NodeEventKind kind) {
             return "node.returned";
         case NodeEventKind::Conflict:
             return "node.conflict";
+        case NodeEventKind::Isolated:
+            return "node.isolated";
+        case NodeEventKind::Rejoined:
+            return "node.rejoined";
     }
     MESHD_ASSERT(false);
 }

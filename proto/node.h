@@ -148,6 +148,8 @@ enum class NodeEventKind {
     Unreachable,  ///< cut off together with `because`
     Returned,     ///< alive again
     Conflict,     ///< another node uses this node's name; `because` is empty
+    Isolated,     ///< this node: its last link is down, and it knows of others
+    Rejoined,     ///< this node: after Isolated, it has a link again
 };
 /// "node.joined", "node.left", …
 std::string_view node_event_name(NodeEventKind kind);

@@ -46,6 +46,9 @@ struct StatusView {
     std::size_t nodes_alive = 0;  ///< itself included
     std::size_t nodes_known = 0;  ///< itself included
     bool has_left = false;        ///< mesh.leave was called; mesh.discover rejoins
+    /// Since when this node is cut off from all it knows of; absent while it has links, and where
+    /// it has never had any.
+    std::optional<Duration> isolated_for;
     StoreView store;
     std::vector<std::string> warnings;
 };

@@ -8,7 +8,7 @@ namespace meshd {
 Link::Link(TimePoint now, const Established& session, const Config& config, Counters& counters,
            ReassemblyBudget& budget, Prng& prng)
     : egress(session.peer_session, config.datagram_bytes, counters),
-      liveness(now, {config.link_check_interval, config.link_timeout}, prng),
+      liveness(now, {config.heartbeat_interval / 10, std::chrono::seconds(2)}, prng),
       reassembler(budget),
       session_(session),
       up_since_(now) {

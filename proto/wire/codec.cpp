@@ -33,6 +33,12 @@ MessageKind kind_of(const Conf&) {
 MessageKind kind_of(const Close&) {
     return MessageKind::Close;
 }
+MessageKind kind_of(const Prune&) {
+    return MessageKind::Prune;
+}
+MessageKind kind_of(const Notice&) {
+    return MessageKind::Notice;
+}
 MessageKind kind_of(const Heartbeat&) {
     return MessageKind::Heartbeat;
 }
@@ -116,7 +122,7 @@ EncodedMessage encode(const T& message) {
     writer.begin_object();
     if constexpr (std::is_same_v<T, Push> || std::is_same_v<T, Fragment>) {
         body = write_fields(writer, message);
-    } else if constexpr (!std::is_same_v<T, Conf>) {
+    } else if constexpr (!std::is_same_v<T, Conf> && !std::is_same_v<T, Prune>) {
         write_fields(writer, message);
     }
     writer.end_object();
@@ -171,9 +177,11 @@ std::optional<Message> read_message(MessageKind kind, Fields& fields, Bytes body
             return read_census(fields, body);
         case MessageKind::Announce:
             return read_announce(fields, body);
-        case MessageKind::Search:
         case MessageKind::Prune:
+            return read_prune(fields, body);
         case MessageKind::Notice:
+            return read_notice(fields, body);
+        case MessageKind::Search:
             break;
     }
     return std::nullopt;
@@ -199,10 +207,10 @@ bool is_known(MessageKind kind) {
         case MessageKind::Fragment:
         case MessageKind::Census:
         case MessageKind::Announce:
-            return true;
-        case MessageKind::Search:
         case MessageKind::Prune:
         case MessageKind::Notice:
+            return true;
+        case MessageKind::Search:
             break;
     }
     return false;

@@ -10,8 +10,8 @@ namespace meshd {
 namespace {
 
 constexpr std::array<std::string_view, 3> kLinkReasons = {"fill", "ring", "bridge"};
-constexpr std::array<std::string_view, 4> kCloseReasons = {"leaving", "restarting", "replaced",
-                                                           "pruned"};
+constexpr std::array<std::string_view, 5> kCloseReasons = {"leaving", "restarting", "replaced",
+                                                           "pruned", "silent"};
 constexpr std::array<std::string_view, 3> kRefusals = {"full", "name", "leaving"};
 /// Longest of the words above, and of those to come.
 constexpr std::size_t kWordBytesMax = 16;
@@ -98,6 +98,9 @@ void write_fields(json::Writer& writer, const Req& req) {
     writer.member("cookie", print_hex_bytes(req.cookie.data(), req.cookie.size()));
     writer.member("session", req.session.value);
     writer.member("reason", kLinkReasons[static_cast<std::size_t>(req.reason)]);
+    if (req.is_forced) {
+        writer.member("forced", true);
+    }
 }
 
 void write_fields(json::Writer& writer, const Acc& acc) {
@@ -129,6 +132,7 @@ std::optional<Message> read_req(Fields& fields, Bytes body) {
     req.cookie = fields.cookie("cookie");
     req.session = SessionId{static_cast<std::uint32_t>(fields.number("session", 1, UINT32_MAX))};
     req.reason = static_cast<LinkReason>(read_word(fields, "reason", kLinkReasons));
+    req.is_forced = fields["forced"].as_bool().value_or(false);
     return req;
 }
 

@@ -72,4 +72,25 @@ std::optional<Message> read_fragment(Fields& fields, Bytes body) {
     return fragment;
 }
 
+void write_fields(json::Writer& writer, const Notice& notice) {
+    writer.member("about", notice.about);
+    if (!notice.path.empty()) {
+        writer.key("path");
+        write_path(writer, notice.path);
+    }
+}
+
+std::optional<Message> read_notice(Fields& fields, Bytes body) {
+    fields.require(body.empty());
+    Notice notice;
+    notice.about = static_cast<std::uint32_t>(fields.number("about", 0, UINT32_MAX));
+    notice.path = fields.path("path");
+    return notice;
+}
+
+std::optional<Message> read_prune(Fields& fields, Bytes body) {
+    fields.require(body.empty());
+    return Prune{};
+}
+
 }  // namespace meshd

@@ -60,6 +60,8 @@ struct Req {
     Cookie cookie{};
     SessionId session;  ///< the initiator receives under this id
     LinkReason reason = LinkReason::Fill;
+    /// Others have refused the sender of late: a bridge for it may exceed max_peers.
+    bool is_forced = false;
 };
 
 /// Answers a REQ: with a session, or with the reason why not.
@@ -73,10 +75,27 @@ struct Acc {
 /// First datagram of a session from the initiator; the responder's slot becomes a link.
 struct Conf {};
 
-enum class CloseReason : std::uint8_t { Leaving, Restarting, Replaced, Pruned };
+enum class CloseReason : std::uint8_t {
+    Leaving,
+    Restarting,
+    Replaced,
+    Pruned,  ///< one link too many, or its place is needed
+    Silent,  ///< the sender heard nothing for as long as it was patient
+};
 /// The sender ends the link.
 struct Close {
     CloseReason reason = CloseReason::Leaving;
+};
+
+/// Asks to end the link, which neither end needs: agreed to with Close{Pruned}, else not answered.
+struct Prune {};
+
+/// The sender's probes of its link with `about` go unanswered; the last of `path` holds a link with
+/// it too and is to check it now. Not acknowledged: it is repeated while the silence lasts.
+struct Notice {
+    std::uint32_t about = 0;  ///< short id
+    /// Short ids of the nodes from the receiver's successor to the addressee; empty: the receiver.
+    std::vector<std::uint32_t> path;
 };
 
 /// Two hashes over what a store holds.
@@ -222,6 +241,6 @@ struct Routed {
 };
 
 using Message = std::variant<Hello, Offer, Req, Acc, Conf, Close, Heartbeat, Push, Ack, Digest,
-                             Pull, Delta, Fragment, Routed, Census, Announce>;
+                             Pull, Delta, Fragment, Routed, Census, Announce, Prune, Notice>;
 
 }  // namespace meshd

@@ -47,8 +47,7 @@ Config make_config(const Plan& plan) {
     config.max_peers = plan.max_peers;
     config.tombstone_time = plan.tombstone_time;
     config.own_entries_max = plan.own_entries_max;
-    config.link_check_interval = plan.link_check;
-    config.link_timeout = 4 * plan.link_check;
+    config.heartbeat_interval = 10 * plan.link_check;
     return config;
 }
 
