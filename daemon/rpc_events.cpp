@@ -2,7 +2,6 @@
 #include "daemon/rpc_events.h"
 
 #include <algorithm>
-#include <tuple>
 #include <utility>
 
 #include "daemon/rpc_print.h"
@@ -17,6 +16,18 @@ namespace {
 constexpr std::size_t kStoreAlertsMax = 256;
 /// Bits of an alert's place below the number of the process start.
 constexpr unsigned kRunShift = 40;
+
+/// Half of a cursor's start is the disk's, half the process's: places of two disks have nothing in
+/// common, and a subscriber may have missed the starts of a disk that began anew.
+constexpr std::uint64_t kProcessMask = 0xffffffff;
+
+StartId cursor_start(const EventFeed::Process& process) {
+    return StartId{(process.instance.value & ~kProcessMask) | (process.start.value & kProcessMask)};
+}
+
+bool is_same_disk(StartId a, StartId b) {
+    return ((a.value ^ b.value) & ~kProcessMask) == 0;
+}
 
 /// The notification's line around `data`.
 std::string print_event(std::uint64_t subscription, ipc::EventKind kind, const ipc::Cursor& cursor,
@@ -76,7 +87,9 @@ bool EventFilter::wants_more_than_alerts() const {
 
 EventRing& EventFeed::ring() {
     if (!ring_) {
-        std::tie(start_, run_) = callbacks_.identity();
+        const Process process = callbacks_.identity();
+        start_ = cursor_start(process);
+        run_ = process.run;
         // Below the first alert of this start, and above all of those before.
         ring_.emplace((std::uint64_t{run_} << kRunShift) - 1);
     }
@@ -120,8 +133,9 @@ void EventFeed::start_since(Subscription& subscription, const ipc::Cursor& since
     const EventRing& events = ring();
     const bool is_ours = since.start == start_ && since.number <= events.newest();
     // Places are given in the order of process starts. One of this start or a later one in the
-    // cursor of another process means that the disk began anew since.
-    const bool is_known = is_ours || (since.start != start_ && since.arrival >> kRunShift < run_);
+    // cursor of another process means that the disk began anew since, if only its database did.
+    const bool is_known = is_ours || (since.start != start_ && is_same_disk(since.start, start_) &&
+                                      since.arrival >> kRunShift < run_);
     subscription.seen = since;
     if (is_ours && since.number >= events.floor()) {
         subscription.next = since.number + 1;

@@ -51,11 +51,17 @@ class EventFeed {
   public:
     using ClientId = std::uint64_t;
 
+    /// Which process start this is, and its number in the life of which disk.
+    struct Process {
+        InstanceId instance;
+        StartId start;
+        std::uint32_t run = 0;
+    };
+
     struct Callbacks {
         /// Queues a line; false where the client's queue is full.
         std::function<bool(ClientId, std::string line)> send;
-        /// Which process start this is, and its number in the life of the disk.
-        std::function<std::pair<StartId, std::uint32_t>()> identity;
+        std::function<Process()> identity;
         /// Alerts in the store behind a place in the order of arrival, in that order, so many at
         /// most.
         std::function<std::vector<AlertView>(Now, std::uint64_t arrival, std::size_t limit)>

@@ -13,7 +13,7 @@ namespace meshd::ipc {
 /// How far a subscriber has got. Two counts, since events are remembered by the process that told
 /// them, but alerts by the disk too. Opaque to clients.
 struct Cursor {
-    StartId start;             ///< process start that numbered the event
+    StartId start;             ///< disk and process start that numbered the event, half each
     std::uint64_t number = 0;  ///< of the last event, from 1 in each process start
     /// All alerts up to this place in the order of arrival were told.
     std::uint64_t arrival = 0;

@@ -35,7 +35,9 @@ class Fixture {
                                             lines.push_back(std::move(line));
                                             return true;
                                         },
-                                        [this] { return std::pair(kStart, run); },
+                                        [this] {
+                                            return EventFeed::Process{instance, kStart, run};
+                                        },
                                         [this](Now, std::uint64_t arrival, std::size_t limit) {
                                             std::vector<AlertView> found;
                                             for (const AlertView& alert : store) {
@@ -50,6 +52,7 @@ class Fixture {
     std::size_t room = 1'000'000;
     Now now{TimePoint(1s), WallTime{kStartMs}};
     std::uint32_t run = 3;
+    InstanceId instance;
     std::vector<AlertView> store;  ///< by arrival
 
     EventFeed::Subscribed subscribe(EventFilter filter = {}, EventFeed::ClientId client = kClient) {
@@ -318,6 +321,25 @@ TEST_CASE("events: a disk that began anew is noticed by places of this start or 
         alerts.since = ipc::Cursor{kOtherStart, 5, place(run, 1)};
         f.subscribe(alerts);
         CHECK(f.told() == Told{"lagged:null", "alert:a!", "alert:b!"});
+    }
+}
+
+TEST_CASE("events: a disk that began anew is noticed after any number of starts") {
+    Fixture before;
+    before.instance = InstanceId{0x1111'2222'3333'4444};
+    const ipc::Cursor cursor = before.subscribe(kinds({"alert"})).cursor;
+    for (const bool is_same : {true, false}) {
+        CAPTURE(is_same);
+        Fixture f;
+        f.instance = is_same ? before.instance : InstanceId{0x5555'2222'3333'4444};
+        f.run = 9;
+        f.hold("a", place(2, 1));
+        f.hold("b", place(8, 1));
+        EventFilter alerts = kinds({"alert"});
+        alerts.since = ipc::Cursor{StartId{cursor.start.value ^ 1}, cursor.number, place(3, 1)};
+        f.subscribe(alerts);
+        CHECK(f.told() ==
+              (is_same ? Told{"alert:b!"} : Told{"lagged:null", "alert:a!", "alert:b!"}));
     }
 }
 
