@@ -100,8 +100,11 @@ class Subscription:
         self.changed = threading.Condition()
         rpc = Rpc(path)
         self.cursor = rpc.call("events.subscribe", **params)["cursor"]
-        self.sock, self.buffer = rpc.sock, rpc.buffer
+        self.sock, self.buffer = rpc.sock, b""
         self.sock.setblocking(False)
+        # What came in one piece with the reply: more may never come.
+        if rpc.buffer:
+            self.take(time.monotonic(), rpc.buffer)
         _pump().add(self)
 
     def close(self):
