@@ -121,6 +121,11 @@ void Node::Impl::handle_addresses(Now now, std::vector<Endpoint> addresses) {
     settle(now);
 }
 
+void Node::Impl::handle_bootstrap(Now now, std::vector<Endpoint> bootstrap) {
+    at(now);
+    discovery_.set_bootstrap(now.monotonic, std::move(bootstrap));
+}
+
 void Node::Impl::handle_datagram(Now now, const Endpoint& from, Bytes datagram) {
     at(now);
     counters_.add(Counter::datagrams_received);
@@ -428,6 +433,9 @@ Node::~Node() = default;
 
 void Node::handle_addresses(Now now, std::vector<Endpoint> addresses) {
     impl_->handle_addresses(now, std::move(addresses));
+}
+void Node::handle_bootstrap(Now now, std::vector<Endpoint> bootstrap) {
+    impl_->handle_bootstrap(now, std::move(bootstrap));
 }
 void Node::handle_datagram(Now now, const Endpoint& from, Bytes datagram) {
     impl_->handle_datagram(now, from, datagram);

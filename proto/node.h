@@ -217,6 +217,9 @@ class Node {
     /// The local addresses to speak from, one per usable interface (`interface` set, `port` the one
     /// advertised). Beacons go out on each; call again whenever they change.
     void handle_addresses(Now now, std::vector<Endpoint> addresses);
+    /// Other addresses of nodes than those of the configuration to be asked by unicast for ever:
+    /// what host names mean by now. At most Discovery::kBootstrapsMax count.
+    void handle_bootstrap(Now now, std::vector<Endpoint> bootstrap);
     /// A datagram from `from` (its `interface` set to the one it came in by). Whatever it holds,
     /// the worst that happens is a counter.
     void handle_datagram(Now now, const Endpoint& from, Bytes datagram);

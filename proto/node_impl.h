@@ -35,6 +35,7 @@ class Node::Impl {
     Impl(Config config, NodeOptions options, Now start, Restored restored);
 
     void handle_addresses(Now now, std::vector<Endpoint> addresses);
+    void handle_bootstrap(Now now, std::vector<Endpoint> bootstrap);
     void handle_datagram(Now now, const Endpoint& from, Bytes datagram);
     void handle_timeout(Now now);
     tl::expected<RequestId, CommandError> handle_command(Now now, Command command);

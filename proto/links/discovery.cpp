@@ -37,13 +37,31 @@ Discovery::Discovery(TimePoint now, Options options, Prng& prng)
 void Discovery::start(TimePoint now) {
     stopped_ = false;
     bootstrap_.clear();
-    for (const Endpoint& endpoint : options_.bootstrap) {
-        bootstrap_.push_back({endpoint, now, kBootstrapFirst});
-    }
+    set_bootstrap(now, std::move(options_.bootstrap));
     started_ = now;
     fast_step_ = 0;
     interval_ = options_.interval;
     beacon_at_ = now;
+}
+
+void Discovery::set_bootstrap(TimePoint now, std::vector<Endpoint> bootstrap) {
+    std::vector<Bootstrap> chosen;
+    for (const Endpoint& endpoint : bootstrap) {
+        const auto is_same = [&](const Bootstrap& one) {
+            return one.endpoint.same_address(endpoint);
+        };
+        if (chosen.size() == kBootstrapsMax) {
+            break;
+        }
+        if (std::any_of(chosen.begin(), chosen.end(), is_same)) {
+            continue;
+        }
+        const auto known = std::find_if(bootstrap_.begin(), bootstrap_.end(), is_same);
+        chosen.push_back(known != bootstrap_.end() ? *known
+                                                   : Bootstrap{endpoint, now, kBootstrapFirst});
+    }
+    bootstrap_ = std::move(chosen);
+    options_.bootstrap = std::move(bootstrap);
 }
 
 void Discovery::stop() {

@@ -53,6 +53,8 @@ class Discovery {
     static constexpr Duration kOfferExpectedFor = std::chrono::seconds(3);
     /// HELLOs by unicast that may be unanswered at once; the oldest are forgotten beyond it.
     static constexpr std::size_t kAskedMax = 256;
+    /// Asked once a minute each, they cost 400 bytes a second; one or two per network are enough.
+    static constexpr std::size_t kBootstrapsMax = 64;
 
     Discovery(TimePoint now, Options options, Prng& prng);
 
@@ -70,6 +72,9 @@ class Discovery {
     bool admit_offer(TimePoint now, const Endpoint& from) { return offers_heard_.take(now, from); }
     /// Something changed (a node came or went): beacon fast again.
     void on_change(TimePoint now);
+    /// Replaces the bootstrap addresses: new ones are asked at once, those that stay when it is
+    /// their time.
+    void set_bootstrap(TimePoint now, std::vector<Endpoint> bootstrap);
     /// Stops (leaving) and starts again.
     void stop();
     void start(TimePoint now);

@@ -194,6 +194,47 @@ TEST_CASE_FIXTURE(Fixture,
     CHECK_FALSE(hellos.empty());
 }
 
+TEST_CASE_FIXTURE(Fixture,
+                  "discovery: other bootstrap addresses leave the pace of those that stay") {
+    start({box(7), box(8)});
+    run_until(at(600'000));
+    clear();
+    discovery->set_bootstrap(now, {box(7), box(9), box(9)});
+    run_until(at(600'500));
+    CHECK(hellos.size() == 1);
+    CHECK(hellos.back().second == box(9));
+    run_until(at(700'000));
+    std::size_t stayed = 0;
+    for (const auto& [when, to] : hellos) {
+        CHECK_FALSE(to == box(8));
+        stayed += to == box(7) ? 1 : 0;
+    }
+    CHECK(stayed >= 1);
+    CHECK(stayed <= 2);
+}
+
+TEST_CASE_FIXTURE(Fixture, "discovery: bootstrap addresses beyond the limit are left out") {
+    std::vector<Endpoint> many;
+    for (std::uint16_t i = 0; i < Discovery::kBootstrapsMax + 20; ++i) {
+        many.push_back(box(7, static_cast<std::uint16_t>(10'000 + i)));
+    }
+    start(many);
+    run_until(at(500));
+    CHECK(hellos.size() == Discovery::kBootstrapsMax);
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "discovery: bootstrap addresses told while stopped are asked on return") {
+    start();
+    discovery->stop();
+    discovery->set_bootstrap(now, {box(7)});
+    CHECK_FALSE(discovery->next_deadline());
+    discovery->start(now);
+    run_until(at(500));
+    REQUIRE(hellos.size() == 1);
+    CHECK(hellos[0].second == box(7));
+}
+
 TEST_CASE_FIXTURE(Fixture, "discovery: in a small mesh every beacon is answered within 50 ms") {
     start();
     run_until(at(10'000));
