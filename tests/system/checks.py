@@ -93,6 +93,51 @@ def wait_settled_line(boxes, timeout=20):
     wait_store(boxes, timeout)
 
 
+class NodeEvents:
+    """What boxes tell of nodes from now on."""
+
+    LOSSES = ("node.offline", "node.unreachable", "node.left")
+
+    def __init__(self, boxes):
+        self.subscriptions = {box: box.subscribe("node") for box in boxes}
+
+    def find(self, box, kind, about=None, after=0.0):
+        return self.subscriptions[box].find(
+            lambda e: e.kind == kind and e.at > after and about in (None, e.data["node_id"]))
+
+    def wait(self, box, kind, about=None, after=0.0, timeout=30):
+        event = self.subscriptions[box].wait_for(
+            lambda e: e.kind == kind and e.at > after and about in (None, e.data["node_id"]), timeout)
+        check(event, f"{box} did not tell {kind}" + (f" of {about}" if about else ""))
+        return event
+
+    def losses(self, at=None, but=()):
+        """[(box, event)] of nodes that were lost, as told by these boxes; of all but some nodes."""
+        return [(box, event) for box in (at or self.subscriptions)
+                for event in self.subscriptions[box].snapshot()
+                if event.kind in self.LOSSES and event.data["node_id"] not in map(str, but)]
+
+    def check_no_losses(self, why, at=None, but=()):
+        wrong = self.losses(at, but)
+        check(not wrong, f"{why}: {len(wrong)} losses told, as {wrong[:5]}")
+
+
+def is_isolated(box):
+    return box.call("mesh.status")["isolated_for_ms"] is not None
+
+
+def route(box, node_id):
+    """The node ids on the way to a node, itself last; None without a way."""
+    for entry in box.call("mesh.routes")["routes"]:
+        if entry["node_id"] == node_id:
+            return entry["path"]
+    return None
+
+
+def held_alerts(box):
+    return {alert["id"] for alert in box.call("alerts.list", limit=1000)["alerts"]}
+
+
 class AlertLog:
     """Alert events at boxes from now on."""
 

@@ -106,7 +106,7 @@ class Host:
         self.lab = lab
         self.name = name
         self.number = number
-        self.interfaces = []  # [{"name", "mac", "ip"}]
+        self.interfaces = []  # [{"name", "mac", "ip"}], and "outside" and "bridge" of one on a LAN
         self.was_up = False
         self.loss_percent = 0
         self.deaf_to = set()  # MAC addresses
@@ -196,6 +196,27 @@ class Host:
     def link(self, up, interface="eth0"):
         self.lab.ip(self, f"link set {interface} {'up' if up else 'down'}")
 
+    def unplug(self, interface=0):
+        """Pulls the cable out of the switch: the interface stays up and loses its carrier."""
+        self.was_up = False
+        self.lab.ip(None, f"link set {self.interfaces[interface]['outside']} down")
+
+    def plug_in(self, interface=0):
+        self.lab.ip(None, f"link set {self.interfaces[interface]['outside']} up")
+
+    def detach(self, interface=0):
+        """Cuts the cable behind the switch: nothing passes either way, and the carrier stays."""
+        self.lab.ip(None, f"link set {self.interfaces[interface]['outside']} nomaster")
+
+    def attach(self, interface=0):
+        entry = self.interfaces[interface]
+        self.lab.ip(None, f"link set {entry['outside']} master {entry['bridge']}")
+
+    def hear_no_beacons(self):
+        """No broadcast and no multicast comes from others, as behind a switch that forwards neither; what
+        this host sends itself it hears."""
+        self.filter("fib saddr type != local meta pkttype { broadcast, multicast } udp dport != 0 drop")
+
     def sent_bytes(self):
         """Bytes sent so far at layer 2, over all interfaces but lo."""
         links = json.loads(sh("ip", "-n", self.name, "-s", "-j", "link"))
@@ -218,6 +239,7 @@ class Lab:
         self.all_boxes = []
         self.lans = 0
         self.cables = 0
+        self.trunks = []
         sh("mount", "-t", "tmpfs", "none", "/run")
         self._ip_batch(None, ["link set lo up"])
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="meshd-lab-", dir=_temporary_root()))
@@ -239,23 +261,36 @@ class Lab:
         self.ip(host, "link set lo up")
         return host
 
-    def lan(self, *names, snooping=False):
-        """New hosts, or hosts given, together on a new bridge. Returns the hosts."""
+    def lan(self, *names, snooping=False, parts=1):
+        """New hosts, or hosts given, together on a new bridge; or in so many equal parts, each with a
+        bridge of its own and joined with the next by a trunk. Returns the hosts."""
         hosts = [name if isinstance(name, Host) else self.host(name) for name in names]
         self.lans += 1
-        bridge = f"lan{self.lans}"
-        self._ip_batch(None, [f"link add {bridge} type bridge mcast_snooping {int(snooping)} stp_state 0",
-                              f"link set {bridge} up"])
+        bridges = [f"lan{self.lans}-{part}" for part in range(1, parts + 1)]
+        for bridge in bridges:
+            self._ip_batch(None, [f"link add {bridge} type bridge mcast_snooping {int(snooping)} stp_state 0",
+                                  f"link set {bridge} up"])
+        for number, (one, other) in enumerate(zip(bridges, bridges[1:]), 1):
+            ends = f"t{self.lans}-{number}a", f"t{self.lans}-{number}b"
+            self.trunks.append(ends[0])
+            self._ip_batch(None, [f"link add {ends[0]} type veth peer name {ends[1]}",
+                                  f"link set {ends[0]} master {one} up",
+                                  f"link set {ends[1]} master {other} up"])
         for number, host in enumerate(hosts, 1):
             address = f"10.77.{self.lans}.{number}/24"
             entry = host.plug(address)
-            outside = f"l{self.lans}p{number}"
+            entry["outside"] = f"l{self.lans}p{number}"
+            entry["bridge"] = bridges[(number - 1) * parts // len(hosts)]
             self._ip_batch(None, [
-                f"link add {outside} type veth peer name {entry['name']} "
+                f"link add {entry['outside']} type veth peer name {entry['name']} "
                 f"address {entry['mac']} netns {host.name}",
-                f"link set {outside} master {bridge} up"])
+                f"link set {entry['outside']} master {entry['bridge']} up"])
             host.bring_up(entry, address)
         return hosts
+
+    def trunk(self, up):
+        """Joins or parts the parts of all LANs; no host loses its carrier."""
+        self.ip(None, *[f"link set {end} {'up' if up else 'down'}" for end in self.trunks])
 
     def cable(self, one, other):
         """A line between two hosts with its own subnet."""

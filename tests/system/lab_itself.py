@@ -15,6 +15,8 @@ def run(lab):
     a, b, c = lab.lan("a", "b", "c")
     d = lab.host("d")
     lab.cable(c, d)
+    for host in (a, b, c, d):
+        host.wait_up()
     ears = {host: host.udp(PORT) for host in (a, b, c, d)}
 
     def send(host, target, word, times=1, interface=0):

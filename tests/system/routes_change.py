@@ -1,15 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """A ring of cables: routes follow what is cut and what is healed."""
-from checks import AlertLog, alive, node, raise_many, status, wait_views
+from checks import AlertLog, alive, node, raise_many, route, status, wait_views
 from lab import check, scenario, wait_until
-
-
-def route(box, node_id):
-    for entry in box.call("mesh.routes")["routes"]:
-        if entry["node_id"] == node_id:
-            return entry["path"]
-    return None
 
 
 def run(lab):

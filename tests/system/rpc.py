@@ -75,12 +75,14 @@ class Rpc:
 
 
 class Event:
-    """One notification: `at` is time.monotonic() of its arrival in this process."""
+    """One notification: `at` is time.monotonic() of its arrival in this process, `timestamp_ms` the wall
+    time at which the daemon wrote it."""
 
-    __slots__ = ("at", "kind", "data", "cursor")
+    __slots__ = ("at", "timestamp_ms", "kind", "data", "cursor")
 
     def __init__(self, at, params):
         self.at = at
+        self.timestamp_ms = params["timestamp_ms"]
         self.kind = params["kind"]
         self.data = params["data"]
         self.cursor = params["cursor"]
