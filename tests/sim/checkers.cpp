@@ -31,15 +31,19 @@ Checkers::~Checkers() {
 void Checkers::look() {
     for (Host host = 0; host < world_.hosts(); ++host) {
         if (world_.is_running(host)) {
-            check_views(host);
+            check_own(host);
             check_copies(host);
         }
     }
-    // One box a second, in turn: it shows all it holds, which takes its time.
+    // One box a second, in turn: it shows all it holds, which takes its time. A phantom stays, as
+    // all records do, and whoever sees it come and go tells so by events.
     const Host host =
         static_cast<Host>(world_.elapsed() / std::chrono::seconds(1)) % world_.hosts();
-    if (world_.is_running(host) && !world_.is_paused(host)) {
-        store_.look(host);
+    if (world_.is_running(host)) {
+        check_nodes(host);
+        if (!world_.is_paused(host)) {
+            store_.look(host);
+        }
     }
     world_.after(std::chrono::seconds(1), [this] { look(); });
 }
@@ -117,6 +121,9 @@ void Checkers::on_output(Host host, const Output& output) {
         }
     } else if (const auto* node = std::get_if<NodeEvent>(&output)) {
         ++told.nodes[{node->kind, node->node}];
+        if (!node->node.empty()) {
+            check_known(host, node->node);
+        }
     } else if (const auto* updated = std::get_if<StateUpdated>(&output)) {
         told.state = updated->state.document;
     } else if (std::holds_alternative<HasLeft>(output)) {
@@ -172,14 +179,21 @@ bool Checkers::may_begin(const AlertView& alert, TimePoint raised) const {
     return false;
 }
 
-void Checkers::check_views(Host host) {
+void Checkers::check_nodes(Host host) {
+    for (const NodeView& view : world_.node(host).nodes(world_.now(host))) {
+        check_known(host, view.node_id);
+    }
+}
+
+void Checkers::check_known(Host host, const NodeId& node) {
+    if (!ever_started_.contains(node)) {
+        on_violation(world_.id(host).text() + " sees phantom node " + node.text());
+    }
+}
+
+void Checkers::check_own(Host host) {
     const Node& node = world_.node(host);
     const Now now = world_.now(host);
-    for (const NodeView& view : node.nodes(now)) {
-        if (!ever_started_.contains(view.node_id)) {
-            on_violation(world_.id(host).text() + " sees phantom node " + view.node_id.text());
-        }
-    }
     const auto own = node.state(now, node.id());
     if (!own || own->document != told_[host].state) {
         on_violation(world_.id(host).text() + " has another own state than it was given: " +

@@ -25,7 +25,7 @@ class Checkers final : public Observer {
     /// sent again because the acknowledgement was lost.
     static constexpr std::uint64_t kCopiesPerLinkMax = 4;
 
-    /// Watches `world` from now on and looks at all views once per virtual second.
+    /// Watches `world` from now on and looks at the nodes once per virtual second.
     explicit Checkers(World& world);
     ~Checkers() override;
 
@@ -79,7 +79,9 @@ class Checkers final : public Observer {
     void look();
     void check_alert(Host host, const AlertView& alert);
     bool may_begin(const AlertView& alert, TimePoint raised) const;
-    void check_views(Host host);
+    void check_own(Host host);
+    void check_nodes(Host host);
+    void check_known(Host host, const NodeId& node);
     void check_copies(Host host);
     std::string describe(Host host, const NodeView& view) const;
     std::string missing_alert(Host host, const std::vector<Host>& members) const;

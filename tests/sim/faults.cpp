@@ -91,7 +91,7 @@ void Faults::raise() {
     const std::uint64_t alerts = prng_.below(20) == 0 ? 1 + prng_.below(50) : 1;
     for (std::uint64_t i = 0; i < alerts; ++i) {
         const auto priority = static_cast<Priority>(prng_.below(4));
-        const bool is_large = prng_.below(20) == 0;
+        const bool is_large = prng_.below(50) == 0;
         const std::size_t bytes = prng_.below(is_large ? kLargeBytes : 400);
         const Duration wait = prng_.below(4) == 0 ? seconds(2) : seconds(0);
         const std::string dedupe_key =

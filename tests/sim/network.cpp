@@ -8,6 +8,8 @@ namespace meshd::sim {
 namespace {
 
 constexpr std::uint16_t kPort = 9999;
+/// Interfaces of a segment that differ in the last byte of their address only.
+constexpr std::size_t kPlacesPerByte = 250;
 constexpr Duration kDuplicateDelayMax = std::chrono::milliseconds(10);
 constexpr Duration kReorderDelayMax = std::chrono::milliseconds(20);
 
@@ -19,18 +21,37 @@ bool chance(double probability, Prng& prng) {
 
 Host Network::add_host() {
     hosts_.emplace_back();
+    deaf_.emplace_back();
+    last_arrival_.emplace_back();
     return hosts_.size() - 1;
 }
 
 void Network::attach(Host host, Segment segment) {
+    if (segments_.size() <= segment) {
+        segments_.resize(segment + 1);
+    }
     auto& members = segments_[segment];
     const auto number = static_cast<std::uint32_t>(hosts_[host].size() + 1);
     const std::size_t place = members.size() + 1;
-    hosts_[host].push_back({segment, ipv4_endpoint({10, static_cast<std::uint8_t>(segment + 1),
-                                                    static_cast<std::uint8_t>(place / 250),
-                                                    static_cast<std::uint8_t>(place % 250 + 1)},
-                                                   kPort, number)});
-    members.emplace_back(host, number - 1);
+    hosts_[host].push_back(
+        {segment, ipv4_endpoint({10, static_cast<std::uint8_t>(segment + 1),
+                                 static_cast<std::uint8_t>(place / kPlacesPerByte),
+                                 static_cast<std::uint8_t>(place % kPlacesPerByte + 1)},
+                                kPort, number)});
+    members.push_back({host, number - 1});
+}
+
+/// By the place that attach() wrote into the address.
+const Network::Member* Network::find(Segment segment, const Endpoint& address) const {
+    const std::size_t place =
+        address.address[14] * kPlacesPerByte + address.address[15] - std::size_t{1};
+    const std::vector<Member>& members = segments_[segment];
+    if (place == 0 || place > members.size()) {
+        return nullptr;
+    }
+    const Member& member = members[place - 1];
+    const Interface& interface = hosts_[member.host][member.interface];
+    return interface.endpoint.same_address(address) ? &member : nullptr;
 }
 
 std::vector<Endpoint> Network::addresses(Host host) const {
@@ -42,11 +63,10 @@ std::vector<Endpoint> Network::addresses(Host host) const {
 }
 
 void Network::make_deaf(Host a, Host b) {
-    deaf_.insert(std::minmax(a, b));
-}
-
-bool Network::is_deaf(Host a, Host b) const {
-    return deaf_.contains(std::minmax(a, b));
+    for (const auto& [one, other] : {Pair(a, b), Pair(b, a)}) {
+        deaf_[one].resize(std::max(deaf_[one].size(), other + 1));
+        deaf_[one][other] = true;
+    }
 }
 
 bool Network::share_segment(Host a, Host b) const {
@@ -65,6 +85,9 @@ LinkSettings& Network::link(Host from, Host to) {
 }
 
 const LinkSettings& Network::settings(Host from, Host to) const {
+    if (links_.empty()) {
+        return defaults_;
+    }
     const auto found = links_.find({from, to});
     return found == links_.end() ? defaults_ : found->second;
 }
@@ -95,36 +118,40 @@ std::vector<Delivery> Network::send(Host from, const Transmit& transmit, TimePoi
         if (transmit.to.interface != 0 && transmit.to.interface != out.endpoint.interface) {
             continue;
         }
-        for (const auto& [to, index] : segments_[out.segment]) {
-            const Interface& in = hosts_[to][index];
-            const bool is_meant = transmit.is_beacon || in.endpoint.same_address(transmit.to);
+        if (transmit.is_beacon) {
             // Broadcast and multicast come back to their sender, as on a real interface.
-            if (is_meant) {
-                is_routed = true;
-                pass(from, out, to, in, transmit.bytes, now, prng, deliveries);
+            is_routed = true;
+            for (const Member& to : segments_[out.segment]) {
+                pass(from, out, to, transmit.bytes, now, prng, deliveries);
             }
+        } else if (const Member* to = find(out.segment, transmit.to)) {
+            is_routed = true;
+            pass(from, out, *to, transmit.bytes, now, prng, deliveries);
         }
     }
     figures_.unrouted += is_routed ? 0 : 1;
     return deliveries;
 }
 
-void Network::pass(Host from, const Interface& out, Host to, const Interface& in,
-                   const Buffer& bytes, TimePoint now, Prng& prng,
-                   std::vector<Delivery>& deliveries) {
+void Network::pass(Host from, const Interface& out, const Member& member, const Buffer& bytes,
+                   TimePoint now, Prng& prng, std::vector<Delivery>& deliveries) {
+    const Host to = member.host;
     const LinkSettings& link = settings(from, to);
     if (from != to && (is_deaf(from, to) || !link.up || chance(link.loss, prng))) {
         ++figures_.lost;
         return;
     }
     Delivery delivery{from, to, out.endpoint, {}, bytes};
-    delivery.from.interface = in.endpoint.interface;
+    delivery.from.interface = hosts_[to][member.interface].endpoint.interface;
     if (from == to) {
         deliveries.push_back(std::move(delivery));
         return;
     }
     TimePoint arrival = now + link.delay + prng.between(Duration::zero(), link.jitter);
-    TimePoint& last = last_arrival_[{from, to}];
+    if (last_arrival_[from].size() <= to) {
+        last_arrival_[from].resize(to + 1);
+    }
+    TimePoint& last = last_arrival_[from][to];
     arrival = std::max(arrival, last);
     if (chance(link.reorder, prng)) {
         ++figures_.reordered;

@@ -8,7 +8,6 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -91,17 +90,23 @@ class Network {
 
   private:
     using Pair = std::pair<Host, Host>;
+    /// An interface of a host, by its place on a segment.
+    struct Member {
+        Host host = 0;
+        std::size_t interface = 0;
+    };
     const LinkSettings& settings(Host from, Host to) const;
-    bool is_deaf(Host a, Host b) const;
-    void pass(Host from, const Interface& out, Host to, const Interface& in, const Buffer& bytes,
-              TimePoint now, Prng& prng, std::vector<Delivery>& deliveries);
+    bool is_deaf(Host a, Host b) const { return b < deaf_[a].size() && deaf_[a][b]; }
+    const Member* find(Segment segment, const Endpoint& address) const;
+    void pass(Host from, const Interface& out, const Member& to, const Buffer& bytes, TimePoint now,
+              Prng& prng, std::vector<Delivery>& deliveries);
 
     std::vector<std::vector<Interface>> hosts_;
-    std::map<Segment, std::vector<std::pair<Host, std::size_t>>> segments_;
-    std::set<Pair> deaf_;
+    std::vector<std::vector<Member>> segments_;
+    std::vector<std::vector<bool>> deaf_;  ///< by both hosts; rows may be short
     LinkSettings defaults_;
     std::map<Pair, LinkSettings> links_;
-    std::map<Pair, TimePoint> last_arrival_;
+    std::vector<std::vector<TimePoint>> last_arrival_;  ///< by source and target; as above
     Figures figures_;
 };
 

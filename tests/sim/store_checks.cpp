@@ -12,6 +12,8 @@ namespace {
 constexpr std::size_t kPage = 1000;
 /// Subscribers are away for every third period of so long.
 constexpr Duration kSubscriberPeriod = std::chrono::seconds(11);
+/// Looks at a box of which one looks at all its alerts, which takes its time.
+constexpr unsigned kLooksPerFullLook = 4;
 /// A row that is to go is gone after this, also where the disk was full for long.
 constexpr Duration kRemovalMax = std::chrono::seconds(45);
 /// Expiry may come so much earlier than by the simulator's clock: ages travel in milliseconds, and
@@ -69,6 +71,7 @@ void StoreChecks::on_start(Host host) {
     ledger_.on_start(host);
     Box& box = boxes_[host];
     box.put_events.clear();
+    box.mortal.clear();
     if (!world_.node(host).status(world_.now(host)).store.has_disk) {
         // The numbers of such a box begin anew.
         box.last_arrival = 0;
@@ -214,6 +217,9 @@ void StoreChecks::check_alert(Host host, const AlertView& alert) {
                    ", which was on its disk, as new");
     }
     box.subscriber.on_alert(alert);
+    if (alert.ttl_ms != 0) {
+        box.mortal.insert(alert.id);
+    }
 }
 
 void StoreChecks::check_shown(Host host, const std::string& key, const std::string& value) {
@@ -257,19 +263,32 @@ void StoreChecks::look(Host host) {
     }
     Box& box = boxes_[host];
     const auto period = static_cast<std::uint64_t>(world_.elapsed() / kSubscriberPeriod);
-    const auto held = node.alerts(now);
     if ((period + host) % 3 == 0) {
         box.subscriber.disconnect();
     } else if (!box.subscriber.is_connected()) {
-        box.subscriber.connect(held);
+        box.subscriber.connect(node.alerts_after(now, box.subscriber.cursor(), SIZE_MAX));
     }
-    for (const AlertView& alert : held) {
-        if (box.subscriber.is_connected() && !box.subscriber.has(alert.id)) {
-            violation_(who + " holds alert " + alert.id + ", which its subscriber never gets");
+    // An alert that a subscriber never gets stays one, so that a look at all of them may wait.
+    if (++box.looks % kLooksPerFullLook == 0) {
+        for (const AlertView& alert : node.alerts(now)) {
+            if (box.subscriber.is_connected() && !box.subscriber.has(alert.id)) {
+                violation_(who + " holds alert " + alert.id + ", which its subscriber never gets");
+            }
+            check_age(host, alert);
         }
-        if (alert.ttl_ms != 0 && alert.age_ms >= alert.ttl_ms + 1000) {
-            violation_(who + " holds alert " + alert.id + " past its ttl");
+    }
+    for (auto id = box.mortal.begin(); id != box.mortal.end();) {
+        const std::optional<AlertView> alert = node.alert(now, *id);
+        if (alert) {
+            check_age(host, *alert);
         }
+        id = alert ? std::next(id) : box.mortal.erase(id);
+    }
+}
+
+void StoreChecks::check_age(Host host, const AlertView& alert) {
+    if (alert.ttl_ms != 0 && alert.age_ms >= alert.ttl_ms + 1000) {
+        violation_(world_.id(host).text() + " holds alert " + alert.id + " past its ttl");
     }
 }
 

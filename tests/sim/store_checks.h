@@ -9,6 +9,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -51,6 +52,8 @@ class StoreChecks {
     struct Box {
         Subscriber subscriber;
         std::uint64_t last_arrival = 0;
+        unsigned looks = 0;
+        std::set<std::string> mortal;                   ///< ids of alerts with a ttl that it told
         std::map<std::string, std::size_t> put_events;  ///< of the present process, by key
     };
     using Shown = std::map<std::string, std::string>;  ///< value by key
@@ -60,6 +63,7 @@ class StoreChecks {
     void check_own_delete(Host host, const DeleteEntries& remove);
     void check_durable(Host host, const Put& put);
     void check_alert(Host host, const AlertView& alert);
+    void check_age(Host host, const AlertView& alert);
     Shown shown(Host host, bool with_ttl) const;
     std::string difference_to_ledger(const std::vector<Host>& members, const Shown& shown) const;
     std::string lost_alert(const std::vector<Host>& members) const;

@@ -15,7 +15,8 @@ namespace meshd::sim {
 
 class Subscriber {
   public:
-    /// A new process of the node, or the subscriber itself, is back; `held`: alerts of the node.
+    /// A new process of the node, or the subscriber itself, is back; `held`: alerts of the node,
+    /// those behind the cursor at least.
     void connect(const std::vector<AlertView>& held);
     void disconnect() { is_connected_ = false; }
     /// Another disk: places of alerts begin anew, which the daemon can tell by its cursor.
@@ -23,6 +24,8 @@ class Subscriber {
     void on_alert(const AlertView& alert);
 
     bool is_connected() const { return is_connected_; }
+    /// Place of the last alert it took.
+    std::uint64_t cursor() const { return cursor_; }
     bool has(const std::string& id) const { return ids_.contains(id); }
     /// Alerts got again, and dropped by their id.
     std::uint64_t repeated() const { return repeated_; }

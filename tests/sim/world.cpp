@@ -300,8 +300,9 @@ void World::pump(Host host) {
         observer_->on_transmit(host, *transmit);
         for (Delivery& delivery : network_.send(host, *transmit, queue_.now(), prng_)) {
             const TimePoint when = queue_.now() + delivery.after;
-            queue_.schedule(when, [this, arriving = std::move(delivery)]() mutable {
-                deliver(std::move(arriving));
+            queue_.schedule(when, [this, slot = put_under_way(std::move(delivery))] {
+                free_slots_.push_back(slot);
+                deliver(std::move(under_way_[slot]));
             });
         }
     }
@@ -341,10 +342,23 @@ void World::arm(Host host) {
     }
     const TimePoint when = due + prng_.between(Duration::zero(), kTimerSlack);
     box.armed = when;
-    queue_.schedule(when, [this, host, number = ++box.timer_number] { on_timer(host, number); });
+    queue_.schedule(when, [this, host = static_cast<std::uint32_t>(host),
+                           number = ++box.timer_number] { on_timer(host, number); });
 }
 
-void World::on_timer(Host host, std::uint64_t number) {
+/// Where the delivery waits for its time: a closure of two words needs no memory of its own.
+std::size_t World::put_under_way(Delivery delivery) {
+    if (free_slots_.empty()) {
+        under_way_.push_back(std::move(delivery));
+        return under_way_.size() - 1;
+    }
+    const std::size_t slot = free_slots_.back();
+    free_slots_.pop_back();
+    under_way_[slot] = std::move(delivery);
+    return slot;
+}
+
+void World::on_timer(Host host, std::uint32_t number) {
     Box& box = boxes_[host];
     if (!box.node || number != box.timer_number) {
         return;

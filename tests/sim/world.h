@@ -163,7 +163,7 @@ class World {
         bool is_stopping = false;
         std::vector<Delivery> queued;
         std::optional<TimePoint> armed;  ///< on the simulator's clock
-        std::uint64_t timer_number = 0;  ///< only the timer armed last counts
+        std::uint32_t timer_number = 0;  ///< only the timer armed last counts
         unsigned timeouts_without_progress = 0;
         std::uint64_t timeouts = 0;
     };
@@ -178,7 +178,8 @@ class World {
     /// What the daemon writes before it ends in good order.
     void flush(Host host);
     void arm(Host host);
-    void on_timer(Host host, std::uint64_t number);
+    void on_timer(Host host, std::uint32_t number);
+    std::size_t put_under_way(Delivery delivery);
     void deliver(Delivery delivery);
     void hand_in(Host host, const Delivery& delivery);
     void remember_answer(Host host, const Output& output);
@@ -187,6 +188,8 @@ class World {
     Network network_;
     Prng prng_;
     EventQueue queue_;
+    std::vector<Delivery> under_way_;  ///< datagrams, in slots that are used again
+    std::vector<std::size_t> free_slots_;
     std::vector<Box> boxes_;
     Observer* observer_;
     std::function<bool(Delivery&)> tap_;
