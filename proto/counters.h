@@ -17,7 +17,8 @@ namespace meshd {
     X(heartbeats_sent) X(heartbeats_received) X(beacons_sent) X(beacons_received) \
     X(acks_sent) X(fragments_sent) X(fragments_received) \
     /* what happened */ \
-    X(peers_discovered) X(links_up) X(links_down) X(links_stalled) X(alerts_sent) X(alerts_received) \
+    X(peers_discovered) X(links_up) X(links_down) X(links_stalled) X(links_suspected) X(links_pruned) \
+    X(notices_sent) X(notices_received) X(alerts_sent) X(alerts_received) \
     X(alert_copies_received) X(records_written) X(records_received) X(record_copies_received) \
     X(pushes_sent) X(pushes_flooded) X(digests_sent) X(pulls_sent) X(deltas_sent) \
     X(announcements_sent) X(announcements_received) X(announcements_pulled) X(datagrams_lost) \

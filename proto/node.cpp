@@ -2,6 +2,7 @@
 #include "proto/node.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "proto/base/assert.h"
 #include "proto/node_impl.h"
@@ -31,7 +32,7 @@ Counter counter_of(FrameError error) {
 /// unknown here are too, so that a newer sender does not repeat them for ever.
 bool wants_acknowledgement(MessageKind kind) {
     return kind != MessageKind::Heartbeat && kind != MessageKind::Ack &&
-           kind != MessageKind::Conf && kind != MessageKind::Close;
+           kind != MessageKind::Conf && kind != MessageKind::Close && kind != MessageKind::Notice;
 }
 
 }  // namespace
@@ -70,7 +71,8 @@ Node::Impl::Impl(Config config, NodeOptions options, Now start, Restored restore
       now_(start.monotonic),
       cookies_(prng_),
       handshake_(self_, config_.mesh_name, prng_),
-      neighbours_({config_.max_peers, config_.bridges_max, 3 * config_.broadcast_interval_max},
+      neighbours_({config_.max_peers, config_.bridges_max, 3 * config_.broadcast_interval_max,
+                   self_.node},
                   prng_),
       discovery_(start.monotonic,
                  {config_.broadcast_interval, config_.broadcast_interval_max, config_.bootstrap},
@@ -111,13 +113,14 @@ void Node::Impl::handle_addresses(Now now, std::vector<Endpoint> addresses) {
     if (addresses == addresses_) {
         return;
     }
-    addresses_ = std::move(addresses);
+    const std::vector<Endpoint> before = std::exchange(addresses_, std::move(addresses));
     publish_node_soon(now.monotonic);
     if (has_left_ || leaving_) {
         settle(now);
         return;
     }
     discovery_.start(now.monotonic);
+    move_links(now.monotonic, before);
     settle(now);
 }
 
@@ -256,6 +259,8 @@ bool Node::Impl::on_link_message(Now now, const NodeId& peer, const Message& mes
             store_.check_own_streams(digest->streams);
             reconciler_.on_digest(now.monotonic, peer, *digest);
         }
+    } else if (const auto* notice = std::get_if<Notice>(&message)) {
+        on_notice(now.monotonic, *notice);
     } else if (const auto* census = std::get_if<Census>(&message)) {
         census->is_request ? send_census(now.monotonic, link, census->number)
                            : on_census(now, peer, *census);
@@ -267,7 +272,14 @@ bool Node::Impl::on_link_message(Now now, const NodeId& peer, const Message& mes
         on_pull(now.monotonic, link, *pull);
     } else if (const auto* delta = std::get_if<Delta>(&message)) {
         on_delta(now, peer, *delta);
-    } else if (std::holds_alternative<Close>(message)) {
+    } else if (std::holds_alternative<Prune>(message)) {
+        on_prune(now.monotonic, peer);
+    } else if (const auto* close = std::get_if<Close>(&message)) {
+        if (close->reason == CloseReason::Pruned) {
+            neighbours_.on_dropped(now.monotonic, peer);
+        } else if (close->reason == CloseReason::Silent) {
+            neighbours_.on_link_lost(now.monotonic, peer, link.endpoint());
+        }
         close_link(now.monotonic, peer);
     } else if (!std::holds_alternative<Conf>(message)) {
         counters_.add(Counter::drop_not_allowed_here);
@@ -359,6 +371,7 @@ void Node::Impl::settle(Now now) {
         send_outside(message->to, message->message, false);
     }
     finish_leaving(now.monotonic);
+    schedule_exchanges(now.monotonic);
     add_power_off(now);
     schedule_disk(now.monotonic);
 }

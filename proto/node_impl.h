@@ -134,14 +134,33 @@ class Node::Impl {
     void send_outside(const Endpoint& to, const Message& message, bool is_beacon);
     void open_link(TimePoint now, const Established& established);
     void close_link(TimePoint now, const NodeId& peer);
-    void run_links(TimePoint now);
     void run_discovery(TimePoint now);
     void run_neighbours(TimePoint now);
     Neighbours::Facts neighbour_facts() const;
+    void drop_link(TimePoint now, const NodeId& peer);
+    void on_prune(TimePoint now, const NodeId& peer);
+    void finish_leaving(TimePoint now);
+
+    // node_ways.cpp
+    std::vector<Endpoint> ways_to(const NodeId& peer) const;
+    void ask_ways(TimePoint now, const Link& link, std::vector<Endpoint> ways);
+    void failover(TimePoint now, const NodeId& peer);
+    bool may_move(const Link& link) const;
+    void move_links(TimePoint now, const std::vector<Endpoint>& before);
+
+    // node_liveness.cpp
+    void run_links(TimePoint now);
+    void check_self(TimePoint now, bool is_down);
+    void send_notices(const NodeId& suspect);
+    void on_notice(TimePoint now, Notice notice);
+    NodeId node_of(std::uint32_t short_id) const;
+    void check_withdrawn(TimePoint now);
+    void schedule_exchanges(TimePoint now);
+    void look_at_costs(TimePoint now);
+    void update_isolation(TimePoint now, bool is_out);
     void send_heartbeat(Link& link, bool is_reply, std::uint32_t seq,
                         const std::optional<DigestHashes>& theirs);
     void on_heartbeat(TimePoint now, Link& link, const Heartbeat& heartbeat);
-    void finish_leaving(TimePoint now);
 
     // node_records.cpp
     void publish_node_soon(TimePoint at);
@@ -203,6 +222,11 @@ class Node::Impl {
     ReassemblyBudget reassembly_budget_;
     std::map<NodeId, Link> links_;
     std::map<SessionId, NodeId> sessions_;
+    std::optional<TimePoint> link_lost_at_;  ///< the last that went silent
+    TimePoint costs_due_;                    ///< to be compared with those told
+    TimePoint costs_allowed_at_;             ///< to be told no earlier
+    bool has_had_links_ = false;
+    std::optional<TimePoint> isolated_since_;
 
     StreamId volatile_stream_;
     StreamId durable_stream_;

@@ -39,6 +39,7 @@ void Node::Impl::open_link(TimePoint now, const Established& established) {
     }
     links_.try_emplace(node, now, established, config_, counters_, reassembly_budget_, prng_);
     sessions_[established.own_session] = node;
+    has_had_links_ = true;
     if (!replaces) {
         counters_.add(Counter::links_up);
         outputs_.push_back(LinkEvent{true, node, established.endpoint});
@@ -67,60 +68,6 @@ void Node::Impl::close_link(TimePoint now, const NodeId& peer) {
     publish_node_soon(now);
     neighbours_.on_change(now, links_.empty());
     discovery_.on_change(now);
-}
-
-void Node::Impl::run_links(TimePoint now) {
-    std::vector<NodeId> down;
-    for (auto& [peer, link] : links_) {
-        counters_.add(Counter::drop_reassembly_timeout, link.reassembler.on_timeout(now));
-        switch (link.on_timeout(now, prng_)) {
-            case Link::Due::Nothing:
-                break;
-            case Link::Due::Heartbeat:
-                send_heartbeat(link, false, link.liveness.seq(), std::nullopt);
-                break;
-            case Link::Due::Down:
-                counters_.add(Counter::links_stalled, link.egress.is_stalled(now) ? 1 : 0);
-                down.push_back(peer);
-                break;
-        }
-    }
-    for (const NodeId& peer : down) {
-        close_link(now, peer);
-    }
-}
-
-void Node::Impl::send_heartbeat(Link& link, bool is_reply, std::uint32_t seq,
-                                const std::optional<DigestHashes>& theirs) {
-    Heartbeat heartbeat;
-    heartbeat.is_reply = is_reply;
-    heartbeat.seq = seq;
-    if (!is_reply || theirs != store_.hashes()) {
-        heartbeat.hashes = store_.hashes();
-    }
-    if (!is_reply && link.clock_due <= now_) {
-        heartbeat.wall_ms = wall_.ms;
-        link.clock_due = now_ + MeshTime::kSampleInterval;
-    }
-    link.egress.send(share_message(heartbeat), TrafficClass::Control, false);
-    counters_.add(Counter::heartbeats_sent);
-}
-
-void Node::Impl::on_heartbeat(TimePoint now, Link& link, const Heartbeat& heartbeat) {
-    counters_.add(Counter::heartbeats_received);
-    if (heartbeat.wall_ms) {
-        mesh_time_.on_sample(now, link.peer().node, *heartbeat.wall_ms);
-    }
-    if (heartbeat.is_reply) {
-        link.liveness.on_reply(now, heartbeat.seq);
-        reconciler_.on_hashes(now, link.peer().node, heartbeat.hashes.value_or(store_.hashes()),
-                              store_.hashes());
-        return;
-    }
-    if (heartbeat.hashes) {
-        reconciler_.on_hashes(now, link.peer().node, *heartbeat.hashes, store_.hashes());
-    }
-    send_heartbeat(link, true, heartbeat.seq, heartbeat.hashes);
 }
 
 void Node::Impl::finish_leaving(TimePoint now) {

@@ -78,7 +78,7 @@ void Node::Impl::publish_node(Now now) {
     data.addresses = addresses_;
     data.presence = presence_;
     for (const auto& [peer, link] : links_) {
-        data.links.push_back({peer, 0});
+        data.links.push_back({peer, link.cost_class});
     }
     const HeldRecord* old = store_.node_record(self_.node);
     if (old != nullptr && *old->record.node == data) {

@@ -46,6 +46,7 @@ void Node::Impl::refresh_topology(TimePoint now) {
     if (topology_.update(claims)) {
         neighbours_.on_change(now, false);
     }
+    check_withdrawn(now);
     // Who leaves sees no one any more, and that is no news of the others.
     const bool is_out =
         has_left_ || leaving_ || name_conflict_.state(now) == NameConflict::State::Yielded;
@@ -87,6 +88,7 @@ void Node::Impl::refresh_topology(TimePoint now) {
     if (lost) {
         discovery_.on_change(now);
     }
+    update_isolation(now, is_out);
     update_expendable();
     forget_at_.reset();
     for (const auto& [node, member] : membership_.members()) {

@@ -22,6 +22,9 @@ StatusView Node::Impl::status(Now now) const {
         view.nodes_alive += member.status == NodeStatus::Alive ? 1 : 0;
     }
     view.has_left = has_left_;
+    if (isolated_since_) {
+        view.isolated_for = now.monotonic - *isolated_since_;
+    }
     view.store = {store_.records(),
                   store_.bytes(),
                   store_.hashes(),
@@ -124,7 +127,7 @@ std::vector<PeerView> Node::Impl::peers(Now now) const {
     for (const auto& [peer, link] : links_) {
         views.push_back({peer, link.endpoint(), link.liveness.rtt().smoothed(),
                          link.liveness.loss(), now.monotonic - link.up_since(),
-                         link.egress.pending()});
+                         link.egress.pending(), link.cost_class, link.liveness.is_suspect()});
     }
     return views;
 }

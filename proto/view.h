@@ -77,7 +77,9 @@ struct PeerView {
     std::optional<Duration> rtt;
     double loss = 0;  ///< share of exchanges without a reply, smoothed, 0 to 1
     Duration up_for{};
-    std::size_t queued = 0;  ///< messages waiting or not yet acknowledged
+    std::size_t queued = 0;       ///< messages waiting or not yet acknowledged
+    std::uint8_t cost_class = 0;  ///< as told in the node record: 0 good, 1 lossy, 2 bad
+    bool is_suspect = false;      ///< its last exchange has had no answer
 };
 
 struct LinkView {

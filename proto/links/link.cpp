@@ -8,7 +8,7 @@ namespace meshd {
 Link::Link(TimePoint now, const Established& session, const Config& config, Counters& counters,
            ReassemblyBudget& budget, Prng& prng)
     : egress(session.peer_session, config.datagram_bytes, counters),
-      liveness(now, {config.heartbeat_interval / 10, std::chrono::seconds(2)}, prng),
+      liveness(now, {config.link_patience, config.link_patience_max}, prng),
       reassembler(budget),
       session_(session),
       up_since_(now) {
@@ -27,26 +27,19 @@ bool Link::on_datagram(TimePoint now, std::uint64_t counter) {
     return true;
 }
 
-Link::Due Link::on_timeout(TimePoint now, Prng& prng) {
+Liveness::Due Link::on_timeout(TimePoint now) {
     egress.on_timeout(now);
     if (conf_at_ && *conf_at_ <= now) {
-        egress.send(std::make_shared<const EncodedMessage>(encode_message(Conf{})),
-                    TrafficClass::Control, false);
+        egress.send(share_message(Conf{}), TrafficClass::Control, false);
         conf_at_ = now + conf_delay_;
         conf_delay_ *= 2;
     }
+    Liveness::Due due;
     if (egress.is_stalled(now)) {
-        return Due::Down;
+        due.down = true;
+        return due;
     }
-    switch (liveness.on_timeout(now, prng)) {
-        case Liveness::Verdict::Wait:
-            return Due::Nothing;
-        case Liveness::Verdict::SendRequest:
-            return Due::Heartbeat;
-        case Liveness::Verdict::Down:
-            return Due::Down;
-    }
-    return Due::Nothing;
+    return liveness.on_timeout(now);
 }
 
 std::optional<TimePoint> Link::next_deadline() const {

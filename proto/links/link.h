@@ -20,8 +20,6 @@ class Link {
     /// The window of a receiver that drops replays: datagrams reordered by more are lost.
     static constexpr std::size_t kReplayWindow = 1024;
 
-    enum class Due { Nothing, Heartbeat, Down };
-
     Link(TimePoint now, const Established& session, const Config& config, Counters& counters,
          ReassemblyBudget& budget, Prng& prng);
 
@@ -33,7 +31,7 @@ class Link {
 
     /// False for a replay. Otherwise the peer is there.
     bool on_datagram(TimePoint now, std::uint64_t counter);
-    Due on_timeout(TimePoint now, Prng& prng);
+    Liveness::Due on_timeout(TimePoint now);
     std::optional<TimePoint> next_deadline() const;
     std::optional<Buffer> poll_datagram(TimePoint now) { return egress.poll(now, liveness.rtt()); }
 
@@ -45,12 +43,17 @@ class Link {
         bool is_refuted = false;
     };
     std::optional<Claim> claim;
+    /// The local address it was made from is gone: any other way is better.
+    bool is_uprooted = false;
     /// The pull answered last.
     struct Answered {
         std::uint64_t fingerprint = 0;
         TimePoint at;
     };
     std::optional<Answered> answered;
+    /// Cost class told in the own node record, and since when the measured one is another.
+    std::uint8_t cost_class = 0;
+    std::optional<TimePoint> cost_differs_since;
     TimePoint census_at{};  ///< the next one is answered no earlier
     TimePoint clock_due;    ///< when the next request carries a sample of the wall clock
 

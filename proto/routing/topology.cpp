@@ -89,6 +89,24 @@ Topology::Topology(NodeId self) : self_(std::move(self)) {
 }
 
 bool Topology::update(const std::vector<NodeLinks>& claims) {
+    withdrawn_.clear();
+    std::map<NodeId, const NodeLinks*> now;
+    for (const NodeLinks& claim : claims) {
+        now.emplace(claim.node, &claim);
+    }
+    for (const NodeLinks& before : claims_) {
+        const auto found = now.find(before.node);
+        if (found == now.end() || found->second->links == before.links) {
+            continue;
+        }
+        for (const auto& [peer, cost_class] : before.links) {
+            const auto& links = found->second->links;
+            if (std::none_of(links.begin(), links.end(),
+                             [&](const auto& link) { return link.first == peer; })) {
+                withdrawn_.emplace_back(before.node, peer);
+            }
+        }
+    }
     claims_ = claims;
     Graph graph(claims);
     if (graph == graphs_.front()->graph) {
@@ -149,6 +167,43 @@ bool Topology::spans(std::uint32_t hash, const NodeId& node) const {
     }
     const auto vertex = known->graph.find(node);
     return vertex && tree->cost[*vertex] != Graph::kUnreachable;
+}
+
+std::vector<std::vector<NodeId>> Topology::paths_around(const NodeId& avoid,
+                                                        const std::vector<NodeId>& to) const {
+    std::vector<std::vector<NodeId>> paths;
+    const Kept& kept = *graphs_.front();
+    const Graph& confirmed = kept.graph;
+    if (!kept.self) {
+        return paths;
+    }
+    std::vector<std::uint32_t> parent(confirmed.size(), Graph::kUnreachable);
+    parent[*kept.self] = *kept.self;
+    const auto avoided = confirmed.find(avoid);
+    std::deque<std::uint32_t> frontier = {*kept.self};
+    while (!frontier.empty()) {
+        const std::uint32_t vertex = frontier.front();
+        frontier.pop_front();
+        for (const Graph::Edge& edge : confirmed.edges(vertex)) {
+            if (edge.to != avoided && parent[edge.to] == Graph::kUnreachable) {
+                parent[edge.to] = vertex;
+                frontier.push_back(edge.to);
+            }
+        }
+    }
+    for (const NodeId& node : to) {
+        const auto vertex = confirmed.find(node);
+        if (!vertex || *vertex == *kept.self || parent[*vertex] == Graph::kUnreachable) {
+            continue;
+        }
+        std::vector<NodeId> path;
+        for (std::uint32_t v = *vertex; v != *kept.self; v = parent[v]) {
+            path.push_back(confirmed.nodes()[v]);
+        }
+        std::reverse(path.begin(), path.end());
+        paths.push_back(std::move(path));
+    }
+    return paths;
 }
 
 std::optional<Route> Topology::route(const NodeId& destination) const {

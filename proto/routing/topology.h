@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "proto/routing/graph.h"
@@ -49,6 +50,15 @@ class Topology {
     /// is a change, and keeps that graph only once.
     bool update(const std::vector<NodeLinks>& claims);
 
+    /// (claimer, peer) of every claim that the last update() no longer had, of claimers that it
+    /// still had. In no order.
+    const std::vector<std::pair<NodeId, NodeId>>& withdrawn() const { return withdrawn_; }
+
+    /// For each of `to` that can be reached from self without `avoid`: the nodes of a path with
+    /// fewest hops, from the first after self to it.
+    std::vector<std::vector<NodeId>> paths_around(const NodeId& avoid,
+                                                  const std::vector<NodeId>& to) const;
+
     /// The current one; without vertices before the first update.
     const Graph& graph() const;
     /// Peers to whom a push of `origin` with graph hash `hash` goes from here: children in that
@@ -83,6 +93,7 @@ class Topology {
 
     NodeId self_;
     std::vector<NodeLinks> claims_;
+    std::vector<std::pair<NodeId, NodeId>> withdrawn_;
     std::deque<std::shared_ptr<Kept>> graphs_;  ///< newest first
 };
 

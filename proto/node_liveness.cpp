@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "proto/node_impl.h"
+
+namespace meshd {
+namespace {
+
+/// A link went down this shortly ago: the next one that goes silent may mean that this node is cut
+/// off, so it looks at all of them.
+constexpr Duration kRecentlyDown = std::chrono::seconds(3);
+/// With so few links each may be the last way out.
+constexpr std::size_t kFewLinks = 2;
+/// A cost class is told when it has held for so long; wavering would cost more than a bad path.
+constexpr Duration kCostHold = std::chrono::seconds(30);
+/// Records that tell nothing but costs: this many nodes' worth of seconds apart at each node, so
+/// that there is about one in two seconds in the whole mesh.
+constexpr Duration kCostRecordPerNode = std::chrono::seconds(2);
+/// How often measured costs are compared with those told.
+constexpr Duration kCostLook = std::chrono::seconds(5);
+
+}  // namespace
+
+void Node::Impl::run_links(TimePoint now) {
+    std::vector<NodeId> down;
+    for (auto& [peer, link] : links_) {
+        counters_.add(Counter::drop_reassembly_timeout, link.reassembler.on_timeout(now));
+        const bool was_suspect = link.liveness.is_suspect();
+        const Liveness::Due due = link.on_timeout(now);
+        counters_.add(Counter::links_suspected, !was_suspect && link.liveness.is_suspect() ? 1 : 0);
+        if (due.request) {
+            send_heartbeat(link, false, link.liveness.seq(), std::nullopt);
+        }
+        if (due.notice) {
+            send_notices(peer);
+        }
+        if (due.detour) {
+            failover(now, peer);
+        }
+        if (due.down) {
+            counters_.add(Counter::links_stalled, link.egress.is_stalled(now) ? 1 : 0);
+            down.push_back(peer);
+        }
+        if (due.notice || due.down) {
+            check_self(now, due.down);
+        }
+    }
+    for (const NodeId& peer : down) {
+        // Heard or not: where only one direction is dead, it spares the peer its own suspicion.
+        Link& link = *find_link(peer);
+        link.egress.send(share_message(Close{CloseReason::Silent}), TrafficClass::Control, false);
+        while (auto bytes = link.poll_datagram(now)) {
+            transmits_.push_back({link.endpoint(), false, std::move(*bytes)});
+        }
+        neighbours_.on_link_lost(now, peer, link.endpoint());
+        close_link(now, peer);
+    }
+    schedule_exchanges(now);
+    look_at_costs(now);
+}
+
+/// Whether it is the peer or this node that is cut off shows on the other links.
+void Node::Impl::check_self(TimePoint now, bool is_down) {
+    if (is_down) {
+        link_lost_at_ = now;
+    }
+    const auto suspects = std::count_if(links_.begin(), links_.end(), [](const auto& entry) {
+        return entry.second.liveness.is_suspect();
+    });
+    const bool lost_recently = link_lost_at_ && now - *link_lost_at_ < kRecentlyDown;
+    if (suspects >= 2 || links_.size() <= kFewLinks || lost_recently) {
+        for (auto& [peer, link] : links_) {
+            link.liveness.check(now);
+        }
+    }
+}
+
+/// By the shortest ways around the suspect, each written into its notice: the routes of those in
+/// between may lead through the suspect.
+void Node::Impl::send_notices(const NodeId& suspect) {
+    const HeldRecord* held = store_.node_record(suspect);
+    if (held == nullptr) {
+        return;
+    }
+    std::vector<NodeId> others;
+    for (const LinkClaim& claim : held->record.node->links) {
+        if (claim.peer != self_.node) {
+            others.push_back(claim.peer);
+        }
+    }
+    for (const std::vector<NodeId>& path : topology_.paths_around(suspect, others)) {
+        Link* first = find_link(path.front());
+        if (first == nullptr) {
+            continue;
+        }
+        Notice notice;
+        notice.about = suspect.short_id();
+        for (auto hop = path.begin() + 1; hop != path.end(); ++hop) {
+            notice.path.push_back(hop->short_id());
+        }
+        first->egress.send(share_message(notice), TrafficClass::Control, false);
+        counters_.add(Counter::notices_sent);
+    }
+}
+
+void Node::Impl::on_notice(TimePoint now, Notice notice) {
+    counters_.add(Counter::notices_received);
+    if (notice.path.empty()) {
+        if (Link* link = find_link(node_of(notice.about))) {
+            link->liveness.check(now);
+        }
+        return;
+    }
+    Link* next = find_link(node_of(notice.path.front()));
+    if (next == nullptr) {
+        counters_.add(Counter::drop_no_route);
+        return;
+    }
+    notice.path.erase(notice.path.begin());
+    next->egress.send(share_message(notice), TrafficClass::Control, false);
+}
+
+NodeId Node::Impl::node_of(std::uint32_t short_id) const {
+    const auto it = short_ids_.find(short_id);
+    return it == short_ids_.end() ? NodeId() : it->second;
+}
+
+/// Somebody's record lists a link no more that it listed before: its other end may be dead, and
+/// where that is this node, its link with the teller is one-sided.
+void Node::Impl::check_withdrawn(TimePoint now) {
+    for (const auto& [claimer, peer] : topology_.withdrawn()) {
+        const HeldRecord* held = store_.node_record(claimer);
+        if (held == nullptr || held->record.node->presence != Presence::Here) {
+            continue;
+        }
+        if (Link* link = find_link(peer == self_.node ? claimer : peer)) {
+            link->liveness.check(now);
+        }
+    }
+}
+
+void Node::Impl::schedule_exchanges(TimePoint now) {
+    const Duration interval = exchange_interval(links_.size(), config_.heartbeat_interval);
+    for (auto& [peer, link] : links_) {
+        if (!link.liveness.needs_schedule()) {
+            continue;
+        }
+        std::vector<TimePoint> others;
+        for (const auto& [other, other_link] : links_) {
+            if (const auto due = other_link.liveness.due()) {
+                others.push_back(*due);
+            }
+        }
+        link.liveness.schedule(now, interval, others, prng_);
+    }
+}
+
+void Node::Impl::look_at_costs(TimePoint now) {
+    if (now < costs_due_) {
+        return;
+    }
+    costs_due_ = now + kCostLook;
+    bool is_stale = false;
+    for (auto& [peer, link] : links_) {
+        if (cost_class(link.liveness.loss(), link.cost_class) == link.cost_class) {
+            link.cost_differs_since.reset();
+        } else if (!link.cost_differs_since) {
+            link.cost_differs_since = now;
+        }
+        is_stale =
+            is_stale || (link.cost_differs_since && now - *link.cost_differs_since >= kCostHold);
+    }
+    if (!is_stale || now < costs_allowed_at_) {
+        return;
+    }
+    for (auto& [peer, link] : links_) {
+        link.cost_class = cost_class(link.liveness.loss(), link.cost_class);
+        link.cost_differs_since.reset();
+    }
+    const auto nodes = static_cast<Duration::rep>(membership_.members().size());
+    costs_allowed_at_ = now + kCostRecordPerNode * nodes;
+    publish_node_soon(now);
+}
+
+/// Cut off from all others that it knows of, or no more: told when it changes.
+void Node::Impl::update_isolation(TimePoint now, bool is_out) {
+    const auto& members = membership_.members();
+    const bool is_isolated = has_had_links_ && links_.empty() && !is_out &&
+                             std::any_of(members.begin(), members.end(), [](const auto& member) {
+                                 return member.second.status != NodeStatus::Left;
+                             });
+    if (is_isolated == isolated_since_.has_value()) {
+        return;
+    }
+    isolated_since_ = is_isolated ? std::optional(now) : std::nullopt;
+    if (!is_out) {
+        outputs_.push_back(NodeEvent{
+            is_isolated ? NodeEventKind::Isolated : NodeEventKind::Rejoined, self_.node, {}});
+    }
+}
+
+void Node::Impl::send_heartbeat(Link& link, bool is_reply, std::uint32_t seq,
+                                const std::optional<DigestHashes>& theirs) {
+    Heartbeat heartbeat;
+    heartbeat.is_reply = is_reply;
+    heartbeat.seq = seq;
+    if (!is_reply || theirs != store_.hashes()) {
+        heartbeat.hashes = store_.hashes();
+    }
+    if (!is_reply && link.clock_due <= now_) {
+        heartbeat.wall_ms = wall_.ms;
+        link.clock_due = now_ + MeshTime::kSampleInterval;
+    }
+    link.egress.send(share_message(heartbeat), TrafficClass::Control, false);
+    counters_.add(Counter::heartbeats_sent);
+}
+
+void Node::Impl::on_heartbeat(TimePoint now, Link& link, const Heartbeat& heartbeat) {
+    counters_.add(Counter::heartbeats_received);
+    if (heartbeat.wall_ms) {
+        mesh_time_.on_sample(now, link.peer().node, *heartbeat.wall_ms);
+    }
+    if (heartbeat.is_reply) {
+        link.liveness.on_reply(now, heartbeat.seq);
+        reconciler_.on_hashes(now, link.peer().node, heartbeat.hashes.value_or(store_.hashes()),
+                              store_.hashes());
+        return;
+    }
+    if (heartbeat.hashes) {
+        reconciler_.on_hashes(now, link.peer().node, *heartbeat.hashes, store_.hashes());
+    }
+    link.liveness.on_request();
+    send_heartbeat(link, true, heartbeat.seq, heartbeat.hashes);
+}
+
+}  // namespace meshd
