@@ -14,7 +14,6 @@
 #include <sstream>
 
 #include "daemon/config_key.h"
-#include "proto/base/endpoint.h"
 #include "proto/base/json.h"
 
 namespace meshd {
@@ -299,9 +298,13 @@ void finish(Settings& settings, Errors& errors) {
             print_duration(core.broadcast_interval_max));
     }
     core.bootstrap.clear();
+    settings.bootstrap_hosts.clear();
     for (const std::string& text : settings.bootstrap) {
-        if (const auto endpoint = parse_endpoint(text, settings.udp_port)) {
+        const auto address = parse_bootstrap(text, settings.udp_port);
+        if (const auto* endpoint = address ? std::get_if<Endpoint>(&*address) : nullptr) {
             core.bootstrap.push_back(*endpoint);
+        } else if (address) {
+            settings.bootstrap_hosts.push_back(std::get<BootstrapHost>(*address));
         }
     }
 }

@@ -6,7 +6,6 @@
 #include <charconv>
 
 #include "ipc/suggest.h"
-#include "proto/base/endpoint.h"
 #include "proto/base/node_id.h"
 
 namespace meshd {
@@ -23,6 +22,9 @@ constexpr std::int64_t kOwnEntriesMax = 10'000'000;
 /// Below, the node records and alerts of a mesh of 200 do not fit.
 constexpr std::int64_t kMemoryMinMib = 16;
 constexpr std::int64_t kMemoryMaxMib = 65'536;
+
+/// As many as the core asks (proto/links/discovery.h).
+constexpr std::size_t kBootstrapsMax = 64;
 
 Refusal set_node_id(Settings& settings, const TypedValue& value) {
     if (!value.text.empty() && !NodeId::parse(value.text)) {
@@ -54,11 +56,12 @@ Refusal set_interfaces(Settings& settings, const TypedValue& value) {
 
 Refusal set_bootstrap(Settings& settings, const TypedValue& value) {
     for (const std::string& text : value.list) {
-        const auto endpoint = parse_endpoint(text, settings.udp_port);
-        if (!endpoint || !endpoint->is_ipv4() || endpoint->port == 0) {
-            return "literal IPv4 addresses such as 10.7.0.1:9999 (host names and IPv6 are not "
-                   "supported yet)";
+        if (!parse_bootstrap(text, settings.udp_port)) {
+            return "IPv4 addresses or host names, such as 10.7.0.1 or gate.example:9998";
         }
+    }
+    if (value.list.size() > kBootstrapsMax) {
+        return "at most " + std::to_string(kBootstrapsMax) + " addresses";
     }
     settings.bootstrap = value.list;
     return kFine;

@@ -112,6 +112,7 @@ std::string Daemon::open_node(const Settings& settings) {
     options.node.version = MESHD_VERSION;
     options.udp_port = settings.udp_port;
     options.interfaces = settings.interfaces;
+    options.bootstrap_hosts = settings.bootstrap_hosts;
     driver_ = std::make_unique<Driver>(
         &loop_, std::move(options), [this](const Output& output) { service_->on_output(output); });
     service_ = std::make_unique<RpcService>(

@@ -12,7 +12,9 @@
 namespace meshd {
 namespace {
 
-constexpr std::uint64_t kInterfacesIntervalMs = 2000;
+constexpr std::uint64_t kLogIntervalMs = 2000;
+/// Where not one of so many beacons of the peers comes, they are kept apart.
+constexpr int kBeaconsMissed = 10;
 /// The core waits at most 500 ms for its peers; the rest is for a busy machine.
 constexpr std::uint64_t kLeaveTimeoutMs = 1000;
 /// A slow card writes some megabytes in that time; what is missing comes back from the peers.
@@ -61,17 +63,21 @@ void log_output(const Output& output) {
 
 Driver::Driver(uv_loop_t* loop, Options options, OnOutput on_output)
     : on_output_(std::move(on_output)),
-      allowed_interfaces_(std::move(options.interfaces)),
       fixed_warnings_(std::move(options.warnings)),
-      udp_(
-          loop, options.udp_port,
-          [this](const Endpoint& from, Bytes datagram) { on_datagram(from, datagram); },
-          [this] { on_turn_end(); }),
+      network_(loop,
+               {options.udp_port, std::move(options.interfaces), options.config.bootstrap,
+                std::move(options.bootstrap_hosts),
+                kBeaconsMissed * options.config.broadcast_interval_max},
+               {[this] { return now().monotonic; },
+                [this](const Endpoint& from, Bytes datagram) { on_datagram(from, datagram); },
+                [this] { on_turn_end(); }, [this] { on_addresses(); },
+                [this](std::vector<Endpoint> bootstrap) { on_bootstrap(std::move(bootstrap)); },
+                [this] { return peer_addresses(); }}),
       storage_(std::move(options.kept.storage)),
       node_(std::move(options.config), std::move(options.node), now(),
             std::move(options.kept.restored)),
       deadline_timer_(make_timer(loop, this)),
-      interfaces_timer_(make_timer(loop, this)),
+      log_timer_(make_timer(loop, this)),
       leave_timer_(make_timer(loop, this)),
       outputs_idle_(new uv_idle_t{}) {
     storage_->set_on_persisted(
@@ -79,20 +85,15 @@ Driver::Driver(uv_loop_t* loop, Options options, OnOutput on_output)
     uv_idle_init(loop, outputs_idle_);
     outputs_idle_->data = this;
     uv_timer_start(
-        interfaces_timer_,
-        [](uv_timer_t* timer) {
-            auto* self = static_cast<Driver*>(timer->data);
-            self->check_interfaces();
-            self->log_drops();
-        },
-        kInterfacesIntervalMs, kInterfacesIntervalMs);
-    check_interfaces();
+        log_timer_, [](uv_timer_t* timer) { static_cast<Driver*>(timer->data)->log_drops(); },
+        kLogIntervalMs, kLogIntervalMs);
+    network_.start();
     on_turn_end();
 }
 
 Driver::~Driver() {
     close_handle(deadline_timer_);
-    close_handle(interfaces_timer_);
+    close_handle(log_timer_);
     close_handle(leave_timer_);
     close_handle(outputs_idle_);
 }
@@ -111,7 +112,7 @@ tl::expected<RequestId, CommandError> Driver::command(Command command) {
 
 std::vector<std::string> Driver::warnings() const {
     std::vector<std::string> all = fixed_warnings_;
-    for (std::string& trouble : udp_.troubles()) {
+    for (std::string& trouble : network_.warnings()) {
         all.push_back(std::move(trouble));
     }
     for (std::string& warning : storage_->warnings()) {
@@ -121,7 +122,7 @@ std::vector<std::string> Driver::warnings() const {
 }
 
 std::vector<std::pair<std::string_view, std::uint64_t>> Driver::socket_counters() const {
-    auto all = udp_.counters();
+    auto all = network_.counters();
     const auto kept = storage_->counters();
     all.insert(all.end(), kept.begin(), kept.end());
     return all;
@@ -156,13 +157,13 @@ void Driver::on_datagram(const Endpoint& from, Bytes datagram) {
 }
 
 void Driver::on_turn_end() {
-    udp_.flush();
+    network_.flush();
     arm_timer();
 }
 
 void Driver::drain() {
     while (auto transmit = node_.poll_transmit()) {
-        udp_.queue(std::move(*transmit));
+        network_.queue(std::move(*transmit));
     }
     while (auto output = node_.poll_output()) {
         outputs_.push_back(std::move(*output));
@@ -211,31 +212,24 @@ void Driver::arm_timer() {
         static_cast<std::uint64_t>(ms), 0);
 }
 
-void Driver::check_interfaces() {
-    const auto all = list_interfaces();
-    if (!all) {
-        log_debug(all.error());
-        return;
+void Driver::on_addresses() {
+    node_.handle_addresses(now(), network_.addresses());
+    drain();
+    on_turn_end();
+}
+
+void Driver::on_bootstrap(std::vector<Endpoint> bootstrap) {
+    node_.handle_bootstrap(now(), std::move(bootstrap));
+    drain();
+    on_turn_end();
+}
+
+std::vector<Endpoint> Driver::peer_addresses() const {
+    std::vector<Endpoint> addresses;
+    for (const PeerView& peer : node_.peers(now())) {
+        addresses.push_back(peer.address);
     }
-    const auto usable = usable_interfaces(*all, allowed_interfaces_);
-    if (usable.empty() != has_no_interface_) {
-        has_no_interface_ = usable.empty();
-        if (has_no_interface_) {
-            log_warning(
-                "no usable network interface: waiting for one that is up and has an IPv4 address "
-                "(loopback counts only when listed: --set mesh.interfaces=[lo])");
-        }
-    }
-    const Now at = now();
-    const bool had_addresses = !udp_.addresses().empty();
-    if (udp_.update(at.monotonic, usable)) {
-        if (had_addresses && !udp_.addresses().empty()) {
-            log_info("addresses changed: " + udp_.describe());
-        }
-        node_.handle_addresses(at, udp_.addresses());
-        drain();
-        on_turn_end();
-    }
+    return addresses;
 }
 
 void Driver::log_drops() {

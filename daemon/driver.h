@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "daemon/mesh_access.h"
+#include "daemon/network.h"
 #include "daemon/storage.h"
-#include "daemon/udp.h"
 
 namespace meshd {
 
@@ -28,6 +28,8 @@ class Driver final : public MeshAccess {
         std::uint16_t udp_port = 9999;
         /// Names or patterns; empty: usable_interfaces()'s choice.
         std::vector<std::string> interfaces;
+        /// Besides the addresses in `config.bootstrap`.
+        std::vector<BootstrapHost> bootstrap_hosts;
         /// Shown in mesh.status as long as the process runs.
         std::vector<std::string> warnings;
         /// What keeps the data, and what it remembered.
@@ -56,7 +58,7 @@ class Driver final : public MeshAccess {
     void leave(std::function<void()> done);
 
     /// Where it speaks: "eth0 10.7.0.1:9999".
-    std::string addresses_text() const { return udp_.describe(); }
+    std::string addresses_text() const { return network_.describe(); }
 
   private:
     void on_datagram(const Endpoint& from, Bytes datagram);
@@ -64,7 +66,9 @@ class Driver final : public MeshAccess {
     void drain();
     void on_persisted(PersistToken token, PersistResult result);
     void arm_timer();
-    void check_interfaces();
+    void on_addresses();
+    void on_bootstrap(std::vector<Endpoint> bootstrap);
+    std::vector<Endpoint> peer_addresses() const;
     void log_drops();
     void deliver_outputs();
     void flush_storage();
@@ -72,16 +76,14 @@ class Driver final : public MeshAccess {
     void finish_leaving();
 
     OnOutput on_output_;
-    std::vector<std::string> allowed_interfaces_;
     std::vector<std::string> fixed_warnings_;
-    Udp udp_;
+    Network network_;
     std::unique_ptr<Storage> storage_;
     Node node_;
     bool is_writing_ = false;
     std::deque<std::function<void()>> when_written_;
     bool is_flushing_ = false;  ///< left the mesh; waits for the disk
     std::deque<Output> outputs_;
-    bool has_no_interface_ = false;
     /// Empty while leave() waits for the end of somebody else's Leave.
     std::optional<RequestId> leave_request_;
     std::function<void()> leave_done_;
@@ -89,7 +91,7 @@ class Driver final : public MeshAccess {
 
     // On the heap because libuv closes handles later than this object ends.
     uv_timer_t* deadline_timer_;
-    uv_timer_t* interfaces_timer_;
+    uv_timer_t* log_timer_;
     uv_timer_t* leave_timer_;
     uv_idle_t* outputs_idle_;
 };

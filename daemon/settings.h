@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/bootstrap_host.h"
 #include "daemon/log.h"
 #include "proto/config.h"
 
@@ -33,8 +34,10 @@ struct Settings {
     std::uint16_t udp_port = 9999;
     /// Interfaces to use, by name or pattern; empty: all that reach other boxes.
     std::vector<std::string> interfaces;
-    /// As written; load_settings() puts the addresses into `core.bootstrap`.
+    /// As written; load_settings() puts the addresses into `core.bootstrap` and the host names into
+    /// `bootstrap_hosts`.
     std::vector<std::string> bootstrap;
+    std::vector<BootstrapHost> bootstrap_hosts;
     /// Upper bound of `core.link_patience_max`; load_settings() applies it.
     Duration heartbeat_timeout = std::chrono::seconds(30);
     Config core;

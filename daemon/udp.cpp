@@ -19,6 +19,8 @@ constexpr std::size_t kUnicastReadsMax = 256;
 constexpr std::size_t kDiscoveryReadsMax = 64;
 /// A program that holds the port may end at any time; asking costs a system call.
 constexpr Duration kRetryInterval = std::chrono::seconds(5);
+/// Snooping switches forget a member after 260 s (RFC 3376, 8.4), some after 130 s.
+constexpr Duration kRejoinInterval = std::chrono::seconds(60);
 
 Ipv4 ipv4_bytes(const Endpoint& endpoint) {
     Ipv4 bytes{};
@@ -59,39 +61,60 @@ struct Udp::Speaker {
     std::unique_ptr<UdpSocket> multicast;
     std::string unicast_trouble;
     std::string discovery_trouble;
+    BeaconWatch watch{{}};
+    std::string beacon_trouble;
+    TimePoint joined_at{};
     std::vector<OutgoingDatagram> outgoing;
 
     Endpoint endpoint() const { return ipv4_endpoint(interface.address, port, interface.index); }
 };
 
-Udp::Udp(uv_loop_t* loop, std::uint16_t port, OnDatagram on_datagram, OnTurnEnd on_turn_end)
+Udp::Udp(uv_loop_t* loop, std::uint16_t port, Duration beacon_silence_max, OnDatagram on_datagram,
+         OnTurnEnd on_turn_end)
     : loop_(loop),
       port_(port),
+      beacon_silence_max_(beacon_silence_max),
       on_datagram_(std::move(on_datagram)),
       on_turn_end_(std::move(on_turn_end)),
       room_(std::make_unique<ReceiveRoom>()) {}
 
 Udp::~Udp() = default;
 
-std::unique_ptr<UdpSocket> Udp::listen(Speaker& speaker, int fd, std::size_t reads_max,
-                                       bool is_unicast) {
+std::unique_ptr<UdpSocket> Udp::listen(Speaker& speaker, int fd, std::optional<BeaconWay> way) {
     const std::uint32_t index = speaker.interface.index;
     // A unicast datagram counts as come by its socket's interface even where the kernel took it
     // from another one (weak host model, or the same host): the reply must leave from the address
     // that was asked.
-    auto on_datagram = [this, index, is_unicast](const sockaddr_in& from, std::uint32_t via,
-                                                 Bytes bytes) {
-        if (!is_unicast && via != index) {
+    auto on_datagram = [this, index, way, &speaker](const sockaddr_in& from, std::uint32_t via,
+                                                    Bytes bytes) {
+        if (way && via != index) {
             ++counters_.received_elsewhere;
             return;
         }
         Ipv4 address{};
         std::memcpy(address.data(), &from.sin_addr, address.size());
-        on_datagram_(ipv4_endpoint(address, ntohs(from.sin_port), index), bytes);
+        const Endpoint sender = ipv4_endpoint(address, ntohs(from.sin_port), index);
+        if (way) {
+            on_beacon(speaker, *way, sender);
+        }
+        on_datagram_(sender, bytes);
     };
     return std::make_unique<UdpSocket>(
-        loop_, fd, reads_max, *room_, counters_,
+        loop_, fd, way ? kDiscoveryReadsMax : kUnicastReadsMax, *room_, counters_,
         UdpSocket::Callbacks{on_datagram, [this] { on_turn_end_(); }});
+}
+
+void Udp::on_beacon(Speaker& speaker, BeaconWay way, const Endpoint& from) {
+    if (from == speaker.endpoint()) {
+        ++counters_.beacons_own;
+        speaker.watch.on_own(way);
+        return;
+    }
+    ++(way == BeaconWay::Multicast ? counters_.beacons_multicast : counters_.beacons_broadcast);
+    // Those of another daemon on this host do not come over the network.
+    if (ipv4_bytes(from) != speaker.interface.address) {
+        speaker.watch.on_other(way);
+    }
 }
 
 void Udp::open_unicast(Speaker& speaker) {
@@ -102,7 +125,7 @@ void Udp::open_unicast(Speaker& speaker) {
         const auto fd = bind_unicast(interface, static_cast<std::uint16_t>(port));
         if (fd) {
             speaker.port = static_cast<std::uint16_t>(port);
-            speaker.unicast = listen(speaker, *fd, kUnicastReadsMax, true);
+            speaker.unicast = listen(speaker, *fd, std::nullopt);
             speaker.unicast_trouble.clear();
             if (port != port_) {
                 log_info("UDP " + print_address(interface.address, port_) + " on " +
@@ -130,12 +153,12 @@ void Udp::open_unicast(Speaker& speaker) {
 void Udp::open_discovery(Speaker& speaker) {
     const LocalInterface& interface = speaker.interface;
     std::string trouble;
-    const auto open = [&](std::unique_ptr<UdpSocket>& socket, const Ipv4& address) {
+    const auto open = [&](std::unique_ptr<UdpSocket>& socket, const Ipv4& address, BeaconWay way) {
         if (socket) {
             return;
         }
         if (const auto fd = bind_discovery(interface, address, port_)) {
-            socket = listen(speaker, *fd, kDiscoveryReadsMax, false);
+            socket = listen(speaker, *fd, way);
             return;
         } else {
             trouble +=
@@ -145,10 +168,10 @@ void Udp::open_discovery(Speaker& speaker) {
         }
     };
     if (interface.broadcast) {
-        open(speaker.broadcast, *interface.broadcast);
+        open(speaker.broadcast, *interface.broadcast, BeaconWay::Broadcast);
     }
     if (interface.has_multicast) {
-        open(speaker.multicast, kGroup);
+        open(speaker.multicast, kGroup, BeaconWay::Multicast);
     }
     if (!trouble.empty()) {
         trouble = "beacons are not heard on " + interface.name + " at UDP " + trouble +
@@ -161,6 +184,9 @@ void Udp::open_discovery(Speaker& speaker) {
         log_info("beacons are heard on " + interface.name + " again");
     }
     speaker.discovery_trouble = std::move(trouble);
+    // What is not listened to is not missed.
+    speaker.watch = BeaconWatch(
+        {speaker.multicast != nullptr, speaker.broadcast != nullptr, beacon_silence_max_});
 }
 
 bool Udp::update(TimePoint now, const std::vector<LocalInterface>& interfaces) {
@@ -191,10 +217,44 @@ bool Udp::update(TimePoint now, const std::vector<LocalInterface>& interfaces) {
         if (is_new || (is_retry && !speaker.discovery_trouble.empty())) {
             open_discovery(speaker);
         }
+        if (is_new) {
+            speaker.joined_at = now;
+        }
     }
     std::sort(speakers_.begin(), speakers_.end(),
               [](const auto& a, const auto& b) { return a->interface.index < b->interface.index; });
     return addresses() != before;
+}
+
+void Udp::watch_beacons(TimePoint now, const std::vector<Endpoint>& peers) {
+    for (const auto& speaker : speakers_) {
+        const LocalInterface& interface = speaker->interface;
+        if (speaker->multicast && now - speaker->joined_at >= kRejoinInterval) {
+            speaker->joined_at = now;
+            if (!speaker->multicast->rejoin(kGroup, interface.index)) {
+                speaker->multicast.reset();
+                open_discovery(*speaker);
+            }
+        }
+        const bool has_peers = std::any_of(peers.begin(), peers.end(), [&](const Endpoint& peer) {
+            const Ipv4 address = ipv4_bytes(peer);
+            return is_in_subnet(interface, address) && address != interface.address;
+        });
+        speaker->watch.on_tick(now, has_peers);
+        std::string trouble = speaker->watch.trouble();
+        if (!trouble.empty()) {
+            trouble = interface.name + ": " + trouble;
+        }
+        if (trouble == speaker->beacon_trouble) {
+            continue;
+        }
+        if (!trouble.empty()) {
+            log_warning(trouble);
+        } else if (speaker->discovery_trouble.empty()) {
+            log_info(interface.name + ": beacons pass again");
+        }
+        speaker->beacon_trouble = std::move(trouble);
+    }
 }
 
 std::vector<Endpoint> Udp::addresses() const {
@@ -222,7 +282,7 @@ std::vector<std::string> Udp::troubles() const {
     std::vector<std::string> result;
     for (const auto& speaker : speakers_) {
         for (const std::string* trouble :
-             {&speaker->unicast_trouble, &speaker->discovery_trouble}) {
+             {&speaker->unicast_trouble, &speaker->discovery_trouble, &speaker->beacon_trouble}) {
             if (!trouble->empty()) {
                 result.push_back(*trouble);
             }
@@ -237,7 +297,10 @@ std::vector<std::pair<std::string_view, std::uint64_t>> Udp::counters() const {
             {"udp_receive_errors", counters_.receive_errors},
             {"udp_sent_without_socket", counters_.sent_without_socket},
             {"udp_send_queue_full", counters_.send_queue_full},
-            {"udp_send_errors", counters_.send_errors}};
+            {"udp_send_errors", counters_.send_errors},
+            {"udp_beacons_multicast", counters_.beacons_multicast},
+            {"udp_beacons_broadcast", counters_.beacons_broadcast},
+            {"udp_beacons_own", counters_.beacons_own}};
 }
 
 Udp::Speaker* Udp::speaker_for(const Endpoint& to) {
@@ -279,6 +342,7 @@ void Udp::queue(Transmit transmit) {
         return;
     }
     const LocalInterface& interface = speaker->interface;
+    speaker->watch.on_sent();
     if (interface.broadcast) {
         speaker->outgoing.push_back(
             {ipv4_address(*interface.broadcast, port_), interface.index, bytes});

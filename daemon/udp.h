@@ -3,11 +3,13 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "daemon/beacon_watch.h"
 #include "daemon/udp_socket.h"
 #include "proto/base/endpoint.h"
 #include "proto/base/time.h"
@@ -30,7 +32,9 @@ class Udp {
     /// Ports tried one after another where one is taken.
     static constexpr std::uint16_t kPortsTried = 32;
 
-    Udp(uv_loop_t* loop, std::uint16_t port, OnDatagram on_datagram, OnTurnEnd on_turn_end);
+    /// Beacons of the peers that stay away for `beacon_silence_max` are a trouble.
+    Udp(uv_loop_t* loop, std::uint16_t port, Duration beacon_silence_max, OnDatagram on_datagram,
+        OnTurnEnd on_turn_end);
     ~Udp();
 
     /// Opens and closes sockets until they match the interfaces; tries those again that failed
@@ -41,7 +45,12 @@ class Udp {
     std::vector<Endpoint> addresses() const;
     /// "eth0 10.7.0.1:9999", for the log.
     std::string describe() const;
-    /// What keeps sockets from being opened, one text per interface concerned.
+    /// To be called every few seconds: judges which beacons pass, given the addresses of the peers,
+    /// and joins the multicast group again each minute. A switch that forwards multicast only to
+    /// whoever asked (IGMP snooping) forgets who did where nobody queries; joining asks anew.
+    void watch_beacons(TimePoint now, const std::vector<Endpoint>& peers);
+
+    /// What keeps sockets from being opened or beacons from passing, some texts per interface.
     std::vector<std::string> troubles() const;
     std::vector<std::pair<std::string_view, std::uint64_t>> counters() const;
 
@@ -53,12 +62,14 @@ class Udp {
     struct Speaker;
     void open_unicast(Speaker& speaker);
     void open_discovery(Speaker& speaker);
-    std::unique_ptr<UdpSocket> listen(Speaker& speaker, int fd, std::size_t reads_max,
-                                      bool is_unicast);
+    /// For unicast, or for the beacons of one way.
+    std::unique_ptr<UdpSocket> listen(Speaker& speaker, int fd, std::optional<BeaconWay> way);
+    void on_beacon(Speaker& speaker, BeaconWay way, const Endpoint& from);
     Speaker* speaker_for(const Endpoint& to);
 
     uv_loop_t* loop_;
     std::uint16_t port_;
+    Duration beacon_silence_max_;
     OnDatagram on_datagram_;
     OnTurnEnd on_turn_end_;
     UdpCounters counters_;

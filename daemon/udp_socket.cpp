@@ -84,6 +84,14 @@ UdpSocket::~UdpSocket() {
     close(fd_);
 }
 
+bool UdpSocket::rejoin(const Ipv4& group, std::uint32_t interface) {
+    ip_mreqn membership{};
+    std::memcpy(&membership.imr_multiaddr, group.data(), group.size());
+    membership.imr_ifindex = static_cast<int>(interface);
+    setsockopt(fd_, IPPROTO_IP, IP_DROP_MEMBERSHIP, &membership, sizeof membership);
+    return setsockopt(fd_, IPPROTO_IP, IP_ADD_MEMBERSHIP, &membership, sizeof membership) == 0;
+}
+
 void UdpSocket::read_turn() {
     for (std::size_t read = 0; read < reads_max_;) {
         const std::size_t limit = std::min(ReceiveRoom::kBatch, reads_max_ - read);

@@ -26,6 +26,11 @@ struct UdpCounters {
     std::uint64_t sent_without_socket = 0;  ///< its interface is gone
     std::uint64_t send_queue_full = 0;      ///< the kernel's queue (EAGAIN, ENOBUFS)
     std::uint64_t send_errors = 0;          ///< no route, filtered, too long for the interface
+    /// Datagrams that came to the multicast group, to the broadcast address, and back to where they
+    /// were sent from by either way.
+    std::uint64_t beacons_multicast = 0;
+    std::uint64_t beacons_broadcast = 0;
+    std::uint64_t beacons_own = 0;
 };
 
 /// A datagram on its way out. `via` forces the interface (beacons); 0 leaves it to the routes.
@@ -74,6 +79,10 @@ class UdpSocket {
     UdpSocket(const UdpSocket&) = delete;
     UdpSocket& operator=(const UdpSocket&) = delete;
     ~UdpSocket();
+
+    /// Leaves a multicast group and joins it again, which tells the network. False where the socket
+    /// is out of it now.
+    bool rejoin(const Ipv4& group, std::uint32_t interface);
 
     /// Sends all of them; what the kernel does not take is dropped and counted.
     void send(const std::vector<OutgoingDatagram>& datagrams);

@@ -139,14 +139,15 @@ TEST_CASE("config: a value of the wrong type or range says what was expected") {
              Case{"mesh:\n  max_peers:\n", ":2:3: mesh.max_peers (links this node holds)"},
              Case{"mesh:\n  max_peers: {a: 1}\n", "got a mapping"},
              Case{"mesh:\n  udp_port: 65536\n", "from 1 to 65535"},
-             Case{"mesh:\n  link_patience: soon\n", "a duration from 200ms to 1m"},
+             Case{"mesh:\n  link_patience: soon\n", "a duration from 200ms to 60s"},
              Case{"mesh:\n  link_patience: -2\n", "a duration"},
              Case{"mesh:\n  link_patience: 5x\n", "a duration"},
              Case{"mesh:\n  interfaces: eth0\n", "a list of texts"},
              Case{"mesh:\n  interfaces: [[eth0]]\n", "a list"},
-             Case{"mesh:\n  bootstrap: [host.example]\n", "literal IPv4 addresses"},
-             Case{"mesh:\n  bootstrap: [10.0.0.1, x]\n", "got the list [10.0.0.1, x]"},
-             Case{"mesh:\n  bootstrap: [\"[fd00::1]:9999\"]\n", "literal IPv4 addresses"},
+             Case{"mesh:\n  bootstrap: [10.0.0.300]\n", "IPv4 addresses or host names"},
+             Case{"mesh:\n  bootstrap: [10.0.0.1, x y]\n", "got the list [10.0.0.1, x y]"},
+             Case{"mesh:\n  bootstrap: [\"x:0\"]\n", "IPv4 addresses or host names"},
+             Case{"mesh:\n  bootstrap: [\"[fd00::1]:9999\"]\n", "IPv4 addresses or host names"},
              Case{"mesh:\n  node_id: \"a b\"\n", "A-Z a-z 0-9"},
              Case{"mesh: 5\n", "f.yaml:1:7: mesh: expected a mapping"},
              Case{"security:\n  mode: ajar\n", "one of sealed|open"},
@@ -235,10 +236,11 @@ TEST_CASE("config: overrides are as strict as the file") {
 
 TEST_CASE("config: lists and mappings can be set on the command line") {
     ConfigSources sources = without_files();
-    sources.overrides = {{"--set", "mesh.interfaces", "[lo]", {}},
-                         {"--set", "state", "{a: 1}", {}},
-                         {"--bootstrap", "mesh.bootstrap", {}, {"10.0.0.1", "10.0.0.2:5"}},
-                         {"--set", "mesh.udp_port", "7000", {}}};
+    sources.overrides = {
+        {"--set", "mesh.interfaces", "[lo]", {}},
+        {"--set", "state", "{a: 1}", {}},
+        {"--bootstrap", "mesh.bootstrap", {}, {"10.0.0.1", "gate.example", "10.0.0.2:5", "yard:6"}},
+        {"--set", "mesh.udp_port", "7000", {}}};
     const auto settings = load_settings(sources);
     REQUIRE(settings);
     CHECK(settings->interfaces == std::vector<std::string>{"lo"});
@@ -246,6 +248,18 @@ TEST_CASE("config: lists and mappings can be set on the command line") {
     REQUIRE(settings->core.bootstrap.size() == 2);
     CHECK(settings->core.bootstrap[0] == ipv4_endpoint({10, 0, 0, 1}, 7000));
     CHECK(settings->core.bootstrap[1] == ipv4_endpoint({10, 0, 0, 2}, 5));
+    REQUIRE(settings->bootstrap_hosts.size() == 2);
+    CHECK(settings->bootstrap_hosts[0] == BootstrapHost{"gate.example", 7000});
+    CHECK(settings->bootstrap_hosts[1] == BootstrapHost{"yard", 6});
+}
+
+TEST_CASE("config: more bootstrap addresses than are asked are refused") {
+    std::string list;
+    for (int i = 0; i < 64; ++i) {
+        list += "host" + std::to_string(i) + ", ";
+    }
+    CHECK(errors_of("mesh:\n  bootstrap: [" + list + "]\n").empty());
+    contains(error_of("mesh:\n  bootstrap: [" + list + "one-more]\n"), "at most 64 addresses");
 }
 
 TEST_CASE("config: rules between keys are checked at the end") {

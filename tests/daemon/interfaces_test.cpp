@@ -61,6 +61,24 @@ TEST_CASE("interfaces: one that is down is not used, and the first address count
     CHECK(usable[0].address == Ipv4{10, 0, 1, 1});
 }
 
+TEST_CASE("interfaces: a list may name what is not there yet") {
+    std::vector<LocalInterface> all = {interface("lo", 1, {127, 0, 0, 1}),
+                                       interface("eth0", 2, {10, 0, 1, 1})};
+    const std::vector<std::string> allowed = {"wlan*", "usb0"};
+    CHECK(usable_interfaces(all, allowed).empty());
+    all.push_back(interface("wlan0", 3, {10, 0, 2, 1}));
+    CHECK(names(usable_interfaces(all, allowed)) == Names{"wlan0"});
+}
+
+TEST_CASE("interfaces: a pattern of a star alone allows all, containers too") {
+    const std::vector<LocalInterface> all = {interface("lo", 1, {127, 0, 0, 1}),
+                                             interface("docker0", 2, {172, 17, 0, 1})};
+    CHECK(names(usable_interfaces(all, {"*"})) == Names{"lo", "docker0"});
+    CHECK(matches_interface("*", ""));
+    CHECK_FALSE(matches_interface("", "eth0"));
+    CHECK_FALSE(matches_interface("e*h0", "eth0"));
+}
+
 TEST_CASE("interfaces: the subnet follows the netmask") {
     const auto eth0 = interface("eth0", 2, {10, 0, 1, 1});
     CHECK(is_in_subnet(eth0, {10, 0, 1, 200}));
