@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <csignal>
 #include <cstdio>
@@ -11,7 +12,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
+#include "tests/sim/broadcast_exercise.h"
+#include "tests/sim/scale.h"
 #include "tests/sim/swarm.h"
 
 namespace {
@@ -28,6 +32,13 @@ constexpr char kUsage[] =
     "  --until-caught end at the first violation, and fail where there is none: a mesh that is\n"
     "                 broken on purpose must be caught\n"
     "  -v             print the plan of each seed\n"
+    "or:    meshd-sim --topology lan|grid|gateway|geometric [--nodes N] [--seed N] [--loss SHARE]\n"
+    "                 [--minutes M] [--crashes C] [--alerts A] [--report FILE]\n"
+    "  measures one mesh of that size (default 50) without faults of its own, then alerts, "
+    "crashes,\n"
+    "  and the crash of half of it; --minutes of idling (default 1); JSON to FILE or stdout\n"
+    "or:    meshd-sim --broadcast-exercise [--partition] [--seed N] [--report FILE]\n"
+    "  25 nodes, 100 ms per hop, 100 broadcasts a second for 20 s\n"
     "Exit code: 0 all right, 1 a violation (or, with --until-caught, none), 2 usage.\n";
 
 struct Arguments {
@@ -39,6 +50,13 @@ struct Arguments {
     meshd::sim::Mutant mutant = meshd::sim::Mutant::None;
     bool is_verbose = false;
     bool until_caught = false;
+    std::optional<meshd::sim::ScaleTopology> topology;
+    double loss = 0;
+    std::optional<std::size_t> crashes;
+    std::optional<std::size_t> alerts;
+    const char* report = nullptr;
+    bool is_exercise = false;
+    bool has_partition = false;
 };
 
 /// The seed that runs, for the last words of a process whose assertion failed.
@@ -66,8 +84,15 @@ std::optional<Arguments> parse_arguments(int count, char** values) {
     Arguments arguments;
     for (int i = 1; i < count; ++i) {
         const std::string_view name = values[i];
-        if (name == "-v" || name == "--until-caught") {
-            (name == "-v" ? arguments.is_verbose : arguments.until_caught) = true;
+        const std::pair<std::string_view, bool*> switches[] = {
+            {"-v", &arguments.is_verbose},
+            {"--until-caught", &arguments.until_caught},
+            {"--broadcast-exercise", &arguments.is_exercise},
+            {"--partition", &arguments.has_partition}};
+        const auto* found = std::find_if(std::begin(switches), std::end(switches),
+                                         [&](const auto& one) { return one.first == name; });
+        if (found != std::end(switches)) {
+            *found->second = true;
             continue;
         }
         if (++i == count) {
@@ -79,6 +104,25 @@ std::optional<Arguments> parse_arguments(int count, char** values) {
                 return std::nullopt;
             }
             arguments.mutant = *mutant;
+            continue;
+        }
+        if (name == "--topology") {
+            arguments.topology = meshd::sim::parse_scale_topology(values[i]);
+            if (!arguments.topology) {
+                return std::nullopt;
+            }
+            continue;
+        }
+        if (name == "--report") {
+            arguments.report = values[i];
+            continue;
+        }
+        if (name == "--loss") {
+            char* end = nullptr;
+            arguments.loss = std::strtod(values[i], &end);
+            if (*end != '\0' || arguments.loss < 0 || arguments.loss >= 1) {
+                return std::nullopt;
+            }
             continue;
         }
         const auto number = parse_number(values[i]);
@@ -93,6 +137,10 @@ std::optional<Arguments> parse_arguments(int count, char** values) {
             arguments.jobs = *number;
         } else if (name == "--nodes" && *number >= 2 && *number <= 1000) {
             arguments.nodes = *number;
+        } else if (name == "--crashes" && *number <= 1000) {
+            arguments.crashes = *number;
+        } else if (name == "--alerts" && *number <= 1000) {
+            arguments.alerts = *number;
         } else if (name == "--minutes" && *number <= 100'000) {
             arguments.duration = std::chrono::minutes(*number);
         } else {
@@ -163,6 +211,29 @@ bool run_all(const Arguments& arguments) {
     return are_right;
 }
 
+/// To the file asked for, else to the screen. False where the file cannot be written.
+bool write_report(const std::string& text, const Arguments& arguments) {
+    std::FILE* file = arguments.report == nullptr ? stdout : std::fopen(arguments.report, "w");
+    if (file == nullptr) {
+        std::perror(arguments.report);
+        return false;
+    }
+    const bool is_written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
+    return (file == stdout ? std::fflush(file) : std::fclose(file)) == 0 && is_written;
+}
+
+bool run_scale(const Arguments& arguments) {
+    meshd::sim::ScalePlan plan;
+    plan.seed = arguments.seed;
+    plan.topology = *arguments.topology;
+    plan.nodes = arguments.nodes.value_or(plan.nodes);
+    plan.loss = arguments.loss;
+    plan.idle = arguments.duration.value_or(plan.idle);
+    plan.crashes = arguments.crashes.value_or(plan.crashes);
+    plan.alerts = arguments.alerts.value_or(plan.alerts);
+    return write_report(print_scale(plan, meshd::sim::run_scale(plan)), arguments);
+}
+
 }  // namespace
 
 int main(int count, char** values) {
@@ -172,6 +243,13 @@ int main(int count, char** values) {
         return 2;
     }
     std::signal(SIGABRT, on_abort);
+    if (arguments->topology) {
+        return run_scale(*arguments) ? 0 : 1;
+    }
+    if (arguments->is_exercise) {
+        const auto result = meshd::sim::run_exercise(arguments->seed, arguments->has_partition);
+        return write_report(print_exercise(result, arguments->has_partition), *arguments) ? 0 : 1;
+    }
     const bool are_right = run_all(*arguments);
     return are_right == arguments->until_caught ? 1 : 0;
 }
