@@ -207,9 +207,13 @@ void Node::Impl::on_offer(TimePoint now, const Endpoint& from, const Offer& offe
     if (neighbours_.on_heard(now, offer.from, from, offer.cookie)) {
         counters_.add(Counter::peers_discovered);
     }
-    handshake_.on_offer(now, from, offer);
     const Link* link = find_link(offer.from.node);
-    if (link == nullptr || link->peer() != offer.from) {
+    const bool is_linked = link != nullptr && link->peer() == offer.from;
+    if (is_linked && !may_move(*link)) {
+        handshake_.abandon(offer.from.node);
+    }
+    handshake_.on_offer(now, from, offer);
+    if (!is_linked) {
         neighbours_.on_change(now, true);
     }
 }

@@ -4,6 +4,34 @@
 #include "proto/node_impl.h"
 
 namespace meshd {
+namespace {
+
+/// Whether `from` reaches `to` without the edge between them.
+bool is_joined_otherwise(const Graph& graph, const NodeId& from, const NodeId& to) {
+    const auto first = graph.find(from);
+    const auto last = graph.find(to);
+    if (!first || !last) {
+        return false;
+    }
+    std::vector<bool> seen(graph.size(), false);
+    std::vector<std::uint32_t> reached{*first};
+    seen[*first] = true;
+    for (std::size_t i = 0; i < reached.size(); ++i) {
+        for (const Graph::Edge& edge : graph.edges(reached[i])) {
+            if (seen[edge.to] || (reached[i] == *first && edge.to == *last)) {
+                continue;
+            }
+            if (edge.to == *last) {
+                return true;
+            }
+            seen[edge.to] = true;
+            reached.push_back(edge.to);
+        }
+    }
+    return false;
+}
+
+}  // namespace
 
 void Node::Impl::on_req(TimePoint now, const Endpoint& from, const Req& req) {
     if (req.to != self_.start) {
@@ -31,6 +59,9 @@ void Node::Impl::on_req(TimePoint now, const Endpoint& from, const Req& req) {
         return;  // it comes again, and by then it is known
     }
     const Link* link = find_link(node);
+    if (claim != NameClaim::Taken) {
+        neighbours_.on_heard(now, req.from, from, std::nullopt);
+    }
     std::string refusal;
     if (claim == NameClaim::Taken) {
         refusal = "name";
@@ -39,18 +70,16 @@ void Node::Impl::on_req(TimePoint now, const Endpoint& from, const Req& req) {
         refusal = "leaving";
     } else if (link != nullptr && link->peer_session() == req.session) {
         return;  // a late repetition of the REQ that made this link
-    } else {
-        const std::size_t links = links_.size() - (link != nullptr ? 1 : 0);
-        const bool accepted =
-            link != nullptr || neighbours_.accepts(req.reason, links + handshake_.pending(node),
-                                                   topology_.is_reachable(node));
-        if (!accepted) {
+    } else if (link == nullptr && !handshake_.is_pending(req.from)) {
+        const auto answer =
+            neighbours_.on_req(now, node, req.reason, req.is_forced, neighbour_facts());
+        if (answer.victim) {
+            drop_link(now, *answer.victim);
+        }
+        if (!answer.is_accepted) {
             refusal = "full";
             counters_.add(Counter::drop_full);
         }
-    }
-    if (refusal != "name") {
-        neighbours_.on_heard(now, req.from, from, std::nullopt);
     }
     if (!handshake_.on_req(now, from, req, refusal)) {
         counters_.add(Counter::drop_full);
@@ -70,30 +99,89 @@ void Node::Impl::on_acc(TimePoint now, const Endpoint& from, const Acc& acc) {
 
 Neighbours::Facts Node::Impl::neighbour_facts() const {
     Neighbours::Facts facts;
-    facts.links = links_.size();
-    facts.pending = handshake_.pending(NodeId());
-    facts.bridge_pending = handshake_.is_bridge_pending();
-    facts.is_linked_or_pending = [this](const NodeId& node) {
-        const auto it = links_.find(node);
-        const HeardNode* heard = neighbours_.find(node);
-        // A link to a former start of the node is no link to it any more.
-        const bool linked =
-            it != links_.end() && (heard == nullptr || it->second.peer() == heard->identity);
-        return linked || (heard != nullptr && handshake_.is_pending(heard->identity));
+    // A link to a former start of a node is no link to it any more, but takes its place.
+    const auto is_former = [this](const Identity& peer) {
+        const HeardNode* heard = neighbours_.find(peer.node);
+        return heard != nullptr && heard->identity != peer;
     };
-    facts.is_reachable = [this](const NodeId& node) { return topology_.is_reachable(node); };
+    for (const auto& [peer, link] : links_) {
+        if (is_former(link.peer())) {
+            facts.former += 1;
+        } else {
+            facts.links.push_back({peer, link.up_since()});
+        }
+    }
+    for (const Identity& peer : handshake_.peers()) {
+        if (links_.count(peer.node) != 0) {
+            continue;  // its session moves
+        }
+        if (is_former(peer)) {
+            facts.former += 1;
+        } else {
+            facts.pending.push_back(peer.node);
+        }
+    }
+    std::sort(facts.pending.begin(), facts.pending.end());
+    facts.pending.erase(std::unique(facts.pending.begin(), facts.pending.end()),
+                        facts.pending.end());
+    facts.bridge_pending = handshake_.is_bridge_pending();
+    facts.standing = [this](const NodeId& node) {
+        Standing standing;
+        if (topology_.is_reachable(node)) {
+            standing.kind = Standing::Kind::Reachable;
+            return standing;
+        }
+        const Membership::Member* member = membership_.find(node);
+        if (member != nullptr && member->ever_alive && member->status != NodeStatus::Alive) {
+            standing.kind = member->status == NodeStatus::Unreachable ? Standing::Kind::CutOff
+                                                                      : Standing::Kind::Gone;
+            standing.since = member->since;
+        }
+        return standing;
+    };
     facts.degree = [this](const NodeId& node) -> std::size_t {
         const HeldRecord* held = store_.node_record(node);
         return held == nullptr ? 0 : held->record.node->links.size();
     };
+    facts.is_redundant = [this](const NodeId& node) {
+        return is_joined_otherwise(topology_.graph(), self_.node, node);
+    };
     return facts;
+}
+
+/// Gives up a link that both ends can do without.
+void Node::Impl::drop_link(TimePoint now, const NodeId& peer) {
+    Link* link = find_link(peer);
+    // Twice, since it is not repeated: a peer that misses it would suspect this node.
+    for (int copy = 0; copy < 2; ++copy) {
+        link->egress.send(share_message(Close{CloseReason::Pruned}), TrafficClass::Control, false);
+        while (auto bytes = link->poll_datagram(now)) {
+            transmits_.push_back({link->endpoint(), false, std::move(*bytes)});
+        }
+    }
+    counters_.add(Counter::links_pruned);
+    neighbours_.on_dropped(now, peer);
+    close_link(now, NodeId(peer));
+}
+
+void Node::Impl::on_prune(TimePoint now, const NodeId& peer) {
+    if (neighbours_.agrees_to_prune(peer, neighbour_facts())) {
+        drop_link(now, peer);
+    }
 }
 
 void Node::Impl::run_neighbours(TimePoint now) {
     if (!neighbours_.next_deadline() || now < *neighbours_.next_deadline()) {
         return;
     }
-    for (const auto& want : neighbours_.on_timeout(now, neighbour_facts())) {
+    const auto todo = neighbours_.on_timeout(now, neighbour_facts());
+    if (todo.drop) {
+        drop_link(now, *todo.drop);
+    }
+    if (todo.prune) {
+        find_link(*todo.prune)->egress.send(share_message(Prune{}), TrafficClass::Control, true);
+    }
+    for (const auto& want : todo.asks) {
         if (name_conflict_.is_holding(now)) {
             continue;
         }
@@ -101,7 +189,8 @@ void Node::Impl::run_neighbours(TimePoint now) {
             neighbours_.on_failed(now, want.peer.node, true);
             continue;
         }
-        handshake_.initiate(now, want.peer, want.endpoint, want.reason, want.cookie);
+        handshake_.initiate(now, want.peer, want.endpoint, want.reason, want.cookie,
+                            {want.is_forced, {}});
     }
 }
 

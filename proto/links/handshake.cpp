@@ -81,7 +81,8 @@ SessionId Handshake::draw_session() {
 }
 
 void Handshake::initiate(TimePoint now, const Identity& peer, const Endpoint& endpoint,
-                         LinkReason reason, const std::optional<Cookie>& cookie) {
+                         LinkReason reason, const std::optional<Cookie>& cookie,
+                         InitiationExtras extras) {
     if (is_pending(peer)) {
         return;
     }
@@ -89,6 +90,7 @@ void Handshake::initiate(TimePoint now, const Identity& peer, const Endpoint& en
     initiation.peer = peer;
     initiation.endpoint = endpoint;
     initiation.reason = reason;
+    initiation.extras = std::move(extras);
     initiation.session = draw_session();
     if (cookie) {
         initiation.state = State::ReqSent;
@@ -102,6 +104,9 @@ void Handshake::send_current(TimePoint now, Initiation& initiation) {
     initiation.attempts += 1;
     if (initiation.state == State::HelloSent) {
         messages_.push_back({initiation.endpoint, hello()});
+        for (const Endpoint& other : initiation.extras.others) {
+            messages_.push_back({other, hello()});
+        }
         return;
     }
     Req req;
@@ -112,6 +117,7 @@ void Handshake::send_current(TimePoint now, Initiation& initiation) {
     req.cookie = initiation.cookie;
     req.session = initiation.session;
     req.reason = initiation.reason;
+    req.is_forced = initiation.extras.is_forced;
     messages_.push_back({initiation.endpoint, req});
 }
 
@@ -148,9 +154,18 @@ void Handshake::apply(TimePoint now, std::map<NodeId, Initiation>::iterator it, 
 
 void Handshake::on_offer(TimePoint now, const Endpoint& from, const Offer& offer) {
     const auto it = initiations_.find(offer.from.node);
-    if (it == initiations_.end() || !it->second.endpoint.same_address(from)) {
+    if (it == initiations_.end()) {
         return;
     }
+    const auto& others = it->second.extras.others;
+    const bool is_other = it->second.state == State::HelloSent &&
+                          std::any_of(others.begin(), others.end(), [&](const Endpoint& other) {
+                              return other.same_address(from);
+                          });
+    if (!is_other && !it->second.endpoint.same_address(from)) {
+        return;
+    }
+    it->second.endpoint = from;
     if (it->second.state == State::ReqSent && it->second.peer != offer.from) {
         // Our REQ is for a former start and will never be answered.
         initiations_.erase(it);
@@ -256,12 +271,15 @@ bool Handshake::is_session_used(SessionId session) const {
                        [&](const auto& entry) { return entry.second.session == session; });
 }
 
-std::size_t Handshake::pending(const NodeId& except) const {
-    const auto initiations = std::count_if(initiations_.begin(), initiations_.end(),
-                                           [&](const auto& e) { return e.first != except; });
-    const auto slots = std::count_if(slots_.begin(), slots_.end(),
-                                     [&](const auto& e) { return e.second.peer.node != except; });
-    return static_cast<std::size_t>(initiations + slots);
+std::vector<Identity> Handshake::peers() const {
+    std::vector<Identity> peers;
+    for (const auto& [node, initiation] : initiations_) {
+        peers.push_back(initiation.peer);
+    }
+    for (const auto& [id, slot] : slots_) {
+        peers.push_back(slot.peer);
+    }
+    return peers;
 }
 
 std::optional<OutsideMessage> Handshake::poll_message() {

@@ -46,6 +46,14 @@ struct InitiationFailed {
     bool refused = false;  ///< else nobody answered
 };
 
+/// What an initiation may have besides.
+struct InitiationExtras {
+    /// Of the REQ: the asker is refused by others.
+    bool is_forced = false;
+    /// Other ways to the peer: HELLOs go there too, and the first OFFER decides.
+    std::vector<Endpoint> others;
+};
+
 class Handshake {
   public:
     enum class State : std::uint8_t { HelloSent, ReqSent };
@@ -76,7 +84,9 @@ class Handshake {
 
     /// Asks `peer` for a link; with a fresh cookie straight by REQ, else by HELLO.
     void initiate(TimePoint now, const Identity& peer, const Endpoint& endpoint, LinkReason reason,
-                  const std::optional<Cookie>& cookie);
+                  const std::optional<Cookie>& cookie, InitiationExtras extras = {});
+    /// Forgets the initiation with `peer`, if there is one.
+    void abandon(const NodeId& peer) { initiations_.erase(peer); }
     void on_offer(TimePoint now, const Endpoint& from, const Offer& offer);
     void on_acc(TimePoint now, const Endpoint& from, const Acc& acc);
     /// A REQ with a valid cookie. `refusal` non-empty: answered with that; nothing is kept. False
@@ -93,8 +103,8 @@ class Handshake {
     bool is_bridge_pending() const;
     bool is_slot(SessionId session) const { return slots_.count(session) != 0; }
     bool is_session_used(SessionId session) const;
-    /// Initiations and slots of nodes other than `except`.
-    std::size_t pending(const NodeId& except) const;
+    /// Other ends of initiations and slots; one may be there twice.
+    std::vector<Identity> peers() const;
 
     std::optional<OutsideMessage> poll_message();
     std::optional<Established> poll_established();
@@ -110,6 +120,7 @@ class Handshake {
         Endpoint endpoint;
         LinkReason reason = LinkReason::Fill;
         Cookie cookie{};
+        InitiationExtras extras;
         SessionId session;
         unsigned attempts = 0;
         TimePoint next_at;
