@@ -37,10 +37,11 @@ std::string entry_words(std::string_view kind, const json::Value& data) {
 }
 
 Tone tone_of_event(std::string_view kind) {
-    if (kind == "node.joined" || kind == "node.returned" || kind == "link.up") {
+    if (kind == "node.joined" || kind == "node.returned" || kind == "node.rejoined" ||
+        kind == "link.up") {
         return Tone::Good;
     }
-    if (kind == "node.offline" || kind == "node.conflict") {
+    if (kind == "node.offline" || kind == "node.conflict" || kind == "node.isolated") {
         return Tone::Bad;
     }
     return kind == "node.unreachable" || kind == "lagged" || kind == "link.down" ? Tone::Warn
@@ -70,6 +71,15 @@ std::string words_of(std::string_view kind, const json::Value& data, const Style
     }
     if (kind.starts_with("link.")) {
         return node + " " + print_value(data["address"]);
+    }
+    if (kind == "node.isolated") {
+        return node + " (this box) is cut off from all others";
+    }
+    if (kind == "node.rejoined") {
+        return node + " (this box) is cut off no more";
+    }
+    if (kind == "node.forgotten") {
+        return node + by(data);
     }
     if (kind.starts_with("node.")) {
         return data["because"].is_string() ? node + " (behind " + print_value(data["because"]) + ")"

@@ -93,7 +93,8 @@ Failure refused(const ipc::ClientError& error) {
     if (is_about_param) {
         out.text += ": " + field;
     }
-    if (const std::string got = short_value(data["got"]); !got.empty()) {
+    if (const std::string got = short_value(data["got"]);
+        !got.empty() && code != ipc::ErrorCode::NodeAlive) {
         out.text += ", got " + got;
     }
     if (const std::string expected = short_value(data["expected"]);

@@ -24,6 +24,8 @@ std::string render_state(const json::Value& result, const Style& style);   ///< 
 std::string render_shared(const json::Value& result, const Style& style);
 std::string render_backup(const json::Value& result, const Style& style);  ///< store.backup
 
+std::string render_forgotten(const json::Value& result, const Style& style);  ///< mesh.forget
+
 /// alerts.raise; `has_waited`: false where nobody waited for confirmations.
 std::string render_raised(const json::Value& result, bool has_waited);
 

@@ -37,6 +37,10 @@ std::string render_status(const json::Value& result, const Style& style) {
     Listing rows;
     const bool has_left = result["left"].as_bool().value_or(false);
     rows.add("node", print_value(result["node_id"]), Tone::Strong);
+    if (result["isolated"].as_bool().value_or(false)) {
+        rows.add("alone", "cut off from all others for " + print_duration_ms(result["isolated_ms"]),
+                 Tone::Bad);
+    }
     if (has_left) {
         rows.add("mesh", print_value(result["mesh"]) + ", left", Tone::Warn);
     } else {

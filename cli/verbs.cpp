@@ -7,12 +7,14 @@ namespace meshd::cli {
 
 std::span<const Verb* const> all_verbs() {
     static constexpr std::array kVerbs = {
-        &kStatusVerb,     &kNodesVerb,          &kPeersVerb,          &kRoutesVerb,
-        &kTopologyVerb,   &kAlertVerb,          &kAlertsVerb,         &kStateGetVerb,
-        &kStateSetVerb,   &kRegistryPutVerb,    &kRegistryGetVerb,    &kRegistryRmVerb,
-        &kRegistryLsVerb, &kRegistryExportVerb, &kRegistryImportVerb, &kWatchVerb,
-        &kDiscoverVerb,   &kLeaveVerb,          &kBackupVerb,         &kStatsVerb,
-        &kRpcVerb,        &kVersionVerb,
+        &kStatusVerb,      &kNodesVerb,          &kPeersVerb,
+        &kRoutesVerb,      &kTopologyVerb,       &kAlertVerb,
+        &kAlertsVerb,      &kStateGetVerb,       &kStateSetVerb,
+        &kRegistryPutVerb, &kRegistryGetVerb,    &kRegistryRmVerb,
+        &kRegistryLsVerb,  &kRegistryExportVerb, &kRegistryImportVerb,
+        &kWatchVerb,       &kDiscoverVerb,       &kLeaveVerb,
+        &kForgetVerb,      &kBackupVerb,         &kStatsVerb,
+        &kRpcVerb,         &kVersionVerb,
     };
     return kVerbs;
 }

@@ -24,6 +24,7 @@ extern const Verb kRegistryExportVerb;
 extern const Verb kRegistryImportVerb;
 extern const Verb kWatchVerb;
 extern const Verb kDiscoverVerb;
+extern const Verb kForgetVerb;
 extern const Verb kLeaveVerb;
 extern const Verb kBackupVerb;
 extern const Verb kStatsVerb;

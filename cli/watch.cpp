@@ -80,8 +80,9 @@ constexpr Verb kWatchVerb = {
     .run = run,
     .notes =
         "Kinds: node.joined, node.left, node.offline, node.unreachable, node.returned,\n"
-        "node.restarting, node.conflict, state.changed, alert, link.up, link.down, registry.put,\n"
-        "registry.deleted, shared.changed, lagged.\n"
+        "node.restarting, node.conflict, node.isolated, node.rejoined, node.forgotten,\n"
+        "state.changed, alert, link.up, link.down, registry.put, registry.deleted,\n"
+        "shared.changed, lagged.\n"
         "Ends with Ctrl-C; when the daemon goes, it waits and goes on behind the last event once\n"
         "it is back, and prints each alert once. With --json it prints one event per line; its\n"
         "`cursor` is what --since takes.",

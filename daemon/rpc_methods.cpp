@@ -111,6 +111,13 @@ Error to_error(const CommandError& refused, const ipc::Method& method, const ipc
         case CommandError::Code::HasLeft:
             error.code = ErrorCode::HasLeft;
             return error;
+        case CommandError::Code::UnknownNode:
+        case CommandError::Code::NodeAlive:
+            error.code = refused.code == CommandError::Code::NodeAlive ? ErrorCode::NodeAlive
+                                                                       : ErrorCode::UnknownNode;
+            error.message = refused.message;
+            error.got = ipc::invalid_param(error.field, params.value(error.field), "").got;
+            return error;
         case CommandError::Code::Overloaded:
             error.code = ErrorCode::Overloaded;
             error.retry_after_ms = to_ms(refused.retry_after);
@@ -146,6 +153,8 @@ CallReply RpcMethods::call(EventFeed::ClientId client, const ipc::Method& method
             return CallReply::done(print_topology(self.nodes(now), self.links()));
         case MethodId::MeshDiscover:
             return command(method, params, Discover{});
+        case MethodId::MeshForget:
+            return command(method, params, Forget{*params.node_id("node_id")});
         case MethodId::MeshLeave:
             return command(method, params, Leave{params.boolean("restarting")});
         case MethodId::AlertsRaise:

@@ -113,7 +113,14 @@ std::string print_status(const StatusView& status) {
         .member("peers", status.peers)
         .member("nodes_alive", status.nodes_alive)
         .member("nodes_known", status.nodes_known)
-        .member("left", status.has_left);
+        .member("left", status.has_left)
+        .member("isolated", status.isolated_for.has_value())
+        .key("isolated_ms");
+    if (status.isolated_for) {
+        writer.integer(to_ms(*status.isolated_for));
+    } else {
+        writer.null();
+    }
     writer.key("store")
         .begin_object()
         .member("records", status.store.records)
@@ -214,6 +221,8 @@ std::string print_peers(const std::vector<PeerView>& peers) {
         writer.member("loss", peer.loss)
             .member("up_for_s", to_s(peer.up_for))
             .member("queued", peer.queued)
+            .member("cost_class", static_cast<unsigned>(peer.cost_class))
+            .member("suspect", peer.is_suspect)
             .end_object();
     }
     writer.end_array().end_object();

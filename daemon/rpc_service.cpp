@@ -45,9 +45,13 @@ EventKind event_kind(NodeEventKind kind) {
         case NodeEventKind::Returned:
             return EventKind::NodeReturned;
         case NodeEventKind::Conflict:
-        case NodeEventKind::Isolated:
-        case NodeEventKind::Rejoined:
             return EventKind::NodeConflict;
+        case NodeEventKind::Isolated:
+            return EventKind::NodeIsolated;
+        case NodeEventKind::Rejoined:
+            return EventKind::NodeRejoined;
+        case NodeEventKind::Forgotten:
+            return EventKind::NodeForgotten;
     }
     return EventKind::NodeConflict;
 }
@@ -66,6 +70,10 @@ std::string print_data(const NodeEvent& event) {
         event.instance ? writer.string(print_hex(event.instance.value)) : writer.null();
         writer.key("address");
         event.address ? writer.string(print_endpoint(*event.address)) : writer.null();
+    }
+    if (event.kind == NodeEventKind::Forgotten) {
+        writer.key("by");
+        event.by.empty() ? writer.null() : writer.string(event.by.text());
     }
     writer.end_object();
     return text;
@@ -120,7 +128,7 @@ Error not_permitted(const ipc::Method& method) {
 bool may_wait(ipc::MethodId id) {
     using enum ipc::MethodId;
     return id == AlertsRaise || id == StateUpdate || id == MeshLeave || id == MeshDiscover ||
-           id == RegistryPut || id == RegistryDelete || id == StoreBackup;
+           id == MeshForget || id == RegistryPut || id == RegistryDelete || id == StoreBackup;
 }
 
 }  // namespace
@@ -317,6 +325,9 @@ void RpcService::Impl::on_output(const Output& output) {
         answer(shared->request, print_shared_updated(shared->changed, mesh_.node().shared(now)));
     } else if (const auto* left = std::get_if<HasLeft>(&output)) {
         answer(left->request, R"({"left":true})");
+    } else if (const auto* forgotten = std::get_if<Forgotten>(&output)) {
+        answer(forgotten->request,
+               R"({"node_id":")" + forgotten->node.text() + R"(","forgotten":true})");
     } else if (const auto* discovered = std::get_if<Discovered>(&output)) {
         answer(discovered->request, R"({"discovering":true})");
     } else {

@@ -38,6 +38,8 @@ std::string_view error_name(ErrorCode code) {
             return "unknown_node";
         case ErrorCode::HasLeft:
             return "has_left";
+        case ErrorCode::NodeAlive:
+            return "node_alive";
         case ErrorCode::StateTooLarge:
             return "state_too_large";
         case ErrorCode::StateUnknown:

@@ -22,6 +22,7 @@ enum class ErrorCode : int {
     InternalError = -32603,
     UnknownNode = 100,
     HasLeft = 101,
+    NodeAlive = 102,
     StateTooLarge = 200,
     StateUnknown = 201,
     UnknownEntry = 300,
@@ -35,12 +36,12 @@ enum class ErrorCode : int {
 };
 
 inline constexpr std::array kErrorCodes = {
-    ErrorCode::ParseError,    ErrorCode::InvalidRequest, ErrorCode::MethodNotFound,
-    ErrorCode::InvalidParams, ErrorCode::InternalError,  ErrorCode::UnknownNode,
-    ErrorCode::HasLeft,       ErrorCode::StateTooLarge,  ErrorCode::StateUnknown,
-    ErrorCode::UnknownEntry,  ErrorCode::EntryTooLarge,  ErrorCode::DimensionMismatch,
-    ErrorCode::AlertTooLarge, ErrorCode::UnknownAlert,   ErrorCode::BackupFailed,
-    ErrorCode::Overloaded,    ErrorCode::NotPermitted,
+    ErrorCode::ParseError,        ErrorCode::InvalidRequest, ErrorCode::MethodNotFound,
+    ErrorCode::InvalidParams,     ErrorCode::InternalError,  ErrorCode::UnknownNode,
+    ErrorCode::HasLeft,           ErrorCode::NodeAlive,      ErrorCode::StateTooLarge,
+    ErrorCode::StateUnknown,      ErrorCode::UnknownEntry,   ErrorCode::EntryTooLarge,
+    ErrorCode::DimensionMismatch, ErrorCode::AlertTooLarge,  ErrorCode::UnknownAlert,
+    ErrorCode::BackupFailed,      ErrorCode::Overloaded,     ErrorCode::NotPermitted,
 };
 
 /// "parse_error", "unknown_node", …

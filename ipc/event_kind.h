@@ -18,6 +18,9 @@ enum class EventKind : std::uint8_t {
     NodeReturned,
     NodeRestarting,
     NodeConflict,
+    NodeIsolated,
+    NodeRejoined,
+    NodeForgotten,
     StateChanged,
     Alert,
     LinkUp,
@@ -29,11 +32,10 @@ enum class EventKind : std::uint8_t {
     Lagged,
 };
 
-inline constexpr std::array<std::string_view, 15> kEventKindNames = {
-    "node.joined",      "node.left",      "node.offline",
-    "node.unreachable", "node.returned",  "node.restarting",
-    "node.conflict",    "state.changed",  "alert",
-    "link.up",          "link.down",      "registry.put",
+inline constexpr std::array<std::string_view, 18> kEventKindNames = {
+    "node.joined",      "node.left",      "node.offline",  "node.unreachable", "node.returned",
+    "node.restarting",  "node.conflict",  "node.isolated", "node.rejoined",    "node.forgotten",
+    "state.changed",    "alert",          "link.up",       "link.down",        "registry.put",
     "registry.deleted", "shared.changed", "lagged",
 };
 inline constexpr std::array<std::string_view, 5> kEventGroupNames = {"node", "state", "link",

@@ -23,6 +23,8 @@ inline constexpr Field kStatusResult[] = {
     {"nodes_alive", "integer", "itself included"},
     {"nodes_known", "integer", "itself included"},
     {"left", "boolean", "after mesh.leave"},
+    {"isolated", "boolean", "cut off: it had links, and has none"},
+    {"isolated_ms", "integer|null", "for how long"},
     {"store", "object", "what the replicated store holds"},
     {"warnings", "array"},
 };
@@ -83,6 +85,18 @@ inline constexpr Field kTopologyResult[] = {
 };
 inline constexpr Field kDiscoverResult[] = {{"discovering", "boolean", "true"}};
 inline constexpr ErrorCode kDiscoverErrors[] = {HasLeft};
+
+inline constexpr Param kForgetParams[] = {
+    {.name = "node_id",
+     .type = ParamType::NodeName,
+     .doc = "which; it must not be alive",
+     .is_required = true},
+};
+inline constexpr Field kForgetResult[] = {
+    {"node_id", "string"},
+    {"forgotten", "boolean", "true"},
+};
+inline constexpr ErrorCode kForgetErrors[] = {UnknownNode, HasLeft, NodeAlive, NotPermitted};
 
 inline constexpr Param kLeaveParams[] = {
     {.name = "restarting",

@@ -24,6 +24,7 @@ enum class MethodId : std::uint8_t {
     MeshRoutes,
     MeshTopology,
     MeshDiscover,
+    MeshForget,
     MeshLeave,
     AlertsRaise,
     AlertsList,

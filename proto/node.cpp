@@ -57,6 +57,8 @@ std::string_view node_event_name(NodeEventKind kind) {
             return "node.isolated";
         case NodeEventKind::Rejoined:
             return "node.rejoined";
+        case NodeEventKind::Forgotten:
+            return "node.forgotten";
     }
     MESHD_ASSERT(false);
 }
@@ -333,6 +335,8 @@ void Node::Impl::handle_timeout(Now now) {
     if (forget_at_ && *forget_at_ <= now.monotonic) {
         forget_old(now.monotonic);
     }
+    topology_dirty_ =
+        topology_dirty_ || (forgetting_.next_look() && *forgetting_.next_look() <= now.monotonic);
     settle(now);
     if (!has_left_ && !leaving_) {
         run_discovery(now.monotonic);
@@ -400,6 +404,7 @@ std::optional<TimePoint> Node::Impl::next_timeout() const {
     consider(publish_node_at_);
     consider(publish_state_at_);
     consider(forget_at_);
+    consider(forgetting_.next_look());
     if (leaving_) {
         consider(leaving_->deadline);
     } else if (!has_left_) {

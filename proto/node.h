@@ -87,8 +87,14 @@ struct Leave {
 /// Sends beacons now, and rejoins after Leave.
 struct Discover {};
 
-using Command =
-    std::variant<RaiseAlert, UpdateState, Leave, Discover, PutEntries, DeleteEntries, UpdateShared>;
+/// Forgets a scrapped node on all nodes, with its state; its entries and alerts stay. Refused for
+/// a node that is alive, this one among them. A new start of it is welcome.
+struct Forget {
+    NodeId node;
+};
+
+using Command = std::variant<RaiseAlert, UpdateState, Leave, Discover, PutEntries, DeleteEntries,
+                             UpdateShared, Forget>;
 
 /// Why a command was refused before any effect.
 struct CommandError {
@@ -97,7 +103,9 @@ struct CommandError {
         Dimension,      ///< of an embedding, other than that of its type and space
         TooLarge,
         HasLeft,
-        Overloaded,  ///< try again after `retry_after`
+        UnknownNode,  ///< `field` says which
+        NodeAlive,    ///< the same
+        Overloaded,   ///< try again after `retry_after`
     };
     Code code = Code::InvalidParams;
     std::string field;
@@ -139,6 +147,10 @@ struct HasLeft {
 struct Discovered {
     RequestId request;
 };
+struct Forgotten {
+    RequestId request;
+    NodeId node;
+};
 
 enum class NodeEventKind {
     Joined,       ///< seen for the first time
@@ -150,6 +162,7 @@ enum class NodeEventKind {
     Conflict,     ///< another node uses this node's name; `because` is empty
     Isolated,     ///< this node: its last link is down, and it knows of others
     Rejoined,     ///< this node: after Isolated, it has a link again
+    Forgotten,    ///< not shown any more: `by` had it forgotten, or it was away too long
 };
 /// "node.joined", "node.left", …
 std::string_view node_event_name(NodeEventKind kind);
@@ -161,6 +174,7 @@ struct NodeEvent {
     /// Of a conflict: the other box, where it is known; 0 and absent where only a refusal told.
     InstanceId instance{};
     std::optional<Endpoint> address{};
+    NodeId by{};  ///< of Forgotten: where a caller asked for it; empty where its time was over
 };
 struct LinkEvent {
     bool up = false;
@@ -190,9 +204,9 @@ struct SharedEvent {
     SharedView member;  ///< value empty where it was deleted
 };
 
-using Output =
-    std::variant<AlertRaised, StateUpdated, HasLeft, Discovered, NodeEvent, LinkEvent, StateEvent,
-                 AlertEvent, EntriesPut, EntriesDeleted, SharedUpdated, RegistryEvent, SharedEvent>;
+using Output = std::variant<AlertRaised, StateUpdated, HasLeft, Discovered, NodeEvent, LinkEvent,
+                            StateEvent, AlertEvent, EntriesPut, EntriesDeleted, SharedUpdated,
+                            RegistryEvent, SharedEvent, Forgotten>;
 
 // ---- datagrams --------------------------------------------------------------------------------
 

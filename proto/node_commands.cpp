@@ -35,6 +35,8 @@ tl::expected<RequestId, CommandError> Node::Impl::handle_command(Now now, Comman
                 return update_shared(now, what);
             } else if constexpr (std::is_same_v<T, Leave>) {
                 return leave(now, what);
+            } else if constexpr (std::is_same_v<T, Forget>) {
+                return forget(now, what);
             } else {
                 return discover(now);
             }

@@ -2,9 +2,10 @@
 /// \file
 /// Inside of Node: owns the machines and carries facts between them. The rules are in the machines;
 /// here is who tells whom. node.cpp dispatches, node_commands.cpp answers local callers,
-/// node_registry.cpp writes and shows entries and shared state, node_disk.cpp has changes written,
-/// node_links.cpp makes and ends links, node_records.cpp writes, spreads and repairs records,
-/// node_topology.cpp draws conclusions from node records, node_views.cpp shows.
+/// node_forget.cpp drops scrapped nodes, node_registry.cpp writes and shows entries and shared
+/// state, node_disk.cpp has changes written, node_links.cpp makes and ends links, node_records.cpp
+/// writes, spreads and repairs records, node_topology.cpp draws conclusions from node records,
+/// node_views.cpp shows.
 #pragma once
 
 #include <deque>
@@ -24,6 +25,7 @@
 #include "proto/routing/duplicates.h"
 #include "proto/routing/membership.h"
 #include "proto/routing/topology.h"
+#include "proto/store/forgetting.h"
 #include "proto/store/reconcile.h"
 #include "proto/store/store.h"
 #include "proto/wire/frame.h"
@@ -86,6 +88,13 @@ class Node::Impl {
     tl::expected<RequestId, CommandError> discover(Now now);
     bool is_congested(std::size_t backlog_max) const;
     RequestId next_request() { return RequestId{++last_request_}; }
+
+    // node_forget.cpp
+    tl::expected<RequestId, CommandError> forget(Now now, const Forget& command);
+    void forget_node(TimePoint now, const NodeId& node, const NodeId& by);
+    void learn_forgotten(TimePoint now);
+    bool drop_forgotten(TimePoint now);
+    std::set<NodeId> claimed_of(const std::vector<ForgottenNode>& marks) const;
 
     // node_registry.cpp
     tl::expected<RequestId, CommandError> put_entries(Now now, const PutEntries& command);
@@ -248,6 +257,7 @@ class Node::Impl {
     TimePoint state_allowed_at_;  ///< spread no earlier
     TimePoint floors_published_at_;
     std::optional<TimePoint> forget_at_;
+    Forgetting forgetting_{self_.node, config_.tombstone_time};
 
     struct Leaving {
         RequestId request;

@@ -77,6 +77,7 @@ void Node::Impl::publish_node(Now now) {
     std::tie(data.alert_floor, data.critical_floor) = store_.own_alert_floors();
     data.addresses = addresses_;
     data.presence = presence_;
+    data.forgotten = forgetting_.own();
     for (const auto& [peer, link] : links_) {
         data.links.push_back({peer, link.cost_class});
     }

@@ -29,6 +29,7 @@ NodeEventKind node_event_kind(MembershipChange change) {
 
 void Node::Impl::refresh_topology(TimePoint now) {
     topology_dirty_ = false;
+    learn_forgotten(now);
     std::vector<NodeLinks> claims;
     std::map<NodeId, Membership::Member> members;
     short_ids_.clear();
@@ -97,9 +98,12 @@ void Node::Impl::refresh_topology(TimePoint now) {
             forget_at_ = forget_at_ ? std::min(*forget_at_, at) : at;
         }
     }
+    if (drop_forgotten(now)) {
+        refresh_topology(now);
+    }
 }
 
-/// Where there is no room for all, the longest gone go first.
+/// Where there is no room for all, scrapped nodes go first, then the longest gone.
 void Node::Impl::update_expendable() {
     std::vector<std::pair<TimePoint, NodeId>> gone;
     for (const auto& [node, member] : membership_.members()) {
@@ -109,6 +113,11 @@ void Node::Impl::update_expendable() {
     }
     std::sort(gone.begin(), gone.end());
     std::vector<NodeId> nodes;
+    for (const ForgottenNode& mark : forgetting_.marks()) {
+        if (membership_.find(mark.node) == nullptr) {
+            nodes.push_back(mark.node);
+        }
+    }
     for (const auto& [since, node] : gone) {
         nodes.push_back(node);
     }
@@ -137,9 +146,7 @@ void Node::Impl::forget_old(TimePoint now) {
     }
     forget_at_.reset();
     for (const NodeId& node : old) {
-        store_.forget(now, node);
-        counters_.add(Counter::nodes_forgotten);
-        topology_dirty_ = true;
+        forget_node(now, node, NodeId());
     }
 }
 

@@ -112,6 +112,35 @@ bool read_presence(json::Value value, Presence& presence) {
     return false;
 }
 
+/// Nothing where absent.
+bool read_forgotten(json::Value value, const NodeId& author,
+                    std::vector<ForgottenNode>& forgotten) {
+    if (!value.exists()) {
+        return true;
+    }
+    if (!value.is_array() || value.size() > limits::kForgottenMax) {
+        return false;
+    }
+    for (const json::Value item : value) {
+        if (!item.is_array() || item.size() != 2) {
+            return false;
+        }
+        auto part = item.begin();
+        const auto name = (*part).as_string();
+        const auto node = name ? NodeId::parse(*name) : std::nullopt;
+        ForgottenNode read;
+        if (!node || *node == author || !read_id(*++part, read.stream)) {
+            return false;
+        }
+        read.node = *node;
+        if (!forgotten.empty() && forgotten.back() >= read) {
+            return false;
+        }
+        forgotten.push_back(std::move(read));
+    }
+    return true;
+}
+
 bool read_node(json::Value value, const RecordHeader& header, NodeData& data) {
     const auto version = value["version"].as_string();
     if (!version || version->size() > limits::kVersionTextBytesMax) {
@@ -128,7 +157,8 @@ bool read_node(json::Value value, const RecordHeader& header, NodeData& data) {
            read_floor(value["critical_floor"], data.critical_floor) &&
            read_addresses(value["addresses"], data.addresses) &&
            read_links(value["links"], header.author, data.links) &&
-           read_presence(value["presence"], data.presence);
+           read_presence(value["presence"], data.presence) &&
+           read_forgotten(value["forgotten"], header.author, data.forgotten);
 }
 
 bool is_time(std::int64_t time_ms) {
@@ -348,6 +378,17 @@ Buffer encode_node_record(const RecordHeader& header, const NodeData& data) {
         }
         writer.end_array().member("presence",
                                   kPresenceNames[static_cast<std::size_t>(data.presence)]);
+        if (data.forgotten.empty()) {
+            return;
+        }
+        writer.key("forgotten").begin_array();
+        for (const ForgottenNode& one : data.forgotten) {
+            writer.begin_array()
+                .string(one.node.text())
+                .string(print_hex(one.stream.value))
+                .end_array();
+        }
+        writer.end_array();
     });
 }
 

@@ -31,8 +31,9 @@ inline constexpr RecordKind kOtherKind{};
 /// message for the wrapper.
 inline constexpr std::size_t kRecordBytesMax = 70 * 1024;
 /// A node record: 64 links of 70 bytes (the longest name, class, brackets and commas), 8 addresses
-/// of 50, 700 for the other members at their longest, and 2.5 KiB for those of later versions.
-inline constexpr std::size_t kNodeRecordBytesMax = 8 * 1024;
+/// of 50, 32 forgotten nodes of 87, 700 for the other members at their longest, and 3.7 KiB for
+/// those of later versions.
+inline constexpr std::size_t kNodeRecordBytesMax = 12 * 1024;
 /// The payload stands in "data", which stands in the record: two levels more.
 inline constexpr json::Limits kRecordJson{kRecordBytesMax, limits::kPayloadDepthMax + 2,
                                           kRecordBytesMax / 2};
@@ -54,6 +55,13 @@ struct LinkClaim {
     friend auto operator<=>(const LinkClaim&, const LinkClaim&) = default;
 };
 
+/// A node that was forgotten for good: its start that wrote in this volatile stream is dead.
+struct ForgottenNode {
+    NodeId node;
+    StreamId stream;
+    friend auto operator<=>(const ForgottenNode&, const ForgottenNode&) = default;
+};
+
 enum class Presence : std::uint8_t { Here, Left, Restarting };
 
 /// Data of a node record: what a node says of itself to all.
@@ -70,6 +78,9 @@ struct NodeData {
     std::vector<Endpoint> addresses;
     std::vector<LinkClaim> links;  ///< sorted by peer
     Presence presence = Presence::Here;
+    /// Scrapped nodes that a local caller had forgotten: rising, never itself, at most
+    /// limits::kForgottenMax.
+    std::vector<ForgottenNode> forgotten{};
     friend bool operator==(const NodeData&, const NodeData&) = default;
 };
 

@@ -238,6 +238,8 @@ class Store {
     /// hour, so that a peer that forgets later does not bring it back. A record that its author
     /// writes later does. Itself is not forgotten.
     void forget(TimePoint now, const NodeId& node);
+    /// Takes back what forget() buried of a volatile stream: its records are fetched again.
+    void unbury(StreamId stream);
     /// Looked at this often where streams are left out: once half of the room is free, they are
     /// fetched again.
     static constexpr Duration kRoomInterval = std::chrono::minutes(1);

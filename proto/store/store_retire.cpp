@@ -172,6 +172,12 @@ void Store::forget(TimePoint now, const NodeId& node) {
     impl_->drop_if_empty(node);
 }
 
+void Store::unbury(StreamId stream) {
+    if (impl_->streams.find(stream) == nullptr) {
+        impl_->streams.unbury(stream);
+    }
+}
+
 void Store::on_timeout(TimePoint now) {
     while (const auto place = impl_->shelf.expired(now)) {
         impl_->remove_alert(now, *place);

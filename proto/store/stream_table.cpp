@@ -285,6 +285,12 @@ void StreamTable::close(std::map<StreamId, Grave>::iterator grave) {
     graves_.erase(grave);
 }
 
+void StreamTable::unbury(StreamId stream) {
+    if (const auto found = graves_.find(stream); found != graves_.end()) {
+        close(found);
+    }
+}
+
 void StreamTable::expire_graves(TimePoint now) {
     while (!grave_ends_.empty() && grave_ends_.begin()->first <= now) {
         close(graves_.find(grave_ends_.begin()->second));

@@ -101,6 +101,8 @@ class StreamTable {
     const Grave* grave(StreamId stream) const;
     /// Notes counters of a stream that is not held, so that they are not fetched again.
     void bury_counters(TimePoint now, StreamId stream, StreamUse use, Interval interval);
+    /// Forgets the stream's grave, where it has one.
+    void unbury(StreamId stream);
     void expire_graves(TimePoint now);
     std::optional<TimePoint> next_grave_expiry() const;
 

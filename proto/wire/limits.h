@@ -48,6 +48,9 @@ inline constexpr unsigned kHopsMax = 32;
 inline constexpr std::size_t kLinksMax = 64;
 /// Addresses a node record may list.
 inline constexpr std::size_t kAddressesMax = 8;
+/// Forgotten nodes a node record may list: boxes are scrapped one at a time, and each is listed for
+/// a day.
+inline constexpr std::size_t kForgottenMax = 32;
 inline constexpr std::size_t kMeshNameBytesMax = 32;
 inline constexpr std::size_t kVersionTextBytesMax = 32;
 

@@ -25,6 +25,14 @@ TEST_CASE("event line: each kind says who and what") {
           "06:13:20.456  node.joined       cam-2");
     CHECK(line_of("node.unreachable", R"({"node_id":"cam-5","because":"cam-4"})") ==
           "06:13:20.456  node.unreachable  cam-5 (behind cam-4)");
+    CHECK(line_of("node.isolated", R"({"node_id":"cam-1","because":null})") ==
+          "06:13:20.456  node.isolated     cam-1 (this box) is cut off from all others");
+    CHECK(line_of("node.rejoined", R"({"node_id":"cam-1","because":null})") ==
+          "06:13:20.456  node.rejoined     cam-1 (this box) is cut off no more");
+    CHECK(line_of("node.forgotten", R"({"node_id":"cam-9","because":null,"by":"cam-1"})") ==
+          "06:13:20.456  node.forgotten    cam-9 by cam-1");
+    CHECK(line_of("node.forgotten", R"({"node_id":"cam-9","because":null,"by":null})") ==
+          "06:13:20.456  node.forgotten    cam-9");
     CHECK(line_of("link.up", R"({"node_id":"cam-2","address":"10.0.0.2:9999"})") ==
           "06:13:20.456  link.up           cam-2 10.0.0.2:9999");
     CHECK(line_of("state.changed", R"({"node_id":"cam-2","activity":"IDLE","state":{"a":1}})") ==

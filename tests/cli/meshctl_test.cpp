@@ -92,6 +92,27 @@ TEST_CASE("meshctl: refused is 1, not permitted is 5, and the reason is on stand
     CHECK(run_meshctl({"--socket", strict.path(), "leave"}).exit_code == 5);
 }
 
+TEST_CASE("meshctl: forget names the box, says what was done, and why not") {
+    const FakeDaemon daemon(
+        {responder([](std::string_view method, const std::string& params) -> std::string {
+            return method == "mesh.forget" && params == R"({"node_id":"cam-9"})"
+                       ? R"("result":{"node_id":"cam-9","forgotten":true})"
+                       : R"("error":{"code":-32601,"message":"wrong call"})";
+        })});
+    const Finished done = run_meshctl({"--socket", daemon.path(), "forget", "cam-9"});
+    CHECK(done.exit_code == 0);
+    CHECK(done.out == "forgot cam-9, here and on all boxes; its entries and alerts stay\n");
+    const FakeDaemon refusing(
+        always(R"("error":{"code":102,"message":"cam-2 is alive: stop it first",)"
+               R"("data":{"field":"node_id","got":"cam-2"}})"));
+    const Finished refused = run_meshctl({"--socket", refusing.path(), "forget", "cam-2"});
+    CHECK(refused.exit_code == 1);
+    CHECK(refused.err == "meshctl: cam-2 is alive: stop it first\n");
+    const FakeDaemon strict(always(R"("error":{"code":901,"message":"not permitted"})"));
+    CHECK(run_meshctl({"--socket", strict.path(), "forget", "cam-9"}).exit_code == 5);
+    CHECK(run_meshctl({"forget"}).exit_code == 2);
+}
+
 TEST_CASE("meshctl: a wrong command line is 2 and says what was meant") {
     struct Wrong {
         std::vector<std::string> words;

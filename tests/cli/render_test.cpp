@@ -48,6 +48,21 @@ TEST_CASE("render: status shows that this node has left") {
     CHECK(text.find("mesh      default, left\n") != std::string::npos);
 }
 
+TEST_CASE("render: status says in its second line that this box is cut off") {
+    const auto document =
+        parsed(R"({"node_id":"cam-1","mesh":"default","isolated":true,"isolated_ms":12000})");
+    CHECK(render_status(document.root(), Style{})
+              .starts_with("node      cam-1\nalone     cut off from all others for 12 s\n"));
+    const auto in_mesh = parsed(R"({"node_id":"cam-1","isolated":false,"isolated_ms":null})");
+    CHECK(render_status(in_mesh.root(), Style{}).find("cut off") == std::string::npos);
+}
+
+TEST_CASE("render: a forgotten box is named, and what stays of it") {
+    const auto document = parsed(R"({"node_id":"cam-9","forgotten":true})");
+    CHECK(render_forgotten(document.root(), Style{}) ==
+          "forgot cam-9, here and on all boxes; its entries and alerts stay\n");
+}
+
 TEST_CASE("render: nodes mark this box and say why one is unreachable") {
     const auto document = parsed(R"({"nodes":[
         {"node_id":"cam-1","status":"alive","because":null,"activity":"ACTIVE","hops":0,"rtt_ms":null,"address":"10.0.0.1:9999","last_seen_ms":0,"restarting":false},
@@ -99,12 +114,12 @@ TEST_CASE("render: one node in full") {
 
 TEST_CASE("render: peers show round trip, loss and what waits") {
     const auto document = parsed(R"({"peers":[
-        {"node_id":"cam-2","address":"10.0.0.2:9999","rtt_ms":0.43,"loss":0,"up_for_s":3700,"queued":0},
-        {"node_id":"cam-3","address":"10.0.0.3:9999","rtt_ms":null,"loss":0.31,"up_for_s":2,"queued":7}]})");
+        {"node_id":"cam-2","address":"10.0.0.2:9999","rtt_ms":0.43,"loss":0,"up_for_s":3700,"queued":0,"cost_class":0,"suspect":false},
+        {"node_id":"cam-3","address":"10.0.0.3:9999","rtt_ms":null,"loss":0.31,"up_for_s":2,"queued":7,"cost_class":1,"suspect":true}]})");
     CHECK(render_peers(document.root(), Style{}) ==
-          "NODE   ADDRESS           RTT  LOSS     UP FOR  QUEUED\n"
-          "cam-2  10.0.0.2:9999  0.4 ms   0 %  1 h 1 min       0\n"
-          "cam-3  10.0.0.3:9999       -  31 %        2 s       7\n");
+          "NODE   ADDRESS           RTT  LOSS  LINK               UP FOR  QUEUED\n"
+          "cam-2  10.0.0.2:9999  0.4 ms   0 %  good            1 h 1 min       0\n"
+          "cam-3  10.0.0.3:9999       -  31 %  lossy, suspect        2 s       7\n");
     CHECK(render_peers(parsed(R"({"peers":[]})").root(), Style{}) == "no links\n");
 }
 

@@ -105,11 +105,19 @@ TEST_CASE("results: status") {
     CHECK(text == R"({"node_id":"box-1","instance":"0000000000000001","start":"fedcba9876543210",)"
                   R"("version":"0.1.0","mesh":"default","activity":"IDLE","uptime_s":61,)"
                   R"("security":"open","peers":2,"nodes_alive":3,"nodes_known":4,"left":false,)"
+                  R"("isolated":false,"isolated_ms":null,)"
                   R"("store":{"records":5,"bytes":600,"coverage":"0000000000000007",)"
                   R"("live":"0000000000000008","entries":2,"tombstones":1,"alerts":4,"shared":6,)"
                   R"("durable":true,"unwritten":9,"streams_unheld":0},)"
                   R"("warnings":["port 9999 is held by \"other\""]})");
     check_fields("mesh.status", text);
+}
+
+TEST_CASE("results: status of a node that is cut off says for how long") {
+    StatusView status = status_view();
+    status.isolated_for = 12'345ms;
+    CHECK(print_status(status).find(R"("left":false,"isolated":true,"isolated_ms":12345,)") !=
+          std::string::npos);
 }
 
 TEST_CASE("results: stats name every counter once") {
@@ -176,9 +184,11 @@ TEST_CASE("results: peers") {
     peer.loss = 0.25;
     peer.up_for = 90s;
     peer.queued = 4;
+    peer.cost_class = 1;
+    peer.is_suspect = true;
     CHECK(print_peers({peer}) ==
           R"({"peers":[{"node_id":"box-2","address":"10.7.0.2:9999","rtt_ms":null,"loss":0.25,)"
-          R"("up_for_s":90,"queued":4}]})");
+          R"("up_for_s":90,"queued":4,"cost_class":1,"suspect":true}]})");
 }
 
 TEST_CASE("results: routes and topology") {

@@ -80,6 +80,64 @@ TEST_CASE("record: a node record has exactly these bytes, and reads back") {
     CHECK(encode_node_record(record.header, *record.node) == bytes);
 }
 
+TEST_CASE("record: forgotten nodes stand in a node record where there are any") {
+    NodeData data = full_node_data();
+    data.forgotten = {{id("cam-8"), StreamId{0x77}}, {id("cam-9"), StreamId{0x55}}};
+    const Buffer bytes = encode_node_record(kNodeHeader, data);
+    const std::string json =
+        with(kNodeJson, R"("presence":"restarting")",
+             R"("presence":"restarting",)"
+             R"("forgotten":[["cam-8","0000000000000077"],["cam-9","0000000000000055"]])");
+    CHECK(as_text(Bytes(bytes).subspan(3)) == json);
+    CHECK(decode_record(bytes).value().node->forgotten == data.forgotten);
+    CHECK(decode_record(record_of(kNodeJson)).value().node->forgotten.empty());
+    for (const std::string_view wrong : {
+             R"([["cam-9","0000000000000055"],["cam-8","0000000000000077"]])",
+             R"([["cam-9","0000000000000055"],["cam-9","0000000000000055"]])",
+             R"([["cam-1","0000000000000055"]])",
+             R"([["cam-9","0000000000000000"]])",
+             R"([["cam-9",55]])",
+             R"([["cam 9","0000000000000055"]])",
+             R"([["cam-9"]])",
+             R"(["cam-9"])",
+             R"({})",
+             R"(null)",
+         }) {
+        CAPTURE(wrong);
+        CHECK_FALSE(
+            is_accepted(with(kNodeJson, R"("presence":"restarting")",
+                             R"("presence":"restarting","forgotten":)" + std::string(wrong))));
+    }
+}
+
+TEST_CASE("record: as many forgotten nodes and links as allowed fit with the longest names") {
+    NodeData data = full_node_data();
+    const auto name = [](char first, std::size_t number) {
+        std::string text = std::to_string(number + 100);
+        text.insert(0, 1, first);
+        text.append(NodeId::kLengthMax - text.size(), 'x');
+        return id(text);
+    };
+    data.version.assign(limits::kVersionTextBytesMax, 'v');
+    data.alert_floor = data.critical_floor = limits::kCounterMax;
+    data.addresses.assign(limits::kAddressesMax, ipv4_endpoint({255, 255, 255, 255}, 65535));
+    data.links.clear();
+    for (std::size_t i = 0; i < limits::kLinksMax; ++i) {
+        data.links.push_back({name('l', i), 2});
+    }
+    for (std::size_t i = 0; i < limits::kForgottenMax; ++i) {
+        data.forgotten.push_back({name('f', i), StreamId{i + 1}});
+    }
+    RecordHeader header = kNodeHeader;
+    header.author = name('a', 0);
+    header.counter = limits::kCounterMax;
+    const Buffer bytes = encode_node_record(header, data);
+    CHECK(bytes.size() <= kNodeRecordBytesMax);
+    CHECK(decode_record(bytes));
+    data.forgotten.push_back({name('g', 0), StreamId{1}});
+    CHECK_FALSE(decode_record(encode_node_record(header, data)));
+}
+
 TEST_CASE("record: a state record has exactly these bytes, and reads back") {
     const Buffer bytes =
         encode_state_record(header_of(RecordKind::State, "cam-1", 0x11, 6, 0x18bcfe568000002),
