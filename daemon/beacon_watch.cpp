@@ -57,7 +57,7 @@ std::string BeaconWatch::trouble() const {
             "no beacon of another node is heard, neither by multicast nor by broadcast, though "
             "some "
             "of this subnet are peers: the network keeps them apart (isolation of Wi-Fi clients?)";
-    } else if (multicast_.missed >= kMissedMax) {
+    } else if (misses_multicast()) {
         text =
             "beacons of other nodes come by broadcast only: the network does not forward multicast "
             "to this node (IGMP snooping without a querier?)";

@@ -40,6 +40,10 @@ class BeaconWatch {
     /// subnet.
     void on_tick(TimePoint now, bool has_peers);
 
+    /// Beacons of others come, but none by multicast.
+    bool misses_multicast() const {
+        return options_.has_multicast && multicast_.missed >= kMissedMax;
+    }
     /// What does not pass, for mesh.status: empty, or text that follows the interface's name.
     std::string trouble() const;
 

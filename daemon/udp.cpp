@@ -21,6 +21,8 @@ constexpr std::size_t kDiscoveryReadsMax = 64;
 constexpr Duration kRetryInterval = std::chrono::seconds(5);
 /// Snooping switches forget a member after 260 s (RFC 3376, 8.4), some after 130 s.
 constexpr Duration kRejoinInterval = std::chrono::seconds(60);
+/// Where no beacon comes by multicast: the report was lost, as in the first 30 s of a switch port.
+constexpr Duration kRejoinSooner = std::chrono::seconds(10);
 
 Ipv4 ipv4_bytes(const Endpoint& endpoint) {
     Ipv4 bytes{};
@@ -229,7 +231,9 @@ bool Udp::update(TimePoint now, const std::vector<LocalInterface>& interfaces) {
 void Udp::watch_beacons(TimePoint now, const std::vector<Endpoint>& peers) {
     for (const auto& speaker : speakers_) {
         const LocalInterface& interface = speaker->interface;
-        if (speaker->multicast && now - speaker->joined_at >= kRejoinInterval) {
+        const Duration interval =
+            speaker->watch.misses_multicast() ? kRejoinSooner : kRejoinInterval;
+        if (speaker->multicast && now - speaker->joined_at >= interval) {
             speaker->joined_at = now;
             if (!speaker->multicast->rejoin(kGroup, interface.index)) {
                 speaker->multicast.reset();

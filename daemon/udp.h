@@ -46,8 +46,9 @@ class Udp {
     /// "eth0 10.7.0.1:9999", for the log.
     std::string describe() const;
     /// To be called every few seconds: judges which beacons pass, given the addresses of the peers,
-    /// and joins the multicast group again each minute. A switch that forwards multicast only to
-    /// whoever asked (IGMP snooping) forgets who did where nobody queries; joining asks anew.
+    /// and joins the multicast group again each minute, or sooner where nothing comes. A switch
+    /// that forwards multicast only to whoever asked (IGMP snooping) forgets who did where nobody
+    /// queries; joining asks anew.
     void watch_beacons(TimePoint now, const std::vector<Endpoint>& peers);
 
     /// What keeps sockets from being opened or beacons from passing, some texts per interface.

@@ -78,7 +78,9 @@ TEST_CASE("beacons: others that come by one way only are told after six") {
         CHECK(says(watch, way == BeaconWay::Multicast ? "come by multicast only"
                                                       : "come by broadcast only"));
         CHECK(says(watch, "still work"));
+        CHECK(watch.misses_multicast() == (way == BeaconWay::Broadcast));
         watch.on_other(way == BeaconWay::Multicast ? BeaconWay::Broadcast : BeaconWay::Multicast);
+        CHECK_FALSE(watch.misses_multicast());
         CHECK(watch.trouble().empty());
     }
 }
