@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """What the network keeps away is told, survived, and taken up again: multicast filtered on the host or in
-the network, names that do not resolve, a foreign program on the port."""
+the network, a switch that forgets the group, names that do not resolve, a foreign program on the port."""
+from box import Failure
 from checks import alive, wait_settled_lan
 from lab import GROUP, Skip, check, scenario, sh, wait_until
 
+import json
 import socket
 import time
 
@@ -51,13 +53,47 @@ def filtered_there(boxes, host):
     check(box.counter("udp_beacons_own") > 0, "own beacons are counted")
 
 
+def forgetful_switch(lab):
+    """A switch that snoops IGMP forgets who is in the group; nobody queries. The daemons join anew."""
+    hosts = lab.lan("s", "t", "u", snooping=True)
+    bridge = hosts[0].interfaces[0]["bridge"]
+    # It believes that somebody queries, else it would flood; but nobody does for ten minutes.
+    sh("ip", "link", "set", bridge, "type", "bridge", "mcast_query_response_interval", "100",
+       "mcast_query_interval", "60000", "mcast_membership_interval", "60000", "mcast_startup_query_count", "0")
+    sh("ip", "link", "set", bridge, "type", "bridge", "mcast_querier", "1")
+    boxes = lab.boxes(hosts)
+    wait_settled_lan(boxes)
+
+    def members():
+        table = json.loads(sh("bridge", "-j", "mdb", "show", "dev", bridge))
+        return sorted(entry["port"] for entry in table[0]["mdb"] if entry["grp"] == GROUP)
+
+    wait_until(lambda: len(members()) >= 2, "the switch learns who is in the group")
+    # The second report of a join comes up to a second after the first.
+    time.sleep(2)
+    for port in members():
+        sh("bridge", "mdb", "del", "dev", bridge, "port", port, "grp", GROUP, "temp")
+    before = [box.counter("udp_beacons_multicast") for box in boxes]
+    beacons(boxes, 4)
+    wait_until(lambda: all(warning(box, "come by broadcast only") for box in boxes), "the warning at each")
+    check([box.counter("udp_beacons_multicast") for box in boxes] == before, "multicast is kept away")
+    check(all(alive(box) == {"s", "t", "u"} for box in boxes), "the mesh lives")
+    since = time.monotonic()
+    wait_until(lambda: len(members()) == 3, lambda: f"all in the group again, not only {members()}", 30)
+    print(f"the switch knows again after {time.monotonic() - since:.0f} s")
+    beacons(boxes)
+    wait_until(lambda: not any(warning(box, "beacons") for box in boxes), "the warnings withdrawn")
+    for box in boxes:
+        box.terminate()
+
+
 def names(lab):
     """Bootstrap by a name that does not resolve at first, and whose address changes."""
     table = lab.directory / "hosts"
     table.write_text("127.0.0.1 localhost\n")
     try:
         sh("mount", "--bind", str(table), "/etc/hosts")
-    except Exception as error:
+    except Failure as error:
         raise Skip(f"/etc/hosts cannot be replaced ({error})") from None
     d, e = lab.lan("d", "e")
     for host in (d, e):
@@ -76,13 +112,14 @@ def names(lab):
 
     # The name moves to another box; a new address of one's own is a reason to ask again at once.
     f, = lab.lan("f")
-    sh("ip", "link", "set", "l3p1", "master", "lan2")
-    lab.ip(f, "address del 10.77.3.1/24 dev eth0", "address add 10.77.2.7/24 brd + dev eth0")
+    sh("ip", "link", "set", f.interfaces[0]["outside"], "master", d.interfaces[0]["bridge"])
+    net = d.address.rsplit(".", 1)[0]
+    lab.ip(f, f"address del {f.address}/24 dev eth0", f"address add {net}.7/24 brd + dev eth0")
     f.filter("meta pkttype { broadcast, multicast } udp dport != 0 drop")
     moved = lab.box(f).ready()
     gate.terminate()
-    table.write_text("127.0.0.1 localhost\n10.77.2.7 gate.invalid\n")
-    lab.ip(e, "address del 10.77.2.2/24 dev eth0", "address add 10.77.2.9/24 brd + dev eth0")
+    table.write_text(f"127.0.0.1 localhost\n{net}.7 gate.invalid\n")
+    lab.ip(e, f"address del {e.address}/24 dev eth0", f"address add {net}.9/24 brd + dev eth0")
     wait_until(lambda: all(alive(b) == {"e", "f"} for b in (box, moved)), "the other box of that name", 15)
     box.terminate()
     moved.terminate()
@@ -115,6 +152,7 @@ def run(lab):
     foreign_program(boxes, hosts[0])
     for box in boxes:
         box.terminate()
+    forgetful_switch(lab)
     names(lab)
 
 

@@ -11,13 +11,13 @@ import time
 SECONDS_MAX = 5.0
 
 
-def plug_late(host, bridge, number):
-    """The next interface of a host whose daemon runs."""
+def plug_late(host, neighbour, number):
+    """The next interface of a host whose daemon runs, on the first LAN of a neighbour."""
     address = f"10.77.1.{number}/24"
     entry = host.plug(address)
     sh("ip", "link", "add", f"late{number}", "type", "veth", "peer", "name", entry["name"],
        "address", entry["mac"], "netns", host.name)
-    sh("ip", "link", "set", f"late{number}", "master", bridge, "up")
+    sh("ip", "link", "set", f"late{number}", "master", neighbour.interfaces[0]["bridge"], "up")
     host.bring_up(entry, address)
 
 
@@ -62,10 +62,11 @@ def carrier_out_and_in(boxes):
     """The far end of the cable: the interface stays up and keeps its address, without a carrier."""
     box = boxes[0]
     before = told(box, "no usable network interface")
-    sh("ip", "link", "set", "l1p1", "down")
+    far_end = box.host.interfaces[0]["outside"]
+    sh("ip", "link", "set", far_end, "down")
     check_warns_once(box, before)
     wait_until(lambda: status(boxes[1], "a") in ("offline", "unreachable"), "b misses a")
-    sh("ip", "link", "set", "l1p1", "up")
+    sh("ip", "link", "set", far_end, "up")
     wait_back(boxes, "carrier of a back")
     wait_until(lambda: not has_warning(box, "no usable"), "the warning withdrawn", SECONDS_MAX)
 
@@ -83,6 +84,7 @@ def other_address(lab, boxes, host):
     time.sleep(1)
     check(told(box, "addresses now:") == before, "a second address of the interface is not used")
     check(alive(box) == {"a", "b", "c"}, "and nobody is lost")
+    lab.ip(host, "address del 10.99.0.1/24 dev eth0")
 
 
 def storm(lab, boxes, host):
@@ -94,6 +96,18 @@ def storm(lab, boxes, host):
     check([box.counter("links_down") for box in boxes] == downs, "no link fell")
 
 
+def lost_news(lab, boxes, host):
+    """The kernel drops news that a daemon does not read in time; what changed meanwhile shows all the same."""
+    box = boxes[0]
+    box.freeze()
+    for _ in range(150):
+        lab.ip(host, "link add veth9 type veth peer name veth10", "link del veth9")
+    lab.ip(host, "address del 10.77.1.99/24 dev eth0", "address add 10.77.1.98/24 brd + dev eth0")
+    box.thaw()
+    wait_until(lambda: told(box, "addresses now: eth0 10.77.1.98:9999"), "the address that nobody told", SECONDS_MAX)
+    wait_back(boxes, "a after lost news")
+
+
 def interface_later(lab, boxes):
     """Started without any interface; then one appears."""
     host = lab.host("d")
@@ -103,7 +117,7 @@ def interface_later(lab, boxes):
     check(told(box, "no usable network interface") == 1, "it is logged once")
     check(alive(box) == {"d"}, "alone, and it answers")
     box.call("alerts.raise", alert={"from": "alone"})
-    plug_late(host, "lan1", 4)
+    plug_late(host, boxes[0].host, 4)
     wait_back([*boxes, box], "an interface appeared after the start")
     wait_until(lambda: not has_warning(box, "no usable"), "the warning withdrawn", SECONDS_MAX)
     wait_until(lambda: boxes[0].call("alerts.list", limit=10)["alerts"], "the alert that was raised alone")
@@ -116,7 +130,7 @@ def allowed_only(lab, boxes):
     box = lab.box(host, "--set", "mesh.interfaces=[eth1*]")
     box.ready()
     wait_until(lambda: has_warning(box, "mesh.interfaces (eth1*)"), "the warning names the list")
-    plug_late(host, "lan1", 5)
+    plug_late(host, boxes[0].host, 5)
     wait_back([*boxes, box], "the allowed interface appeared")
     check(box.log_tail().count("addresses now: eth1 ") == 1, "by eth1, not by eth0")
 
@@ -131,6 +145,8 @@ def run(lab):
     wait_settled_lan(boxes)
     storm(lab, boxes, hosts[0])
     other_address(lab, boxes, hosts[0])
+    wait_settled_lan(boxes)
+    lost_news(lab, boxes, hosts[0])
     wait_settled_lan(boxes)
     boxes.append(interface_later(lab, boxes))
     allowed_only(lab, boxes)
