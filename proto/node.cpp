@@ -259,6 +259,7 @@ bool Node::Impl::on_link_message(Now now, const NodeId& peer, const Message& mes
             send_digest(link, digest->hashes);
         } else {
             store_.check_own_streams(digest->streams);
+            meet_forgotten(now.monotonic, digest->streams);
             reconciler_.on_digest(now.monotonic, peer, *digest);
         }
     } else if (const auto* notice = std::get_if<Notice>(&message)) {

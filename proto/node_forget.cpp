@@ -85,6 +85,18 @@ std::set<NodeId> Node::Impl::claimed_of(const std::vector<ForgottenNode>& marks)
     return claimed;
 }
 
+/// Graves keep what is forgotten from being fetched, so that it is met in digests.
+void Node::Impl::meet_forgotten(TimePoint now, const std::vector<StreamIntervals>& theirs) {
+    for (const ForgottenNode& mark : forgetting_.marks()) {
+        const bool is_held = std::any_of(theirs.begin(), theirs.end(), [&](const auto& stream) {
+            return stream.stream == mark.stream;
+        });
+        if (is_held) {
+            forgetting_.on_met(now, mark, prng_.between(Duration{}, Forgetting::kRepeatJitter));
+        }
+    }
+}
+
 /// True where a node was dropped: the topology is to be looked at again.
 bool Node::Impl::drop_forgotten(TimePoint now) {
     bool is_dropped = false;

@@ -95,6 +95,7 @@ class Node::Impl {
     void learn_forgotten(TimePoint now);
     bool drop_forgotten(TimePoint now);
     std::set<NodeId> claimed_of(const std::vector<ForgottenNode>& marks) const;
+    void meet_forgotten(TimePoint now, const std::vector<StreamIntervals>& theirs);
 
     // node_registry.cpp
     tl::expected<RequestId, CommandError> put_entries(Now now, const PutEntries& command);

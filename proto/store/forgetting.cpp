@@ -135,10 +135,14 @@ Forgetting::Verdict Forgetting::judge(TimePoint now, const ForgottenNode& node, 
         look_at(*facts.held_since + kSettle);
         return Verdict::Later;
     }
+    on_met(now, node, jitter);
+    return Verdict::Drop;
+}
+
+void Forgetting::on_met(TimePoint now, const ForgottenNode& node, Duration jitter) {
     if (!is_named(node)) {
         look_at(repeat_at_.try_emplace(node, now + jitter).first->second);
     }
-    return Verdict::Drop;
 }
 
 std::vector<ForgottenNode> Forgetting::own() const {

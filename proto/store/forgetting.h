@@ -60,6 +60,9 @@ class Forgetting {
     std::vector<ForgottenNode> marks() const;
     /// Of each mark after end_naming: what to do. `jitter` is below kRepeatJitter.
     Verdict judge(TimePoint now, const ForgottenNode& node, const Facts& facts, Duration jitter);
+    /// A peer still holds the start: where no record names the mark any more, it will be named by
+    /// the own one.
+    void on_met(TimePoint now, const ForgottenNode& node, Duration jitter);
     /// Who had it forgotten: the first by name of those who say so.
     NodeId forgotten_by(const ForgottenNode& node) const;
 

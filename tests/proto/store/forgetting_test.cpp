@@ -176,6 +176,19 @@ TEST_CASE_FIXTURE(Fixture,
     CHECK(forgetting.own() == Marks{scrapped()});
 }
 
+TEST_CASE_FIXTURE(Fixture, "forgetting: a mark is repeated where a peer still holds the node") {
+    look(kStart, id("b"), {scrapped()});
+    forgetting.on_met(kStart, scrapped(), seconds(0));
+    judge(kStart, Forgetting::Facts{});
+    CHECK(forgetting.own().empty());
+    look(after(hours(1)));
+    forgetting.on_met(after(hours(1)), scrapped(), seconds(2));
+    CHECK(forgetting.next_look() == after(hours(1) + seconds(2)));
+    look(after(hours(1) + seconds(2)));
+    judge(after(hours(1) + seconds(2)), Forgetting::Facts{});
+    CHECK(forgetting.own() == Marks{scrapped()});
+}
+
 TEST_CASE_FIXTURE(Fixture, "forgetting: a mark that another repeats first is not repeated here") {
     look(kStart, id("b"), {scrapped()});
     look(after(hours(1)));
