@@ -404,9 +404,10 @@ void Neighbours::choose_fill(TimePoint now, const Facts& facts, Todo& todo) {
     const std::size_t wanted = is_full ? heard_.size() : std::min(heard_.size(), target());
     const std::size_t links = facts.links.size() + facts.former;
     // The step of two keeps a node whose last link just went from calling at once.
+    const bool is_step = !is_full_mesh() && wanted > 2;
     if (links >= wanted) {
         is_filling_ = false;
-    } else if (is_full_mesh() || links + 1 < wanted) {
+    } else if (links + (is_step ? 1 : 0) < wanted) {
         is_filling_ = true;
     }
     std::size_t degree = facts.degree_but(NodeId()) + todo.asks.size();
