@@ -229,7 +229,7 @@ void Node::Impl::on_heartbeat(TimePoint now, Link& link, const Heartbeat& heartb
     if (heartbeat.hashes) {
         reconciler_.on_hashes(now, link.peer().node, *heartbeat.hashes, store_.hashes());
     }
-    link.liveness.on_request();
+    link.liveness.on_request(now);
     send_heartbeat(link, true, heartbeat.seq, heartbeat.hashes);
 }
 

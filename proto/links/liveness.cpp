@@ -12,6 +12,8 @@ using std::chrono::milliseconds;
 constexpr Duration kReplyMin = milliseconds(20);
 /// Before anything is measured: most links answer sooner, and a slow one is only probed early.
 constexpr Duration kReplyUnmeasured = milliseconds(200);
+/// While nothing is measured a dead peer would be waited for longest: the next exchange is soon.
+constexpr Duration kUnmeasuredMax = milliseconds(500);
 constexpr Duration kProbeMin = milliseconds(20);
 constexpr Duration kProbeMax = milliseconds(50);
 /// Phases drawn, of which the loneliest is taken.
@@ -57,9 +59,19 @@ void Liveness::on_heard(TimePoint now) {
         gap_ = recovered;
         gap_at_ = now;
     }
+    if (suspicion_->is_own || (due_ && *due_ <= now)) {
+        due_.reset();
+        is_synchronised_ = true;
+    }
     suspicion_.reset();
     reply_by_.reset();
-    has_recovered_ = true;
+}
+
+void Liveness::on_request(TimePoint now) {
+    const bool has_measured = rtt_.smoothed().has_value();
+    if (due_ && has_measured && *due_ - now <= interval_ * 4 / 10) {
+        due_.reset();
+    }
 }
 
 void Liveness::on_reply(TimePoint now, std::uint32_t seq) {
@@ -89,7 +101,6 @@ void Liveness::suspect(TimePoint now, bool is_own) {
     suspicion_->is_own = is_own;
     suspicion_->next_probe = now;
     suspicion_->wait = std::clamp(2 * rtt_.smoothed().value_or(kProbeMax), kProbeMin, kProbeMax);
-    due_.reset();
     reply_by_.reset();
 }
 
@@ -129,7 +140,7 @@ Liveness::Due Liveness::on_timeout(TimePoint now) {
             suspect(now, suspicion_->is_own);
         }
     }
-    if (due_ && *due_ <= now) {
+    if (due_ && *due_ <= now && !suspicion_) {
         due_.reset();
         send(now);
         due.request = true;
@@ -176,8 +187,12 @@ TimePoint Liveness::next_deadline() const {
 
 void Liveness::schedule(TimePoint now, Duration interval, const std::vector<TimePoint>& others,
                         Prng& prng) {
-    const Duration earliest = has_recovered_ ? interval / 10 : interval * 6 / 10;
-    has_recovered_ = false;
+    if (!rtt_.smoothed()) {
+        interval = std::min(interval, kUnmeasuredMax);
+    }
+    const Duration earliest = is_synchronised_ ? interval / 10 : interval * 6 / 10;
+    is_synchronised_ = false;
+    interval_ = interval;
     Duration best{-1};
     for (int i = 0; i < kPhasesDrawn; ++i) {
         const TimePoint candidate = now + prng.between(earliest, interval);

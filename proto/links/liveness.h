@@ -59,8 +59,9 @@ class Liveness {
 
     /// A valid datagram of the peer came in: ends a suspicion.
     void on_heard(TimePoint now);
-    /// A request of the peer came in: its exchange counts for this end too.
-    void on_request() { due_.reset(); }
+    /// A request of the peer came in: its exchange counts for this end too, unless this end's is
+    /// due so much later that it cannot be the same one: probes would draw all phases together.
+    void on_request(TimePoint now);
     /// The reply to request `seq`; anything but the last kOutstandingMax unanswered is ignored. One
     /// that comes after its request counted as lost still measures the round trip: else a link that
     /// became slow would never be known as slow.
@@ -118,10 +119,13 @@ class Liveness {
     TimePoint last_heard_;
     std::optional<TimePoint> due_;
     std::optional<TimePoint> reply_by_;  ///< of an exchange that makes the link suspect
+    Duration interval_{};                ///< of the last schedule()
     TimePoint asked_at_;
     std::optional<Suspicion> suspicion_;
-    bool has_recovered_ = false;  ///< the next exchange is drawn from all of the interval
-    Duration gap_{};              ///< longest recovered from, as of gap_at_
+    /// The next exchange is drawn from all of the interval: links come up, and suspicions end,
+    /// many at once.
+    bool is_synchronised_ = true;
+    Duration gap_{};  ///< longest recovered from, as of gap_at_
     TimePoint gap_at_;
     std::uint32_t seq_ = 0;
     std::deque<Request> outstanding_;  ///< oldest first

@@ -106,7 +106,10 @@ TEST_CASE("liveness: the peer's exchange counts for both ends") {
     CHECK_FALSE(follower.liveness.needs_schedule());
     follower.liveness.on_heard(follower.now);
     CHECK_FALSE(follower.liveness.needs_schedule());  // traffic moves no timer
-    follower.liveness.on_request();
+    const TimePoint due = *follower.liveness.due();
+    follower.liveness.on_request(due - kInterval * 5 / 10);  // a probe
+    CHECK(follower.liveness.due() == due);
+    follower.liveness.on_request(due - kInterval * 3 / 10);
     CHECK(follower.liveness.needs_schedule());
 }
 
