@@ -123,7 +123,7 @@ class NodeEvents:
 
 
 def is_isolated(box):
-    return box.call("mesh.status")["isolated_for_ms"] is not None
+    return box.call("mesh.status")["isolated"]
 
 
 def route(box, node_id):
