@@ -33,6 +33,9 @@ CLONE_NEWNET = 0x40000000
 SKIPPED = 77
 INSIDE = "MESHD_LAB_INSIDE"
 GROUP = "239.77.7.7"
+# All namespaces of a machine share one table of 1024 learned neighbours, and one that is full refuses new ones
+# for seconds: fifty hosts that all talk to each other need 2450.
+ARP_HOSTS_MAX = 12
 TOOLS = ("unshare", "setpriv", "ip", "nft", "mount")
 PROBE = ("mount -t tmpfs none /run && ip netns add probe && ip netns exec probe true"
          " && ip link add p0 type veth peer name eth0 netns probe && ip link add b0 type bridge"
@@ -286,7 +289,15 @@ class Lab:
                 f"address {entry['mac']} netns {host.name}",
                 f"link set {entry['outside']} master {entry['bridge']} up"])
             host.bring_up(entry, address)
+        if len(hosts) > ARP_HOSTS_MAX:
+            self._know_neighbours([(host, host.interfaces[-1]) for host in hosts])
         return hosts
+
+    def _know_neighbours(self, ends):
+        """Entries made by hand do not count against the kernel's limit."""
+        for host, own in ends:
+            self.ip(host, *[f"neigh replace {entry['ip']} lladdr {entry['mac']} dev {own['name']} nud permanent"
+                            for _, entry in ends if entry is not own])
 
     def trunk(self, up):
         """Joins or parts the parts of all LANs; no host loses its carrier."""
