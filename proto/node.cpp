@@ -364,6 +364,9 @@ void Node::Impl::settle(Now now) {
     }
     run_reconciler();
     run_announcer();
+    for (auto& [peer, link] : links_) {
+        continue_answer(now.monotonic, link);
+    }
     while (const auto result = deliveries_.poll()) {
         RecordHeader header;
         header.author = self_.node;

@@ -13,6 +13,9 @@ using std::chrono::seconds;
 
 /// Records in one transaction: about 6 MB with embeddings, a second of a slow card.
 constexpr std::size_t kPersistRecordsMax = 4096;
+/// While a pull is under way, so many may wait: to write them takes the processor that fetches
+/// them, and what is lost with this box comes again. 4 MiB of places.
+constexpr std::size_t kPersistPullingMax = 65'536;
 /// A caller does not wait longer for the disk: the card may stall, the alert is out.
 constexpr Duration kDurableWaitMax = seconds(10);
 /// After a failure the disk is tried again after the first, doubling up to the second; at once,
@@ -77,7 +80,9 @@ void Node::Impl::schedule_disk(TimePoint now) {
     const std::size_t changes = store_.changes();
     flushing_ = changes == 0 ? 0 : flushing_;
     const bool is_leaving = changes != 0 && (leaving_ || has_left_);
-    if (changes > kPersistRecordsMax || flushing_ != 0 || is_leaving) {
+    const std::size_t waiting_max =
+        reconciler_.pulls() == 0 ? kPersistRecordsMax : kPersistPullingMax;
+    if (changes > waiting_max || flushing_ != 0 || is_leaving) {
         persist_soon(now);
     } else if (changes != 0) {
         persist_soon(now + config_.persist_interval_others);

@@ -187,6 +187,9 @@ class Node::Impl {
     void run_announcer();
     bool is_flooded(const HeldRecord& held) const;
     void on_pull(TimePoint now, Link& link, const Pull& pull);
+    void send_delta(Link& link, Delta& delta);
+    void send_next(TimePoint now, Link& link, Link::Answer& answer);
+    void continue_answer(TimePoint now, Link& link);
     void send_digest(Link& link, const std::optional<BucketHashes>& theirs);
     void count_applied(RecordKind kind, Applied outcome);
     void on_new_record(TimePoint now, const NodeId& peer, const HeldRecord& held,

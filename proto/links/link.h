@@ -54,6 +54,12 @@ class Link {
     /// Cost class told in the own node record, and since when the measured one is another.
     std::uint8_t cost_class = 0;
     std::optional<TimePoint> cost_differs_since;
+    /// What is left of that answer: made delta by delta as the link takes them.
+    struct Answer {
+        Pull rest;
+        std::size_t deltas_left = 0;
+    };
+    std::optional<Answer> answer;
     TimePoint census_at{};  ///< the next one is answered no earlier
     TimePoint clock_due;    ///< when the next request carries a sample of the wall clock
 

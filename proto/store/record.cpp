@@ -296,10 +296,13 @@ bool read_shared(json::Value value, SharedData& data) {
     return !data.value.empty() && data.value.size() <= limits::kPayloadBytesMax;
 }
 
-bool read_header(json::Value root, RecordHeader& header) {
+bool read_header(json::Value root, const NodeId& likely_author, RecordHeader& header) {
     const auto kind = root["kind"].as_string();
     const auto node = root["node"].as_string();
-    const auto author = node ? NodeId::parse(*node) : std::nullopt;
+    const bool is_likely = node && !node->empty() && *node == likely_author.text();
+    const auto author = is_likely ? std::optional(likely_author)
+                        : node    ? NodeId::parse(*node)
+                                  : std::nullopt;
     const auto counter = root["counter"].as_uint();
     const auto clock = read_hex(root["clock"]);
     if (!kind || kind->empty() || kind->size() > kKindNameBytesMax || !author ||
@@ -464,14 +467,14 @@ tl::expected<json::Document, json::ParseError> parse(Bytes bytes, std::size_t be
         as_text(bytes.first(before_body).subspan(limits::kJsonLengthBytes)), kRecordJson);
 }
 
-std::optional<Record> decode(Bytes bytes) {
+std::optional<Record> decode(Bytes bytes, const NodeId& likely_author) {
     const std::size_t before_body = bytes_before_body(bytes);
     if (bytes.size() > kRecordBytesMax || before_body > bytes.size()) {
         return std::nullopt;
     }
     const auto document = parse(bytes, before_body);
     Record record;
-    if (!document || !read_header(document->root(), record.header) ||
+    if (!document || !read_header(document->root(), likely_author, record.header) ||
         !fits_kind(record.header.kind, bytes.size(), before_body) ||
         !read_data(document->root()["data"], before_body, bytes.subspan(before_body), record)) {
         return std::nullopt;
@@ -482,8 +485,8 @@ std::optional<Record> decode(Bytes bytes) {
 
 }  // namespace
 
-std::optional<Record> decode_record(Bytes bytes) {
-    auto record = decode(bytes);
+std::optional<Record> decode_record(Bytes bytes, const NodeId& likely_author) {
+    auto record = decode(bytes, likely_author);
     if (record) {
         record->bytes = SharedBytes(bytes);
     }
@@ -491,7 +494,7 @@ std::optional<Record> decode_record(Bytes bytes) {
 }
 
 std::optional<Record> decode_record(SharedBytes bytes) {
-    auto record = decode(bytes);
+    auto record = decode(bytes, NodeId());
     if (record) {
         record->bytes = std::move(bytes);
     }

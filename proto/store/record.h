@@ -180,7 +180,9 @@ Buffer encode_shared_record(const RecordHeader& header, const SharedData& data);
 ///
 /// A registry record with a ttl may come without the body that its dimension promises: that is its
 /// stub, left by a holder at which it expired (see without_body).
-std::optional<Record> decode_record(Bytes bytes);
+///
+/// `likely_author`: a name that need not be checked and hashed again where it is the record's.
+std::optional<Record> decode_record(Bytes bytes, const NodeId& likely_author = {});
 /// The same for bytes that are shared already: they are not copied.
 std::optional<Record> decode_record(SharedBytes bytes);
 

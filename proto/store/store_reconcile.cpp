@@ -209,8 +209,13 @@ void Store::apply_delta(TimePoint now, const Delta& delta, const Told& told) {
         std::optional<Record> record;
     };
     std::vector<Item> items;
+    items.reserve(delta.records.size());
+    NodeId author;
     for (const DeltaRecord& given : delta.records) {
-        items.push_back({&given, decode_record(given.record)});
+        items.push_back({&given, decode_record(given.record, author)});
+        if (items.back().record && items.back().record->header.author != author) {
+            author = items.back().record->header.author;
+        }
     }
     // A start's node record first: its state may count for nothing before it.
     std::stable_partition(items.begin(), items.end(), [](const Item& item) {
@@ -313,6 +318,17 @@ std::vector<StreamIntervals> Store::missing(const std::vector<StreamIntervals>& 
         }
     }
     return missing;
+}
+
+Pull Store::durable_part(const Pull& pull) const {
+    Pull part;
+    for (const StreamIntervals& want : pull.wants) {
+        const HeldStream* held = impl_->streams.find(want.stream);
+        if (held != nullptr && held->use == StreamUse::Durable) {
+            part.wants.push_back(want);
+        }
+    }
+    return part;
 }
 
 std::vector<Delta> Store::deltas(TimePoint now, const Pull& pull, std::size_t deltas_max) const {

@@ -149,7 +149,8 @@ const HeldRecord& StreamTable::hold(HeldRecord&& record) {
     update_closed(stream, held);
     mark(stream, held);
     if (held.use == StreamUse::Durable && !added->second.is_on_disk) {
-        unwritten_.records.insert({stream, counter});
+        unwritten_.records.insert(unwritten_.records.end(),
+                                  {stream, counter});  // most are the last
     }
     return added->second;
 }

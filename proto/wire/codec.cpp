@@ -234,6 +234,12 @@ tl::expected<Message, DecodeError> decode_message(MessageKind kind, Bytes bytes)
     if (json_bytes > content.size()) {
         return tl::make_unexpected(DecodeError::Malformed);
     }
+    if (kind == MessageKind::Fragment) {
+        if (const auto fragment = read_plain_fragment(as_text(content.first(json_bytes)),
+                                                      content.subspan(json_bytes))) {
+            return *fragment;
+        }
+    }
     const auto document =
         json::Document::parse(as_text(content.first(json_bytes)), limits::kMessageJson);
     if (!document) {

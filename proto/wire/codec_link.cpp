@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <charconv>
+
 #include "proto/base/assert.h"
 #include "proto/wire/fields.h"
 #include "proto/wire/limits.h"
@@ -58,6 +60,40 @@ std::optional<Message> read_ack(Fields& fields, Bytes body) {
         ack.ranges.emplace_back(interval.first, interval.last);
     }
     return ack;
+}
+
+namespace {
+
+/// Takes `before` and the number behind it from the front of `text`.
+template <class Number>
+bool take_number(std::string_view& text, std::string_view before, Number& number) {
+    if (!text.starts_with(before)) {
+        return false;
+    }
+    text.remove_prefix(before.size());
+    const char* begin = text.data();
+    const auto [end, error] = std::from_chars(begin, begin + text.size(), number);
+    // JSON knows no leading zeros.
+    const bool is_plain = error == std::errc{} && (*begin != '0' || end == begin + 1);
+    text.remove_prefix(static_cast<std::size_t>(end - begin));
+    return is_plain;
+}
+
+}  // namespace
+
+std::optional<Fragment> read_plain_fragment(std::string_view text, Bytes body) {
+    Fragment fragment;
+    std::uint8_t kind = 0;
+    const bool is_read = take_number(text, R"({"m":)", fragment.message) &&
+                         take_number(text, R"(,"i":)", fragment.index) &&
+                         take_number(text, R"(,"n":)", fragment.count) &&
+                         take_number(text, R"(,"k":)", kind) && text == "}";
+    fragment.kind = static_cast<MessageKind>(kind);
+    fragment.bytes = body;
+    const bool is_good = is_read && fragment.index < fragment.count &&
+                         fragment.count <= limits::kFragmentsMax && kind != 0 && !body.empty() &&
+                         fragment.kind != MessageKind::Fragment;
+    return is_good ? std::optional(fragment) : std::nullopt;
 }
 
 std::optional<Message> read_fragment(Fields& fields, Bytes body) {

@@ -106,6 +106,9 @@ std::optional<Message> read_prune(Fields& fields, Bytes body);
 std::optional<Message> read_notice(Fields& fields, Bytes body);
 std::optional<Message> read_heartbeat(Fields& fields, Bytes body);
 std::optional<Message> read_ack(Fields& fields, Bytes body);
+/// The form that write_fields gives a fragment, read without a document: nearly all datagrams of
+/// bulk are fragments. Nothing where it is any other form or breaks a limit.
+std::optional<Fragment> read_plain_fragment(std::string_view text, Bytes body);
 std::optional<Message> read_fragment(Fields& fields, Bytes body);
 std::optional<Message> read_push(Fields& fields, Bytes body, MessageKind kind);
 std::optional<Message> read_digest(Fields& fields, Bytes body);

@@ -202,3 +202,22 @@ TEST_CASE("fragments: stragglers of a message done with or given up take no room
     CHECK(reassembler.on_fragment(at(2001), fragment(2, 1, 2)) == Result::Duplicate);
     CHECK(budget.bytes_used == 0);
 }
+
+TEST_CASE("fragment: any form of its JSON reads the same, and none that is no JSON") {
+    const auto read = [](std::string_view text) {
+        Buffer bytes;
+        append_big_endian<limits::kJsonLengthBytes>(bytes, text.size());
+        append(bytes, text);
+        append(bytes, "xy");
+        const auto message = decode_message(MessageKind::Fragment, bytes);
+        return message ? std::get<Fragment>(*message).index : std::uint16_t{UINT16_MAX};
+    };
+    CHECK(read(R"({"m":7,"i":1,"n":3,"k":23})") == 1);
+    CHECK(read(R"({"n":3,"m":7,"later":[],"i":1,"k":23})") == 1);
+    CHECK(read(R"({ "m":7,"i":1,"n":3,"k":23 })") == 1);
+    CHECK(read(R"({"m":7,"i":01,"n":3,"k":23})") == UINT16_MAX);
+    CHECK(read(R"({"m":4294967296,"i":1,"n":3,"k":23})") == UINT16_MAX);
+    CHECK(read(R"({"m":7,"i":3,"n":3,"k":23})") == UINT16_MAX);
+    CHECK(read(R"({"m":7,"i":1,"n":3,"k":23}})") == UINT16_MAX);
+    CHECK(read(R"({"m":-7,"i":1,"n":3,"k":23})") == UINT16_MAX);
+}
