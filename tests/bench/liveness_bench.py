@@ -228,7 +228,8 @@ def partition(lab, options):
 
 def idle_cost(lab, options, number):
     boxes = settled(lab, lab.lan(*[f"i{number}-{i}" for i in range(number)]))
-    time.sleep(10 if options.quick else 60)
+    # Links are pruned and displaced for half a minute.
+    time.sleep(40 if options.quick else 60)
     result = idle(boxes, 10 if options.quick else 60)
     degrees = [box.call("mesh.status")["peers"] for box in boxes]
     cut_power(boxes)
