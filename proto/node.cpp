@@ -83,7 +83,12 @@ Node::Impl::Impl(Config config, NodeOptions options, Now start, Restored restore
       durable_stream_{prng_.next() | 1},
       store_({self_.node, volatile_stream_, durable_stream_, config_.tombstone_time,
               config_.store_bytes_max, restored.run}),
-      announcer_(counters_),
+      announcer_(counters_,
+                 [this](const NodeId& peer) {
+                     const Link* link = find_link(peer);
+                     return link != nullptr ? link->liveness.rtt().smoothed().value_or(Duration{})
+                                            : Duration{};
+                 }),
       topology_(self_.node),
       state_allowed_at_(start.monotonic),
       floors_published_at_(start.monotonic),
@@ -230,7 +235,10 @@ void Node::Impl::on_session(Now now, const Endpoint& from, SessionId session, By
         counters_.add(Counter::drop_replay);
         return;
     }
+    bool has_bulk = false;
     for (const Message& message : messages) {
+        has_bulk = has_bulk || std::holds_alternative<Delta>(message) ||
+                   std::holds_alternative<Fragment>(message);
         if (!on_link_message(now, peer, message)) {
             wants_ack = false;
         }
@@ -238,7 +246,7 @@ void Node::Impl::on_session(Now now, const Endpoint& from, SessionId session, By
             return;
         }
     }
-    find_link(peer)->egress.on_received(now.monotonic, opened->header.counter, wants_ack);
+    find_link(peer)->egress.on_received(now.monotonic, opened->header.counter, wants_ack, has_bulk);
 }
 
 /// False where the datagram must not be acknowledged, so that it comes again.

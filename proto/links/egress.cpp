@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "proto/base/assert.h"
+#include "proto/base/batching.h"
 #include "proto/wire/fragment.h"
 
 namespace meshd {
@@ -18,6 +19,14 @@ constexpr std::size_t kVoidRetriesMin = 64;
 
 std::size_t index_of(TrafficClass traffic_class) {
     return static_cast<std::size_t>(traffic_class);
+}
+
+/// What spreads by itself and has no one waiting. A pull, a digest or a part of something longer
+/// holds up what follows from it.
+bool is_patient(MessageKind kind, TrafficClass traffic_class) {
+    return (traffic_class == TrafficClass::Normal || traffic_class == TrafficClass::Low) &&
+           (kind == MessageKind::StateSync || kind == MessageKind::Alert ||
+            kind == MessageKind::Registry || kind == MessageKind::Announce);
 }
 
 }  // namespace
@@ -39,7 +48,13 @@ bool Egress::send(SharedMessage message, TrafficClass traffic_class, bool reliab
         queued_ += 1;
         queued_bytes_ += part->bytes.size();
         waiting_[index_of(traffic_class)] += 1;
-        fresh_[index_of(traffic_class)].push_back({std::move(part), reliable});
+        const bool is_unhurried = is_patient(part->kind, traffic_class);
+        if (is_unhurried) {
+            unhurried_[index_of(traffic_class)] += 1;
+            unhurried_bytes_ += part->bytes.size();
+            announcements_ += part->kind == MessageKind::Announce ? 1 : 0;
+        }
+        fresh_[index_of(traffic_class)].push_back({std::move(part), reliable, is_unhurried});
     };
     if (message->bytes.size() <= message_bytes_max_) {
         enqueue(std::move(message));
@@ -53,7 +68,7 @@ bool Egress::send(SharedMessage message, TrafficClass traffic_class, bool reliab
     return true;
 }
 
-void Egress::on_received(TimePoint now, std::uint64_t counter, bool wants_ack) {
+void Egress::on_received(TimePoint now, std::uint64_t counter, bool wants_ack, bool has_bulk) {
     now_ = now;
     if (!wants_ack) {
         return;
@@ -80,8 +95,9 @@ void Egress::on_received(TimePoint now, std::uint64_t counter, bool wants_ack) {
     received_count_ += 1;
     if (received_count_ >= kAckEvery) {
         ack_at_ = now;
-    } else if (!ack_at_) {
-        ack_at_ = now + kAckDelay;
+    } else {
+        const TimePoint at = now + (has_bulk ? Duration(RttEstimator::kAckDelayMin) : ack_delay_);
+        ack_at_ = ack_at_ ? std::min(*ack_at_, at) : at;
     }
 }
 
@@ -272,6 +288,9 @@ std::optional<TimePoint> Egress::next_deadline() const {
     if (!retries_.empty()) {
         consider(retries_.front().at);
     }
+    if (release_at_) {
+        consider(*release_at_);
+    }
     if (const std::size_t bulk = waiting_[index_of(TrafficClass::Bulk)];
         bulk > 0 && bulk == queued_) {
         if (const auto burst = bulk_.next_burst()) {
@@ -378,6 +397,13 @@ bool Egress::add_next(std::size_t traffic_class, DatagramBuilder& builder, SentD
         ref = repeats.front();
         repeats.pop_front();
     } else {
+        if (fresh.front().is_unhurried) {
+            unhurried_[traffic_class] -= 1;
+            unhurried_bytes_ -= next->bytes.size();
+            announcements_ -= next->kind == MessageKind::Announce ? 1 : 0;
+            unhurried_sent_ = now;
+            unhurried_since_.reset();
+        }
         if (fresh.front().reliable) {
             ref = take_slot(std::move(fresh.front().message),
                             static_cast<TrafficClass>(traffic_class), now);
@@ -396,15 +422,39 @@ bool Egress::add_next(std::size_t traffic_class, DatagramBuilder& builder, SentD
     return true;
 }
 
+/// Whether a datagram is to leave now: not for the sake of unhurried messages alone that may wait.
+bool Egress::has_something(TimePoint now, const RttEstimator& rtt) {
+    release_at_.reset();
+    const std::size_t unhurried =
+        unhurried_[index_of(TrafficClass::Normal)] + unhurried_[index_of(TrafficClass::Low)];
+    if (unhurried > 0 && unhurried_bytes_ < message_bytes_max_ &&
+        waiting_[index_of(TrafficClass::Bulk)] == 0) {
+        unhurried_since_ = unhurried_since_.value_or(now);
+        const TimePoint from = unhurried == announcements_
+                                   ? *unhurried_since_
+                                   : unhurried_sent_.value_or(TimePoint::min());
+        const Duration interval = batch_interval(rtt.smoothed().value_or(Duration{}));
+        if (now - interval < from) {
+            release_at_ = from + interval;
+        }
+    }
+    if (ack_at_ && *ack_at_ <= now) {
+        return true;
+    }
+    for (std::size_t i = 0; i < index_of(TrafficClass::Bulk); ++i) {
+        if (waiting_[i] > (release_at_ ? unhurried_[i] : 0) &&
+            may_send(static_cast<TrafficClass>(i))) {
+            return true;
+        }
+    }
+    return may_send_bulk(now);
+}
+
 std::optional<Buffer> Egress::poll(TimePoint now, const RttEstimator& rtt) {
     now_ = now;
+    ack_delay_ = rtt.ack_delay();
     constexpr std::size_t kBulk = kClasses - 1;
-    bool something = ack_at_ && *ack_at_ <= now;
-    for (std::size_t i = 0; i < kBulk && !something; ++i) {
-        something = waiting_[i] > 0 && may_send(static_cast<TrafficClass>(i));
-    }
-    something = something || may_send_bulk(now);
-    if (!something) {
+    if (!has_something(now, rtt)) {
         return std::nullopt;
     }
     header_.counter = next_counter_;

@@ -11,6 +11,10 @@
 /// carried a message counts for it, also while it waits to be repeated: else a link slower than the
 /// retry interval would repeat for ever.
 ///
+/// Normal and low pushes and announcements are *unhurried*: on a link with a long round trip they
+/// leave one batch_interval apart, unless something else leaves before, a datagram is full, or bulk
+/// waits behind them. An announcement also waits for company after a pause, for one batch_interval.
+///
 /// Invariants: bytes in flight ≤ kInFlightBytesMax, control traffic and bulk excepted, and four
 /// times that for critical; datagrams with bulk in flight ≤ the bulk window, and none leaves while
 /// another class waits; bytes queued and in flight together ≤ kQueueBytesMax; a reliable message is
@@ -52,8 +56,7 @@ class Egress {
     /// Bytes waiting or in flight per link; what comes on top is dropped, and repaired by digest
     /// where it is a record.
     static constexpr std::size_t kQueueBytesMax = 4 * 1024 * 1024;
-    /// Acks of this long a time, or of this many datagrams, travel in one datagram.
-    static constexpr Duration kAckDelay = std::chrono::milliseconds(2);
+    /// Acks of this many datagrams travel in one datagram, or those of RttEstimator::ack_delay().
     static constexpr std::size_t kAckEvery = 8;
     /// A datagram is lost when one sent this much later is acknowledged (kPacketThreshold of RFC
     /// 9002, section 6.1.1); more, up to the limit, where the network has been seen to change the
@@ -79,13 +82,15 @@ class Egress {
 
     /// The instant from which the next calls of on_ack are.
     void on_time(TimePoint now) { now_ = now; }
-    /// A datagram with this counter came in; `wants_ack` where it carried reliable messages.
-    void on_received(TimePoint now, std::uint64_t counter, bool wants_ack);
+    /// A datagram with this counter came in; `wants_ack` where it carried reliable messages. The
+    /// ack of bulk does not wait for company: its sender's window does for the ack.
+    void on_received(TimePoint now, std::uint64_t counter, bool wants_ack, bool has_bulk = false);
     void on_ack(const Ack& ack);
     void on_timeout(TimePoint now);
     std::optional<TimePoint> next_deadline() const;
 
-    /// Next datagram to send now, if any.
+    /// Next datagram to send now, if any. The owner asks after each call, until there is none:
+    /// next_deadline() counts on it.
     std::optional<Buffer> poll(TimePoint now, const RttEstimator& rtt);
 
     /// True where a message was first sent kStallTime ago and is still not acknowledged, though it
@@ -106,6 +111,7 @@ class Egress {
     struct Fresh {
         SharedMessage message;
         bool reliable;
+        bool is_unhurried;
     };
     /// A reliable message from its first sending to its ack, in a slot that is used again.
     struct Sent {
@@ -141,6 +147,7 @@ class Egress {
 
     bool may_send(TrafficClass traffic_class) const;
     bool may_send_bulk(TimePoint now);
+    bool has_something(TimePoint now, const RttEstimator& rtt);
     bool add_next(std::size_t traffic_class, DatagramBuilder& builder, SentDatagram& datagram,
                   TimePoint now, const RttEstimator& rtt);
     Ref take_slot(SharedMessage message, TrafficClass traffic_class, TimePoint now);
@@ -168,6 +175,12 @@ class Egress {
     std::array<std::deque<Fresh>, kClasses> fresh_;
     std::array<std::deque<Ref>, kClasses> repeats_;  ///< with those that were acked meanwhile
     std::array<std::size_t, kClasses> waiting_{};    ///< in both
+    std::array<std::size_t, kClasses> unhurried_{};  ///< of those, never repetitions
+    std::size_t unhurried_bytes_ = 0;
+    std::size_t announcements_ = 0;             ///< among the unhurried
+    std::optional<TimePoint> unhurried_since_;  ///< seen at a poll
+    std::optional<TimePoint> unhurried_sent_;   ///< the last datagram that carried any
+    std::optional<TimePoint> release_at_;       ///< of those that wait for company
     std::size_t queued_ = 0;
     std::size_t queued_bytes_ = 0;
 
@@ -193,6 +206,7 @@ class Egress {
     std::vector<std::pair<std::uint64_t, std::uint64_t>> received_;  ///< ranges to acknowledge
     std::size_t received_count_ = 0;                                 ///< since the last ack
     std::optional<TimePoint> ack_at_;
+    Duration ack_delay_ = RttEstimator::kAckDelayMin;  ///< as of the last poll
 };
 
 }  // namespace meshd

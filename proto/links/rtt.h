@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "proto/base/batching.h"
 #include "proto/base/time.h"
 
 namespace meshd {
@@ -27,7 +28,15 @@ class RttEstimator {
         return measured_ ? std::optional(smoothed_) : std::nullopt;
     }
 
-    /// When a message without acknowledgement is first repeated: 2·RTT + 5 ms, the 5 ms for the
+    /// How long the ack of a datagram may wait for company: 2 ms, or the batch_interval of a link
+    /// with a long round trip. Both ends measure the same RTT, and first_retry() of the one leaves
+    /// room for the delay of the other, even where it takes the RTT for nearly twice as long.
+    Duration ack_delay() const {
+        return std::max<Duration>(kAckDelayMin, batch_interval(smoothed_));
+    }
+    static constexpr Duration kAckDelayMin = std::chrono::milliseconds(2);
+
+    /// When a message without acknowledgement is first repeated: 2·RTT + 5 ms, for the
     /// receiver's ack delay and its scheduling; more where the RTT varies.
     Duration first_retry() const {
         using std::chrono::milliseconds;
@@ -35,8 +44,10 @@ class RttEstimator {
             return milliseconds(50);
         }
         return std::clamp<Duration>(
-            std::max(2 * smoothed_, smoothed_ + 4 * deviation_) + milliseconds(5), milliseconds(5),
-            std::chrono::seconds(3));
+            std::max(2 * smoothed_,
+                     smoothed_ + 4 * deviation_ + (ack_delay() - Duration(kAckDelayMin))) +
+                milliseconds(5),
+            milliseconds(5), std::chrono::seconds(3));
     }
 
   private:

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "proto/base/batching.h"
 #include "proto/wire/codec.h"
 #include "proto/wire/limits.h"
 
@@ -37,8 +38,9 @@ void Announcer::on_new(TimePoint now, Prng& prng, const Item& item, bool is_urge
                        const std::vector<NodeId>& targets) {
     on_taken(item.stream, item.counter);
     for (const NodeId& peer : targets) {
-        const TimePoint at =
-            now + (is_urgent ? prng.between(kUrgentDelayMin, kUrgentDelayMax) : kDelay);
+        const TimePoint at = now +
+                             (is_urgent ? prng.between(kUrgentDelayMin, kUrgentDelayMax) : kDelay) +
+                             batch_interval(rtt_to_(peer));
         const auto known = waiting_.find(peer);
         if (known == waiting_.end() ? waiting_.size() >= kPeersMax
                                     : known->second.due.size() >= kDuePerPeerMax) {
@@ -77,6 +79,7 @@ void Announcer::on_announce(TimePoint now, const NodeId& peer, const Announce& a
     counters_->add(Counter::announcements_received);
     std::size_t left = kDuePerPeerMax;  // no honest message names more
     Wanted wanted;
+    const Duration timeout = pull_timeout(peer);
     for (const StreamIntervals& stream : announce.streams) {
         for (const Interval& range : stream.intervals) {
             on_known(peer, stream.stream, range);
@@ -97,10 +100,9 @@ void Announcer::on_announce(TimePoint now, const NodeId& peer, const Announce& a
                         sources.push_back(peer);
                     }
                 } else if (asked_.size() < kPullsMax) {
-                    if (asked_.empty()) {
-                        asked_next_ = now + kPullTimeout;
-                    }
-                    asked_.emplace(version, Asked{stream.author, now + kPullTimeout, {}});
+                    const TimePoint until = now + timeout;
+                    asked_next_ = asked_.empty() ? until : std::min(asked_next_, until);
+                    asked_.emplace(version, Asked{stream.author, until, {}});
                     wanted[peer].push_back({stream.author, stream.stream, counter});
                 } else {
                     counters_->add(Counter::drop_announcements_full);
@@ -109,6 +111,11 @@ void Announcer::on_announce(TimePoint now, const NodeId& peer, const Announce& a
         }
     }
     ask(wanted);
+}
+
+Duration Announcer::pull_timeout(const NodeId& peer) const {
+    const Duration rtt = rtt_to_(peer);
+    return rtt < kBatchRttMin ? kPullTimeout : kPullTimeout + rtt;
 }
 
 void Announcer::ask(const Wanted& wanted) {
@@ -142,9 +149,10 @@ void Announcer::on_timeout(TimePoint now, const Covered& covered) {
         const bool is_due =
             std::any_of(waiting.due.begin(), waiting.due.end(),
                         [now](const auto& entry) { return entry.second.at <= now; });
+        const TimePoint until = now + std::max<Duration>(kBatch, batch_interval(rtt_to_(peer)) / 4);
         waiting.next = TimePoint::max();
         for (auto due = waiting.due.begin(); due != waiting.due.end();) {
-            if (is_due && due->second.at <= now + kBatch) {
+            if (is_due && due->second.at <= until) {
                 items.push_back({due->second.author, due->first.first, due->first.second});
                 due = waiting.due.erase(due);
             } else {
@@ -167,7 +175,7 @@ void Announcer::on_timeout(TimePoint now, const Covered& covered) {
         return;
     }
     Wanted wanted;
-    asked_next_ = now + kPullTimeout;
+    asked_next_ = TimePoint::max();
     for (auto it = asked_.begin(); it != asked_.end();) {
         Asked& asked = it->second;
         if (asked.until > now) {
@@ -176,10 +184,11 @@ void Announcer::on_timeout(TimePoint now, const Covered& covered) {
         } else if (asked.sources.empty() || covered(it->first.first, it->first.second)) {
             it = asked_.erase(it);
         } else {
-            wanted[asked.sources.front()].push_back(
-                {asked.author, it->first.first, it->first.second});
+            const NodeId peer = asked.sources.front();
+            wanted[peer].push_back({asked.author, it->first.first, it->first.second});
             asked.sources.erase(asked.sources.begin());
-            asked.until = now + kPullTimeout;
+            asked.until = now + pull_timeout(peer);
+            asked_next_ = std::min(asked_next_, asked.until);
             ++it;
         }
     }

@@ -49,9 +49,12 @@ class Announcer {
     static constexpr Duration kUrgentDelayMax = std::chrono::milliseconds(50);
     /// Records that nobody waits for leave more time to the tree.
     static constexpr Duration kDelay = std::chrono::milliseconds(100);
-    /// What is due for one peer within this long goes in one message.
+    /// What is due for one peer within this long goes in one message; longer over a link with a
+    /// long round trip: a quarter of its batch_interval. There an announcement waits a
+    /// batch_interval longer, since so may the push that makes it needless.
     static constexpr Duration kBatch = std::chrono::milliseconds(5);
-    /// A pull that brought nothing for this long is asked of the next announcer.
+    /// A pull that brought nothing for this long, and for the round trip if that is long, is asked
+    /// of the next announcer.
     static constexpr Duration kPullTimeout = std::chrono::milliseconds(100);
     /// Records waiting to be announced to one peer: 5 000 new ones per second for 100 ms, twice.
     static constexpr std::size_t kDuePerPeerMax = 1024;
@@ -80,7 +83,12 @@ class Announcer {
     /// Whether the own store covers a version: holds it, or knows that it is superseded.
     using Covered = std::function<bool(StreamId, std::uint64_t)>;
 
-    explicit Announcer(Counters& counters) : counters_(&counters) {}
+    /// Smoothed round trip over the link to a peer; 0 where none is known.
+    using RttTo = std::function<Duration(const NodeId&)>;
+
+    explicit Announcer(
+        Counters& counters, RttTo rtt_to = [](const NodeId&) { return Duration{}; })
+        : counters_(&counters), rtt_to_(std::move(rtt_to)) {}
 
     /// `is_urgent`: an alert or a node record.
     void on_new(TimePoint now, Prng& prng, const Item& item, bool is_urgent,
@@ -116,10 +124,11 @@ class Announcer {
     };
     using Wanted = std::map<NodeId, std::vector<Item>>;
 
-    void forget(const NodeId& peer, const Version& version);
     void ask(const Wanted& wanted);
+    Duration pull_timeout(const NodeId& peer) const;
 
     Counters* counters_;
+    RttTo rtt_to_;
     std::map<NodeId, Waiting> waiting_;
     std::map<Version, Asked> asked_;
     TimePoint asked_next_;  ///< no later than the earliest `until`; means nothing without pulls

@@ -20,7 +20,8 @@ TimePoint at(std::int64_t ms) {
 
 struct AnnounceFixture {
     Counters counters;
-    Announcer announcer{counters};
+    Duration rtt{};
+    Announcer announcer{counters, [this](const NodeId&) { return rtt; }};
     Prng prng{Entropy{1}};
     std::set<std::pair<StreamId, std::uint64_t>> held;
     const StreamId stream{0x51};
@@ -207,4 +208,40 @@ TEST_CASE_FIXTURE(AnnounceFixture, "announce: what waits is bounded, and fits th
     }
     CHECK(intervals == Announcer::kDuePerPeerMax);
     CHECK_FALSE(announcer.next_deadline());
+}
+
+TEST_CASE_FIXTURE(AnnounceFixture, "announce: over a long round trip later and more at a time") {
+    rtt = milliseconds(200);
+    on_new(at(0), 1, {id("m")});
+    auto sent = run_until(at(1000));
+    REQUIRE(sent.size() == 1);
+    CHECK(sent[0].first >= at(120));
+    CHECK(sent[0].first <= at(150));
+    on_new(at(1000), 3, {id("m")}, false);
+    on_new(at(1025), 4, {id("m")}, false);
+    on_new(at(1026), 6, {id("m")}, false);
+    sent = run_until(at(2000));
+    REQUIRE(sent.size() == 2);
+    CHECK(sent[0] == std::pair(at(1200), std::string("tell m 3-4")));
+    CHECK(sent[1] == std::pair(at(1226), std::string("tell m 6-6")));
+}
+
+TEST_CASE_FIXTURE(AnnounceFixture, "announce: a pull over a long round trip is given time") {
+    rtt = milliseconds(200);
+    hear(at(0), "a", 1, 1);
+    hear(at(10), "b", 1, 1);
+    CHECK(drain() == Texts{"pull a 1-1"});
+    const auto sent = run_until(at(1000));
+    REQUIRE(sent.size() == 1);
+    CHECK(sent[0] == std::pair(at(300), std::string("pull b 1-1")));
+}
+
+TEST_CASE_FIXTURE(AnnounceFixture, "announce: a short round trip changes nothing") {
+    rtt = std::chrono::microseconds(7'999);
+    on_new(at(0), 1, {id("m")}, false);
+    const auto sent = run_until(at(1000));
+    REQUIRE(sent.size() == 1);
+    CHECK(sent[0].first == at(100));
+    hear(at(1000), "a", 2, 2);
+    CHECK(announcer.next_deadline() == at(1100));
 }
