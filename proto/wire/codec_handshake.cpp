@@ -132,7 +132,8 @@ std::optional<Message> read_req(Fields& fields, Bytes body) {
     req.cookie = fields.cookie("cookie");
     req.session = SessionId{static_cast<std::uint32_t>(fields.number("session", 1, UINT32_MAX))};
     req.reason = static_cast<LinkReason>(read_word(fields, "reason", kLinkReasons));
-    req.is_forced = fields["forced"].as_bool().value_or(false);
+    req.is_forced = fields.has("forced");
+    fields.require(!req.is_forced || fields["forced"].as_bool() == true);
     return req;
 }
 

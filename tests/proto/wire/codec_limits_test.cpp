@@ -94,12 +94,21 @@ TEST_CASE("codec: each field is accepted at its limit and refused one past it") 
         {"req", "305419896", "4294967295", "4294967296"},
         {"req", "305419896", "1", "0"},
         {"req", "bridge", "ring", "bored"},
+        {"req_forced", "\"forced\":true", "\"forced\":true", "\"forced\":false"},
+        {"req_forced", "\"forced\":true", "\"forced\":true", "\"forced\":1"},
         {"req", "default", std::string(32, 'm'), std::string(33, 'm')},
         {"acc", "2271560481", "4294967295", "4294967296"},
         {"acc", "2271560481", "1", "0"},
         {"acc_refused", "\"session\":0", "\"session\":0", "\"session\":1"},
         {"acc_refused", "full", "leaving", "tired"},
         {"close", "restarting", "pruned", "bored"},
+        {"close_silent", "silent", "replaced", "Silent"},
+        {"notice", "3735928559", "4294967295", "4294967296"},
+        {"notice", "3735928559", "0", "-1"},
+        {"notice_on_its_way", "4294967295", "0", "4294967296"},
+        {"notice_on_its_way", "[1,4294967295]", "[" + repeated("7", 32) + "]",
+         "[" + repeated("7", 33) + "]"},
+        {"notice_on_its_way", "[1,4294967295]", "[]", "1"},
         {"heartbeat_request", "7,", "4294967295,", "4294967296,"},
         {"heartbeat_request", "1700000000123", kCounterMax, kCounterBeyond},
         {"heartbeat_request", "1700000000123", "-" + kCounterMax, "-" + kCounterBeyond},
@@ -219,6 +228,7 @@ TEST_CASE("codec: a message whose required member is missing or null is refused"
     CHECK_FALSE(accepts("req", ",\"reason\":\"bridge\"", ""));
     CHECK_FALSE(accepts("acc", ",\"session\":2271560481", ""));
     CHECK_FALSE(accepts("close", "\"reason\":\"restarting\"", ""));
+    CHECK_FALSE(accepts("notice_on_its_way", "\"about\":9,", ""));
     CHECK_FALSE(accepts("push_alert", "\"after\":41,", ""));
     CHECK_FALSE(accepts("push_alert", "\"kind\":\"alert\",", ""));
     CHECK_FALSE(accepts("digest_empty", "\"streams\":[]", ""));
@@ -232,9 +242,10 @@ TEST_CASE("codec: a message whose required member is missing or null is refused"
 }
 
 TEST_CASE("codec: a body where none belongs, or of another length, is refused") {
-    for (const char* name : {"hello", "offer", "req", "acc", "conf", "close", "ack", "digest",
-                             "digest_buckets", "pull", "heartbeat_reply", "routed_delivery_report",
-                             "census_request", "census_empty", "announce"}) {
+    for (const char* name :
+         {"hello", "offer", "req", "acc", "conf", "close", "prune", "notice", "ack", "digest",
+          "digest_buckets", "pull", "heartbeat_reply", "routed_delivery_report", "census_request",
+          "census_empty", "announce"}) {
         CHECK_MESSAGE(!accepts_body(name, "x"), name);
         CHECK_MESSAGE(accepts_body(name, ""), name);
     }

@@ -52,6 +52,7 @@ TEST_CASE("protocol page: the limits table has the values of the code") {
     MESHD_CHECK_LIMIT(kHopsMax);
     MESHD_CHECK_LIMIT(kLinksMax);
     MESHD_CHECK_LIMIT(kAddressesMax);
+    MESHD_CHECK_LIMIT(kForgottenMax);
     MESHD_CHECK_LIMIT(kMeshNameBytesMax);
     MESHD_CHECK_LIMIT(kVersionTextBytesMax);
     MESHD_CHECK_LIMIT(kCounterMax);
