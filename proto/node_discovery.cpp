@@ -224,6 +224,7 @@ void Node::Impl::run_discovery(TimePoint now) {
     }
     Discovery::Facts facts;
     facts.heard = neighbours_.heard();
+    facts.is_alone = links_.empty();
     std::vector<NodeId> missing;
     for (const auto& [node, member] : membership_.members()) {
         if (member.status == NodeStatus::Offline || member.status == NodeStatus::Unreachable) {

@@ -165,6 +165,7 @@ class Node::Impl {
     void on_notice(TimePoint now, Notice notice);
     NodeId node_of(std::uint32_t short_id) const;
     void check_withdrawn(TimePoint now);
+    void check_all_after_losses(TimePoint now);
     void schedule_exchanges(TimePoint now);
     void look_at_costs(TimePoint now);
     void update_isolation(TimePoint now, bool is_out);
@@ -236,8 +237,10 @@ class Node::Impl {
     std::map<NodeId, Link> links_;
     std::map<SessionId, NodeId> sessions_;
     std::optional<TimePoint> link_lost_at_;  ///< the last that went silent
-    TimePoint costs_due_;                    ///< to be compared with those told
-    TimePoint costs_allowed_at_;             ///< to be told no earlier
+    std::optional<TimePoint> node_lost_at_;  ///< the last of all nodes
+    std::optional<TimePoint> all_checked_at_;
+    TimePoint costs_due_;         ///< to be compared with those told
+    TimePoint costs_allowed_at_;  ///< to be told no earlier
     bool has_had_links_ = false;
     std::optional<TimePoint> isolated_since_;
 

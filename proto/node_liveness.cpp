@@ -9,6 +9,8 @@ namespace {
 /// A link went down this shortly ago: the next one that goes silent may mean that this node is cut
 /// off, so it looks at all of them.
 constexpr Duration kRecentlyDown = std::chrono::seconds(3);
+/// All links are checked for the losses of others so often at most.
+constexpr Duration kCheckAllInterval = std::chrono::seconds(2);
 /// With so few links each may be the last way out.
 constexpr std::size_t kFewLinks = 2;
 /// A cost class is told when it has held for so long; wavering would cost more than a bad path.
@@ -136,6 +138,20 @@ void Node::Impl::check_withdrawn(TimePoint now) {
         if (Link* link = find_link(peer == self_.node ? claimer : peer)) {
             link->liveness.check(now);
         }
+    }
+}
+
+/// Where nodes are lost one after another, more may be: of a power cut that took half the mesh, the
+/// last would else be found by the last exchange.
+void Node::Impl::check_all_after_losses(TimePoint now) {
+    const bool is_second = node_lost_at_ && now - *node_lost_at_ < kRecentlyDown;
+    node_lost_at_ = now;
+    if (!is_second || (all_checked_at_ && now - *all_checked_at_ < kCheckAllInterval)) {
+        return;
+    }
+    all_checked_at_ = now;
+    for (auto& [peer, link] : links_) {
+        link.liveness.check(now);
     }
 }
 

@@ -88,6 +88,7 @@ void Node::Impl::refresh_topology(TimePoint now) {
     }
     if (lost) {
         discovery_.on_change(now);
+        check_all_after_losses(now);
     }
     update_isolation(now, is_out);
     update_expendable();

@@ -185,7 +185,8 @@ Discovery::Due Discovery::on_timeout(TimePoint now, const Facts& facts) {
             beacon_at_ = std::max(started_ + kFastStart[fast_step_], now + milliseconds(50));
         } else {
             beacon_at_ = now + prng_->between(interval_ * 8 / 10, interval_);
-            interval_ = std::min(interval_ * 3 / 2, options_.interval_max);
+            interval_ = facts.is_alone ? options_.interval
+                                       : std::min(interval_ * 3 / 2, options_.interval_max);
         }
         if (is_eager_) {
             beacon_at_ = std::min(beacon_at_, now + eager_interval);

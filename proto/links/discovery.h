@@ -27,6 +27,9 @@ class Discovery {
     /// What pacing needs to know of the rest of the node.
     struct Facts {
         std::size_t heard = 0;
+        /// Without any link the beacons do not become rarer: nobody else is disturbed by them, and
+        /// whoever is near is to be found.
+        bool is_alone = false;
         /// A known node is offline or unreachable; since when.
         std::optional<TimePoint> missing_since;
         /// Bootstrap endpoints with which a link is up need no HELLO.

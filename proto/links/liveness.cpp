@@ -12,8 +12,9 @@ using std::chrono::milliseconds;
 constexpr Duration kReplyMin = milliseconds(20);
 /// Before anything is measured: most links answer sooner, and a slow one is only probed early.
 constexpr Duration kReplyUnmeasured = milliseconds(200);
-/// While nothing is measured a dead peer would be waited for longest: the next exchange is soon.
-constexpr Duration kUnmeasuredMax = milliseconds(500);
+/// While little is measured, and that in the rush of a start, the next exchange is soon: a dead
+/// peer would be waited for too long.
+constexpr Duration kYoungMax = milliseconds(1000);
 constexpr Duration kProbeMin = milliseconds(20);
 constexpr Duration kProbeMax = milliseconds(50);
 /// Phases drawn, of which the loneliest is taken.
@@ -28,12 +29,19 @@ Liveness::Liveness(TimePoint now, Options options, Prng& prng)
     seq_ = static_cast<std::uint32_t>(prng.next());
 }
 
+void Liveness::measure(Duration sample) {
+    rtt_.add(sample);
+    last_rtts_[rtts_measured_ % last_rtts_.size()] = sample;
+    rtts_measured_ += 1;
+}
+
 Duration Liveness::reply_time() const {
-    const auto smoothed = rtt_.smoothed();
-    if (!smoothed) {
+    if (rtts_measured_ == 0) {
         return kReplyUnmeasured;
     }
-    return std::max({kReplyMin, 2 * *smoothed, rtt_.first_retry()});
+    const auto end = last_rtts_.begin() +
+                     static_cast<std::ptrdiff_t>(std::min(rtts_measured_, last_rtts_.size()));
+    return std::max(kReplyMin, 2 * *std::min_element(last_rtts_.begin(), end));
 }
 
 Duration Liveness::gap(TimePoint now) const {
@@ -45,7 +53,7 @@ Duration Liveness::gap(TimePoint now) const {
 Duration Liveness::patience(TimePoint now) const {
     const Duration slow = 2 * reply_time();
     const Duration least =
-        std::max(options_.patience_min, rtt_.smoothed() ? slow : options_.patience_max);
+        std::max(options_.patience_min, rtts_measured_ != 0 ? slow : options_.patience_max);
     return std::clamp(gap(now) * 3 / 2, least, std::max(least, options_.patience_max));
 }
 
@@ -68,7 +76,7 @@ void Liveness::on_heard(TimePoint now) {
 }
 
 void Liveness::on_request(TimePoint now) {
-    const bool has_measured = rtt_.smoothed().has_value();
+    const bool has_measured = rtts_measured_ >= last_rtts_.size();
     if (due_ && has_measured && *due_ - now <= interval_ * 4 / 10) {
         due_.reset();
     }
@@ -80,7 +88,7 @@ void Liveness::on_reply(TimePoint now, std::uint32_t seq) {
     if (it == outstanding_.end()) {
         return;
     }
-    rtt_.add(now - it->sent);
+    measure(now - it->sent);
     if (!it->is_counted) {
         loss_ = smooth_loss(loss_, false);
     }
@@ -100,7 +108,7 @@ void Liveness::suspect(TimePoint now, bool is_own) {
     suspicion_->since = now;
     suspicion_->is_own = is_own;
     suspicion_->next_probe = now;
-    suspicion_->wait = std::clamp(2 * rtt_.smoothed().value_or(kProbeMax), kProbeMin, kProbeMax);
+    suspicion_->wait = std::clamp(reply_time(), kProbeMin, kProbeMax);
     reply_by_.reset();
 }
 
@@ -187,8 +195,8 @@ TimePoint Liveness::next_deadline() const {
 
 void Liveness::schedule(TimePoint now, Duration interval, const std::vector<TimePoint>& others,
                         Prng& prng) {
-    if (!rtt_.smoothed()) {
-        interval = std::min(interval, kUnmeasuredMax);
+    if (rtts_measured_ < last_rtts_.size()) {
+        interval = std::min(interval, kYoungMax);
     }
     const Duration earliest = is_synchronised_ ? interval / 10 : interval * 6 / 10;
     is_synchronised_ = false;

@@ -11,6 +11,7 @@
 /// no one, so that notices cannot cascade.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -112,6 +113,7 @@ class Liveness {
     void send(TimePoint now);
     void suspect(TimePoint now, bool is_own);
     void count_losses(TimePoint now);
+    void measure(Duration sample);
     Duration reply_time() const;
     Duration gap(TimePoint now) const;
 
@@ -132,6 +134,10 @@ class Liveness {
     unsigned losses_in_row_ = 0;
     double loss_ = 0;
     RttEstimator rtt_;
+    /// Round trips measured last: the shortest of them is the link's own, what is above it is load
+    /// here or there, as when a whole mesh starts.
+    std::array<Duration, 4> last_rtts_{};
+    std::size_t rtts_measured_ = 0;
 };
 
 /// EWMA step with weight 1/32.

@@ -63,6 +63,7 @@ TEST_CASE("liveness: the first exchange at once, then in the last two fifths of 
     CHECK(follower.next().request);
     CHECK(follower.now == at(0));
     follower.answer();
+    follower.settle();
     Duration shortest = kInterval;
     Duration longest{};
     for (int i = 0; i < 200; ++i) {
@@ -82,7 +83,7 @@ TEST_CASE("liveness: the first exchange at once, then in the last two fifths of 
 
 TEST_CASE("liveness: an exchange is put where the others are not") {
     Follower follower;
-    follower.settle(1);
+    follower.settle();
     // Everything but one gap of the window is taken.
     std::vector<TimePoint> others;
     for (int ms = 3000; ms <= 5000; ms += 50) {
@@ -99,9 +100,23 @@ TEST_CASE("liveness: an exchange is put where the others are not") {
     CHECK(lonely > 50);  // a quarter of the window; chance alone would give 27
 }
 
+TEST_CASE("liveness: a young link is measured soon, and what a rush delays is forgotten") {
+    Follower follower;
+    follower.round_trip = milliseconds(350);
+    follower.next();
+    follower.answer();
+    const Duration rushed = follower.liveness.patience(follower.now);
+    CHECK(rushed > milliseconds(1300));
+    follower.round_trip = milliseconds(2);
+    const TimePoint before = follower.now;
+    follower.settle(1);
+    CHECK(follower.now - before <= milliseconds(1002));
+    CHECK(follower.liveness.patience(follower.now) == kOptions.patience_min);
+}
+
 TEST_CASE("liveness: the peer's exchange counts for both ends") {
     Follower follower;
-    follower.settle(1);
+    follower.settle();
     follower.liveness.schedule(follower.now, kInterval, {}, follower.random);
     CHECK_FALSE(follower.liveness.needs_schedule());
     follower.liveness.on_heard(follower.now);
