@@ -209,7 +209,8 @@ void Node::Impl::update_isolation(TimePoint now, bool is_out) {
         return;
     }
     isolated_since_ = is_isolated ? std::optional(now) : std::nullopt;
-    if (!is_out) {
+    // It ends as well when the last of the others is forgotten: nothing was joined again.
+    if (!is_out && (is_isolated || !links_.empty())) {
         outputs_.push_back(NodeEvent{
             is_isolated ? NodeEventKind::Isolated : NodeEventKind::Rejoined, self_.node, {}});
     }

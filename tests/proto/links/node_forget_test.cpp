@@ -168,8 +168,19 @@ TEST_CASE("forget: a node whose time is over is told of with nobody's name") {
     pipe.kill(2);
     REQUIRE(pipe.run_until(seconds(60),
                            [&] { return !pipe.node(1).node(pipe.now(), id("b")).has_value(); }));
-    const auto events = pipe.take<NodeEvent>(1);
-    REQUIRE_FALSE(events.empty());
-    CHECK(events.back().kind == NodeEventKind::Forgotten);
-    CHECK(events.back().by.empty());
+    std::size_t forgotten = 0;
+    std::size_t isolated = 0;
+    for (const NodeEvent& event : pipe.take<NodeEvent>(1)) {
+        CHECK(event.kind != NodeEventKind::Rejoined);
+        isolated += event.kind == NodeEventKind::Isolated ? 1 : 0;
+        if (event.kind == NodeEventKind::Forgotten) {
+            CHECK(event.node == id("b"));
+            CHECK(event.by.empty());
+            forgotten += 1;
+        }
+    }
+    CHECK(forgotten == 1);
+    CHECK(isolated == 1);
+    // There is nobody left that it could be cut off from.
+    CHECK_FALSE(pipe.node(1).status(pipe.now()).isolated_for.has_value());
 }
