@@ -41,6 +41,12 @@ bool is_same_source(const Endpoint& a, const Endpoint& b) {
     return a.interface == b.interface && a.is_ipv4() == b.is_ipv4();
 }
 
+/// It has answered of late, and can be sent a REQ at once.
+bool has_fresh_cookie(TimePoint now, const HeardNode& heard) {
+    return heard.cookie && now - heard.cookie_at < Neighbours::kCookieLife &&
+           is_same_source(heard.cookie_from, heard.endpoint);
+}
+
 std::size_t share_of(std::size_t max_peers, std::size_t tenths, std::size_t most) {
     const std::size_t share = (max_peers * tenths + 9) / 10;
     return std::min({most, max_peers, std::max<std::size_t>(2, share)});
@@ -262,8 +268,7 @@ bool Neighbours::is_forced(TimePoint now) const {
 }
 
 void Neighbours::ask(TimePoint now, HeardNode& heard, LinkReason reason, Todo& todo) const {
-    const bool is_fresh = heard.cookie && now - heard.cookie_at < kCookieLife &&
-                          is_same_source(heard.cookie_from, heard.endpoint);
+    const bool is_fresh = has_fresh_cookie(now, heard);
     heard.asked_as = reason;
     heard.is_taken = true;
     todo.asks.push_back({heard.identity, heard.endpoint, reason,
@@ -318,17 +323,36 @@ TimePoint Neighbours::quiet_at() const {
     return std::min(new_heard_at_ + kQuiet, first_heard_at_.value_or(new_heard_at_) + kQuietWait);
 }
 
-/// A full node makes room as it asks: after the answer it would have a link too many.
-bool Neighbours::has_room_for(TimePoint now, const Facts& facts, const NodeId& peer,
+/// A full node makes room before it sends its REQ: after the ACC it would have a link too many.
+bool Neighbours::has_room_for(TimePoint now, const Facts& facts, const HeardNode& peer,
                               Todo& todo) const {
-    if (facts.degree_but(NodeId()) + todo.asks.size() < options_.max_peers) {
+    const std::size_t degree = facts.degree_but(NodeId()) + todo.asks.size();
+    if (degree < options_.max_peers) {
         return true;
     }
-    if (!todo.drop) {
-        todo.drop = victim(now, facts, peer);
-        return todo.drop.has_value();
+    // Handshakes that may come to nothing are no reason to give up a link.
+    if (facts.has_links_for(options_.max_peers) || todo.drop) {
+        return false;
     }
-    return false;
+    auto dropped = victim(now, facts, peer.identity.node);
+    if (!dropped) {
+        return false;
+    }
+    if (has_fresh_cookie(now, peer)) {
+        todo.drop = std::move(dropped);
+        return true;
+    }
+    return degree < options_.max_peers + kUnansweredMax;
+}
+
+std::optional<NodeId> Neighbours::on_answer(TimePoint now, const NodeId& peer,
+                                            const Facts& facts) const {
+    const HeardNode* heard = find(peer);
+    if (heard == nullptr || heard->asked_as == LinkReason::Fill ||
+        facts.has_links_for(options_.max_peers)) {
+        return std::nullopt;
+    }
+    return victim(now, facts, peer);
 }
 
 void Neighbours::choose_ring(TimePoint now, const Facts& facts, Todo& todo) {
@@ -348,7 +372,7 @@ void Neighbours::choose_ring(TimePoint now, const Facts& facts, Todo& todo) {
             again_at(neighbour->avoid_until);
             continue;
         }
-        if (!has_room_for(now, facts, neighbour->identity.node, todo)) {
+        if (!has_room_for(now, facts, *neighbour, todo)) {
             again_at(now + kRefusedMin);
             continue;
         }
@@ -391,7 +415,7 @@ void Neighbours::choose_bridge(TimePoint now, const Facts& facts, Todo& todo) {
     bridge_at_.reset();
     HeardNode& chosen = *apart[prng_->below(apart.size())];
     // With room or without: nothing else leads there.
-    has_room_for(now, facts, chosen.identity.node, todo);
+    has_room_for(now, facts, chosen, todo);
     ask(now, chosen, LinkReason::Bridge, todo);
 }
 

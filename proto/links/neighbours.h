@@ -6,7 +6,8 @@
 /// connected where random choice would not: a node that is heard but not reachable in the known
 /// topology is linked to. A full node makes room for a ring neighbour or a bridge by dropping a
 /// *redundant* link, one whose peer is still reachable without it. What is too much is pruned
-/// slowly, where both ends agree.
+/// slowly, where both ends agree. A beacon alone, which anybody can send in any name, takes no
+/// link's place: a place is made for who has answered.
 ///
 /// Invariants: no more than max_peers links and handshakes, but for bridges to nodes that cannot
 /// be reached otherwise; only redundant links are given up; a ring link can be forced in only by a
@@ -99,6 +100,9 @@ class Neighbours {
         bool is_taken(const NodeId& node) const;
         /// Links and handshakes with others than `except`.
         std::size_t degree_but(const NodeId& except) const;
+        bool has_links_for(std::size_t max_peers) const {
+            return links.size() + former < max_peers;
+        }
     };
     struct Want {
         Identity peer;
@@ -122,6 +126,8 @@ class Neighbours {
     static constexpr std::size_t kTarget = 6;
     static constexpr std::size_t kSoftMax = 8;
     static constexpr std::size_t kHeardMax = limits::kNodesMax;
+    /// Full nodes ask so many more who have not answered yet: both ring neighbours and a bridge.
+    static constexpr std::size_t kUnansweredMax = 3;
     /// A cookie is used while the epoch it was baked in is surely still accepted.
     static constexpr Duration kCookieLife = std::chrono::seconds(8);
     /// A peer whose link went silent so often within the time is not worth a link of choice.
@@ -151,6 +157,8 @@ class Neighbours {
     /// Whether to accept a REQ of a node that has neither link nor handshake here.
     Answer on_req(TimePoint now, const NodeId& asker, LinkReason reason, bool is_forced,
                   const Facts& facts);
+    /// A node that was asked has sent its OFFER: the link to be dropped for it.
+    std::optional<NodeId> on_answer(TimePoint now, const NodeId& peer, const Facts& facts) const;
     /// Whether to part from a peer that asks for it.
     bool agrees_to_prune(const NodeId& peer, const Facts& facts) const;
 
@@ -167,7 +175,7 @@ class Neighbours {
     bool is_full_mesh() const { return heard_.size() <= options_.max_peers; }
     void look(TimePoint now, const Facts& facts);
     TimePoint quiet_at() const;
-    bool has_room_for(TimePoint now, const Facts& facts, const NodeId& peer, Todo& todo) const;
+    bool has_room_for(TimePoint now, const Facts& facts, const HeardNode& peer, Todo& todo) const;
     void choose_ring(TimePoint now, const Facts& facts, Todo& todo);
     void choose_bridge(TimePoint now, const Facts& facts, Todo& todo);
     void choose_fill(TimePoint now, const Facts& facts, Todo& todo);

@@ -171,6 +171,8 @@ TEST_CASE("hostile: a burst of strangers' HELLOs fills no table and gets few ans
     // Answers to strangers go nowhere; design: at most 20 a second, over 5 s.
     MESSAGE(scene.world.network().figures().unrouted << " answers to 20000 strangers in 5 s");
     CHECK(scene.world.network().figures().unrouted <= 200);
+    CHECK(scene.total(Counter::links_pruned) == 0);
+    CHECK(scene.total(Counter::links_down) == 0);
     CHECK(sight(scene, 0) == before);
     CHECK(scene.raise_and_wait(0));
     CHECK(scene.raise_and_wait(1));

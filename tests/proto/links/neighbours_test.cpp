@@ -479,6 +479,47 @@ TEST_CASE_FIXTURE(Fixture, "neighbours: a full node drops a link it can spare fo
     CHECK(answer().victim == (degrees[spare] > degrees[other] ? spare : other));
 }
 
+TEST_CASE_FIXTURE(Fixture, "neighbours: a link makes room for who answers, not for a beacon") {
+    hear(at(-5000), 1, 40);
+    for (std::size_t i = 1; i <= 40; ++i) {
+        if (!neighbours.is_ring_neighbour(node(i)) && linked.size() < 10) {
+            linked.insert(node(i));
+            redundant.insert(node(i));
+        }
+    }
+    SUBCASE("full of links") {
+        const auto wants = tick_now(at(0));
+        REQUIRE(wants.size() == 2);
+        CHECK_FALSE(todo.drop);
+        const auto victim = neighbours.on_answer(at(1), wants[0].peer.node, facts());
+        REQUIRE(victim);
+        CHECK(linked.count(*victim) == 1);
+        linked.erase(*victim);
+        CHECK_FALSE(neighbours.on_answer(at(2), wants[1].peer.node, facts()));
+    }
+    SUBCASE("full of links and of handshakes with who does not answer") {
+        pending = Neighbours::kUnansweredMax;
+        CHECK(tick_now(at(0)).empty());
+        CHECK_FALSE(todo.drop);
+    }
+    SUBCASE("full of handshakes") {
+        linked = {*linked.begin()};
+        pending = 9;
+        CHECK(tick_now(at(0)).empty());
+        CHECK_FALSE(todo.drop);
+    }
+    SUBCASE("it has answered before") {
+        for (std::size_t i = 1; i <= 40; ++i) {
+            if (neighbours.is_ring_neighbour(node(i))) {
+                neighbours.on_heard(at(0), identity(node(i).text(), i, i),
+                                    box(static_cast<std::uint8_t>(i)), Cookie{});
+            }
+        }
+        CHECK(tick_now(at(0)).size() == 1);
+        CHECK(todo.drop);
+    }
+}
+
 TEST_CASE_FIXTURE(Fixture, "neighbours: only a ring neighbour takes a full node's place by ring") {
     hear(at(0), 1, 40);
     std::optional<NodeId> ring;
