@@ -15,6 +15,7 @@ namespace meshd {
     X(datagrams_sent) X(datagrams_received) X(bytes_sent) X(bytes_received) \
     X(messages_sent) X(messages_received) X(messages_routed) X(messages_retransmitted) \
     X(heartbeats_sent) X(heartbeats_received) X(beacons_sent) X(beacons_received) \
+    X(beacons_suppressed) \
     X(acks_sent) X(fragments_sent) X(fragments_received) \
     /* what happened */ \
     X(peers_discovered) X(links_up) X(links_down) X(links_stalled) X(links_suspected) X(links_pruned) \

@@ -252,6 +252,7 @@ void Node::Impl::run_discovery(TimePoint now) {
         facts.linked.push_back(link.endpoint());
     }
     const Discovery::Due due = discovery_.on_timeout(now, facts);
+    counters_.add(Counter::beacons_suppressed, due.is_suppressed ? 1 : 0);
     if (due.beacon) {
         for (const Endpoint& address : addresses_) {
             Hello hello = handshake_.hello();

@@ -90,6 +90,7 @@ Discovery::Admission Discovery::admit(TimePoint now, const Endpoint& from,
     }
     seen_[seen_next_] = fingerprint;
     seen_next_ = (seen_next_ + 1) % seen_.size();
+    hellos_since_beacon_ += 1;
     return Admission::Accept;
 }
 
@@ -170,13 +171,18 @@ Discovery::Due Discovery::on_timeout(TimePoint now, const Facts& facts) {
             due.hellos.push_back(*facts.missing_address);
         }
     }
-    const Duration eager_interval = std::max<Duration>(
-        milliseconds(500), static_cast<Duration::rep>(facts.heard) * milliseconds(250));
+    const Duration spaced = static_cast<Duration::rep>(facts.heard) * kBeaconSpacing;
+    const Duration eager_interval = std::max<Duration>(milliseconds(500), spaced);
     if (is_eager_) {
         beacon_at_ = std::min(beacon_at_, last_beacon_ + eager_interval);
     }
     if (now >= beacon_at_) {
-        due.beacon = true;
+        const bool is_fast = fast_step_ < kFastStart.size() || is_eager_;
+        due.is_suppressed =
+            is_fast && fast_step_ != 0 && hellos_since_beacon_ > kCrowd &&
+            prng_->unit() * static_cast<double>(hellos_since_beacon_) > double{kCrowd};
+        due.beacon = !due.is_suppressed;
+        hellos_since_beacon_ = 0;
         last_beacon_ = now;
         if (fast_step_ < kFastStart.size()) {
             fast_step_ += 1;
@@ -185,8 +191,9 @@ Discovery::Due Discovery::on_timeout(TimePoint now, const Facts& facts) {
             beacon_at_ = std::max(started_ + kFastStart[fast_step_], now + milliseconds(50));
         } else {
             beacon_at_ = now + prng_->between(interval_ * 8 / 10, interval_);
-            interval_ = facts.is_alone ? options_.interval
-                                       : std::min(interval_ * 3 / 2, options_.interval_max);
+            interval_ = facts.is_alone
+                            ? options_.interval
+                            : std::min(interval_ * 3 / 2, std::max(options_.interval_max, spaced));
         }
         if (is_eager_) {
             beacon_at_ = std::min(beacon_at_, now + eager_interval);

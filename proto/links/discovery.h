@@ -39,6 +39,7 @@ class Discovery {
     };
     struct Due {
         bool beacon = false;
+        bool is_suppressed = false;  ///< a beacon was due and left out
         std::vector<Endpoint> hellos;
         std::vector<std::pair<Endpoint, StartId>> offers;  ///< to whom, start id of their HELLO
         std::size_t offers_dropped = 0;                    ///< due, but beyond kOffersPerSecond
@@ -48,6 +49,12 @@ class Discovery {
     /// Offers in all and HELLOs per source and in all: discovery must never become a load.
     static constexpr double kOffersPerSecond = 20;
     static constexpr Rate kHellosPerSource{5, 10};
+    /// While beacons follow each other fast, one due is left out, by chance, where more than this
+    /// many HELLOs were heard since the last: about this many are sent in a step by all together
+    /// (in the manner of Trickle, RFC 6206). Never the first, by which the others know this node.
+    static constexpr std::size_t kCrowd = 25;
+    /// In a large mesh the beacons of all together come this far apart.
+    static constexpr Duration kBeaconSpacing = std::chrono::milliseconds(250);
     /// Eight nodes on one host, each at its full rate.
     static constexpr Rate kHellosPerAddress{40, 40};
     static constexpr Rate kHellosInAll{500, 500};
@@ -105,6 +112,7 @@ class Discovery {
     Duration interval_;
     TimePoint beacon_at_;
     TimePoint last_beacon_;
+    std::size_t hellos_since_beacon_ = 0;
     TimePoint probe_at_;
     bool is_eager_ = false;  ///< as of the last on_timeout
     std::vector<Bootstrap> bootstrap_;

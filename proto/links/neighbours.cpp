@@ -62,6 +62,9 @@ void demote(HeardNode& heard, Endpoint endpoint) {
     }
 }
 
+/// Three times what beacons of all together are apart.
+constexpr Duration kHeardForPerNode = milliseconds(750);
+
 }  // namespace
 
 bool Neighbours::Facts::is_linked(const NodeId& node) const {
@@ -278,12 +281,15 @@ void Neighbours::ask(TimePoint now, HeardNode& heard, LinkReason reason, Todo& t
 
 /// What has become of each node heard since the last tick.
 void Neighbours::look(TimePoint now, const Facts& facts) {
+    // Of many nodes each beacons more rarely (Discovery::kBeaconSpacing).
+    const Duration heard_for = std::max<Duration>(
+        options_.heard_for, static_cast<Duration::rep>(heard_.size()) * kHeardForPerNode);
     for (auto it = heard_.begin(); it != heard_.end();) {
         const auto current = it++;
         auto& [node, heard] = *current;
         const bool is_linked = facts.is_linked(node);
         heard.is_taken = is_linked || facts.is_taken(node);
-        if (now - heard.last_heard > options_.heard_for && !heard.is_taken) {
+        if (now - heard.last_heard > heard_for && !heard.is_taken) {
             by_last_heard_.erase({heard.last_heard, node});
             heard_.erase(current);
             continue;

@@ -83,6 +83,41 @@ TEST_CASE_FIXTURE(Fixture, "discovery: then every interval, backing off while no
     }
 }
 
+TEST_CASE_FIXTURE(Fixture, "discovery: in a crowd most beacons of a fast start are left out") {
+    std::size_t sent = 0;
+    std::size_t first = 0;
+    for (std::uint8_t seed = 1; seed <= 100; ++seed) {
+        random = prng(seed);
+        now = at(0);
+        clear();
+        start();
+        run_until(at(50));
+        first += beacons.size();
+        for (std::uint64_t other = 0; other < 100; ++other) {
+            discovery->admit(at(60), box(static_cast<std::uint8_t>(other + 1)), other + 1);
+        }
+        run_until(at(110));
+        sent += beacons.size();
+    }
+    CHECK(first == 100);
+    CHECK(sent - first > 10);  // 25 of 100 expected
+    CHECK(sent - first < 40);
+}
+
+TEST_CASE_FIXTURE(Fixture, "discovery: the more nodes are heard, the rarer the beacons") {
+    facts.heard = 1000;
+    start();
+    run_until(at(7'200'000));
+    CHECK(beacons.back() - beacons[beacons.size() - 2] >= seconds(200));
+}
+
+TEST_CASE_FIXTURE(Fixture, "discovery: a node alone does not fall silent") {
+    facts.is_alone = true;
+    start();
+    run_until(at(3'600'000));
+    CHECK(beacons.back() - beacons[beacons.size() - 2] <= seconds(5));
+}
+
 TEST_CASE_FIXTURE(Fixture, "discovery: fast again on a change, but not anew with each of many") {
     start();
     run_until(at(600'000));
