@@ -342,6 +342,9 @@ void Node::Impl::handle_timeout(Now now) {
         publish_state(now);
     }
     if (forget_at_ && *forget_at_ <= now.monotonic) {
+        if (has_node_news_) {
+            refresh_topology(now.monotonic);
+        }
         forget_old(now.monotonic);
     }
     topology_dirty_ =
@@ -367,7 +370,7 @@ void Node::Impl::settle(Now now) {
     if (publish_node_at_ && *publish_node_at_ <= now.monotonic) {
         publish_node(now);
     }
-    if (topology_dirty_) {
+    if (is_refresh_due(now.monotonic)) {
         refresh_topology(now.monotonic);
     }
     run_reconciler();
@@ -413,6 +416,9 @@ std::optional<TimePoint> Node::Impl::next_timeout() const {
         consider(wait.is_durable ? std::nullopt : std::optional(wait.deadline));
     }
     consider(deliveries_.next_deadline());
+    if (has_node_news_) {
+        consider(topology_due_);
+    }
     consider(publish_node_at_);
     consider(publish_state_at_);
     consider(forget_at_);

@@ -51,9 +51,9 @@ void Node::Impl::forget_node(TimePoint now, const NodeId& node, const NodeId& by
 
 void Node::Impl::learn_forgotten(TimePoint now) {
     forgetting_.begin_naming();
-    for (const NodeId& node : store_.nodes()) {
-        for (const ForgottenNode& one : store_.node_record(node)->record.node->forgotten) {
-            forgetting_.on_named(now, one, node);
+    for (const HeldRecord* held : store_.node_records()) {
+        for (const ForgottenNode& one : held->record.node->forgotten) {
+            forgetting_.on_named(now, one, held->record.header.author);
         }
     }
     forgetting_.end_naming(now);

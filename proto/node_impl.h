@@ -205,7 +205,13 @@ class Node::Impl {
 
     // node_topology.cpp
     void refresh_topology(TimePoint now);
+    bool take_claims(const std::vector<const HeldRecord*>& records);
+    bool update_members(TimePoint now, const std::vector<const HeldRecord*>& records, bool is_out);
     void update_expendable();
+    void update_forget_time(TimePoint now);
+    bool is_refresh_due(TimePoint now) const {
+        return topology_dirty_ || (has_node_news_ && topology_due_ <= now);
+    }
     void forget_old(TimePoint now);
     TimePoint forget_time(TimePoint now, const NodeId& node,
                           const Membership::Member& member) const;
@@ -258,7 +264,11 @@ class Node::Impl {
 
     StateData own_state_;
     Presence presence_ = Presence::Here;
-    bool topology_dirty_ = true;
+    bool topology_dirty_ = true;  ///< conclusions are to be drawn at once
+    bool has_node_news_ = false;  ///< the same at topology_due_
+    TimePoint topology_due_;
+    /// The node record of each of topology_.names() that conclusions were drawn from.
+    std::vector<std::pair<StreamId, std::uint64_t>> seen_;
     std::optional<TimePoint> publish_node_at_;
     std::optional<TimePoint> publish_state_at_;
     TimePoint state_allowed_at_;  ///< spread no earlier

@@ -258,7 +258,7 @@ void Node::Impl::on_new_record(TimePoint now, const NodeId& peer, const HeldReco
                                std::optional<std::uint32_t> graph) {
     const Record& record = held.record;
     if (record.node) {
-        topology_dirty_ = true;
+        has_node_news_ = true;
     } else if (record.state) {
         outputs_.push_back(StateEvent{{record.header.author, record.state->activity,
                                        record.state->document, held.age_ms(now)}});

@@ -25,45 +25,105 @@ NodeEventKind node_event_kind(MembershipChange change) {
     MESHD_ASSERT(false);
 }
 
+/// From so many nodes on the news of a short while are looked at together: while a large mesh
+/// forms, they come by the thousand, and each look costs some microseconds for each node.
+constexpr std::size_t kManyNodes = 64;
+constexpr Duration kRefreshPerNode = std::chrono::microseconds(20);
+
+NodeLinks links_of(const HeldRecord& held) {
+    NodeLinks links{held.record.header.author, {}};
+    const NodeData& data = *held.record.node;
+    if (data.presence == Presence::Here) {
+        links.links.reserve(data.links.size());
+        for (const LinkClaim& claim : data.links) {
+            links.links.emplace_back(claim.peer, claim.cost_class);
+        }
+    }
+    return links;
+}
+
 }  // namespace
 
 void Node::Impl::refresh_topology(TimePoint now) {
     topology_dirty_ = false;
+    has_node_news_ = false;
     learn_forgotten(now);
-    std::vector<NodeLinks> claims;
-    std::map<NodeId, Membership::Member> members;
-    short_ids_.clear();
-    for (const NodeId& node : store_.nodes()) {
-        const NodeData& data = *store_.node_record(node)->record.node;
-        short_ids_[node.short_id()] = node;
-        NodeLinks links{node, {}};
-        if (data.presence == Presence::Here) {
-            for (const LinkClaim& claim : data.links) {
-                links.links.emplace_back(claim.peer, claim.cost_class);
-            }
-        }
-        claims.push_back(std::move(links));
+    const std::vector<const HeldRecord*> records = store_.node_records();
+    topology_due_ = now;
+    if (records.size() > kManyNodes) {
+        topology_due_ += kRefreshPerNode * static_cast<Duration::rep>(records.size());
     }
-    if (topology_.update(claims)) {
+    if (take_claims(records)) {
         neighbours_.on_change(now, false);
     }
     check_withdrawn(now);
     // Who leaves sees no one any more, and that is no news of the others.
     const bool is_out =
         has_left_ || leaving_ || name_conflict_.state(now) == NameConflict::State::Yielded;
-    const auto statuses = topology_.statuses();
-    for (const NodeId& node : store_.nodes()) {
+    if (update_members(now, records, is_out)) {
+        discovery_.on_change(now);
+        check_all_after_losses(now);
+    }
+    update_isolation(now, is_out);
+    update_expendable();
+    update_forget_time(now);
+    if (drop_forgotten(now)) {
+        refresh_topology(now);
+    }
+}
+
+/// Tells the topology of the records that are new. True where the graph changed.
+bool Node::Impl::take_claims(const std::vector<const HeldRecord*>& records) {
+    const std::vector<NodeId>& known = topology_.names();
+    std::vector<NodeLinks> changed;
+    std::vector<NodeId> gone;
+    bool has_new = false;
+    std::vector<std::pair<StreamId, std::uint64_t>> seen;
+    seen.reserve(records.size());
+    std::size_t at = 0;
+    for (const HeldRecord* held : records) {
+        const RecordHeader& header = held->record.header;
+        seen.emplace_back(header.stream, header.counter);
+        while (at < known.size() && known[at] < header.author) {
+            gone.push_back(known[at++]);
+        }
+        const bool is_known = at < known.size() && known[at] == header.author;
+        if (!is_known || seen_[at] != seen.back()) {
+            changed.push_back(links_of(*held));
+        }
+        has_new = has_new || !is_known;
+        at += is_known ? 1 : 0;
+    }
+    gone.insert(gone.end(), known.begin() + static_cast<std::ptrdiff_t>(at), known.end());
+    seen_ = std::move(seen);
+    if (has_new || !gone.empty()) {
+        short_ids_.clear();
+        for (const HeldRecord* held : records) {
+            const NodeId& node = held->record.header.author;
+            short_ids_[node.short_id()] = node;
+        }
+    }
+    return topology_.update_some(std::move(changed), gone);
+}
+
+/// True where a node was lost. After take_claims() of the same records.
+bool Node::Impl::update_members(TimePoint now, const std::vector<const HeldRecord*>& records,
+                                bool is_out) {
+    const std::vector<StatusOf>& statuses = topology_.status_list();
+    std::vector<std::pair<NodeId, Membership::Member>> changed;
+    std::vector<NodeId> gone;
+    auto known = membership_.members().begin();
+    const auto end = membership_.members().end();
+    for (std::size_t i = 0; i < records.size(); ++i) {
+        const NodeId& node = records[i]->record.header.author;
         if (node == self_.node) {
             continue;
         }
-        const NodeData& data = *store_.node_record(node)->record.node;
+        const NodeData& data = *records[i]->record.node;
         Membership::Member member;
         member.start = data.start;
-        const auto found = statuses.find(node);
-        if (found != statuses.end()) {
-            member.status = found->second.status;
-            member.because = found->second.because;
-        }
+        member.status = statuses[i].status;
+        member.because = statuses[i].because;
         if (data.presence != Presence::Here) {
             member.status = NodeStatus::Left;
             member.restarting = data.presence == Presence::Restarting;
@@ -72,10 +132,24 @@ void Node::Impl::refresh_topology(TimePoint now) {
             member.status = NodeStatus::Unreachable;
             member.because = NodeId();
         }
-        members.emplace(node, member);
+        for (; known != end && known->first < node; ++known) {
+            gone.push_back(known->first);
+        }
+        const bool is_known = known != end && known->first == node;
+        if (!is_known || known->second.start != member.start ||
+            known->second.status != member.status || known->second.because != member.because ||
+            known->second.restarting != member.restarting) {
+            changed.emplace_back(node, std::move(member));
+        }
+        if (is_known) {
+            ++known;
+        }
+    }
+    for (; known != end; ++known) {
+        gone.push_back(known->first);
     }
     bool lost = false;
-    for (const auto& event : membership_.update(now, std::move(members))) {
+    for (const auto& event : membership_.update_some(now, std::move(changed), gone)) {
         if (event.change != MembershipChange::Joined &&
             event.change != MembershipChange::Returned) {
             deliveries_.on_node_gone(event.node);
@@ -86,21 +160,16 @@ void Node::Impl::refresh_topology(TimePoint now) {
             outputs_.push_back(NodeEvent{node_event_kind(event.change), event.node, event.because});
         }
     }
-    if (lost) {
-        discovery_.on_change(now);
-        check_all_after_losses(now);
-    }
-    update_isolation(now, is_out);
-    update_expendable();
+    return lost;
+}
+
+void Node::Impl::update_forget_time(TimePoint now) {
     forget_at_.reset();
     for (const auto& [node, member] : membership_.members()) {
         if (member.status != NodeStatus::Alive) {
             const TimePoint at = forget_time(now, node, member);
             forget_at_ = forget_at_ ? std::min(*forget_at_, at) : at;
         }
-    }
-    if (drop_forgotten(now)) {
-        refresh_topology(now);
     }
 }
 

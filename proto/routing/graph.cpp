@@ -16,14 +16,6 @@ constexpr std::uint32_t kCosts[] = {10, 20, 60};
 /// Vertex and cost class, sorted by vertex.
 using Claimed = std::vector<std::pair<std::uint32_t, std::uint8_t>>;
 
-std::optional<std::uint32_t> find_sorted(const std::vector<NodeId>& nodes, const NodeId& node) {
-    const auto it = std::lower_bound(nodes.begin(), nodes.end(), node);
-    if (it == nodes.end() || *it != node) {
-        return std::nullopt;
-    }
-    return static_cast<std::uint32_t>(it - nodes.begin());
-}
-
 std::optional<std::uint8_t> claimed_class(const Claimed& claimed, std::uint32_t to) {
     // Of repeated claims the last is the worst.
     const auto it = std::upper_bound(claimed.begin(), claimed.end(), to,
@@ -93,6 +85,14 @@ std::uint32_t link_cost(std::uint8_t cost_class) {
     return kCosts[std::min<std::size_t>(cost_class, std::size(kCosts) - 1)];
 }
 
+std::optional<std::uint32_t> find_sorted(const std::vector<NodeId>& nodes, const NodeId& node) {
+    const auto it = std::lower_bound(nodes.begin(), nodes.end(), node);
+    if (it == nodes.end() || *it != node) {
+        return std::nullopt;
+    }
+    return static_cast<std::uint32_t>(it - nodes.begin());
+}
+
 Graph::Graph(const std::vector<NodeLinks>& claims) {
     std::vector<NodeId> names;
     names.reserve(claims.size());
@@ -101,46 +101,84 @@ Graph::Graph(const std::vector<NodeLinks>& claims) {
     }
     std::sort(names.begin(), names.end());
     names.erase(std::unique(names.begin(), names.end()), names.end());
+    *this = Graph(names, confirmed_edges(index_claims(claims, names)), Graph());
+}
 
-    const auto all = confirmed_edges(index_claims(claims, names));
+Graph::Graph(const std::vector<NodeId>& names, const std::vector<std::vector<Edge>>& confirmed,
+             const Graph& like) {
     std::vector<std::uint32_t> vertex_of(names.size(), 0);
+    std::uint32_t vertices = 0;
+    std::size_t edges = 0;
+    bool is_like = true;
     for (std::size_t i = 0; i < names.size(); ++i) {
-        if (!all[i].empty()) {
-            vertex_of[i] = static_cast<std::uint32_t>(nodes_.size());
-            nodes_.push_back(names[i]);
+        if (!confirmed[i].empty()) {
+            is_like = is_like && vertices < like.size() && like.nodes()[vertices] == names[i];
+            vertex_of[i] = vertices++;
+            edges += confirmed[i].size();
         }
     }
-    Buffer bytes;
-    edges_.reserve(nodes_.size());
-    for (std::size_t i = 0; i < names.size(); ++i) {
-        if (all[i].empty()) {
-            continue;
-        }
-        std::vector<Edge>& mine = edges_.emplace_back();
-        for (const Edge& edge : all[i]) {
-            mine.push_back({vertex_of[edge.to], edge.cost});
-            if (i < edge.to) {
-                append_big_endian<8>(bytes, names[i].hash());
-                append_big_endian<8>(bytes, names[edge.to].hash());
-                append_big_endian<4>(bytes, edge.cost);
+    if (is_like && vertices == like.size()) {
+        nodes_ = like.nodes_;
+    } else {
+        std::vector<NodeId> nodes;
+        nodes.reserve(vertices);
+        for (std::size_t i = 0; i < names.size(); ++i) {
+            if (!confirmed[i].empty()) {
+                nodes.push_back(names[i]);
             }
         }
+        nodes_ = std::make_shared<const std::vector<NodeId>>(std::move(nodes));
     }
-    if (!bytes.empty()) {
-        hash_ = std::max<std::uint32_t>(1, static_cast<std::uint32_t>(hash64(bytes) >> 32));
+    begins_.reserve(vertices + 1);
+    edges_.reserve(edges);
+    for (const std::vector<Edge>& mine : confirmed) {
+        if (mine.empty()) {
+            continue;
+        }
+        for (const Edge& edge : mine) {
+            edges_.push_back({vertex_of[edge.to], edge.cost});
+        }
+        begins_.push_back(static_cast<std::uint32_t>(edges_.size()));
     }
 }
 
+bool operator==(const Graph& a, const Graph& b) {
+    return a.begins_ == b.begins_ && a.edges_ == b.edges_ &&
+           (a.nodes_ == b.nodes_ || *a.nodes_ == *b.nodes_);
+}
+
+std::uint32_t Graph::hash() const {
+    if (!hash_) {
+        Buffer bytes;
+        bytes.reserve(edges_.size() / 2 * 20);
+        for (std::uint32_t v = 0; v < size(); ++v) {
+            for (const Edge& edge : edges(v)) {
+                if (v < edge.to) {
+                    append_big_endian<8>(bytes, nodes()[v].hash());
+                    append_big_endian<8>(bytes, nodes()[edge.to].hash());
+                    append_big_endian<4>(bytes, edge.cost);
+                }
+            }
+        }
+        hash_ = bytes.empty()
+                    ? 1
+                    : std::max<std::uint32_t>(1, static_cast<std::uint32_t>(hash64(bytes) >> 32));
+    }
+    return *hash_;
+}
+
 std::optional<std::uint32_t> Graph::find(const NodeId& node) const {
-    return find_sorted(nodes_, node);
+    return find_sorted(*nodes_, node);
 }
 
 bool Graph::has_edge(const NodeId& a, const NodeId& b) const {
     const auto from = find(a);
     const auto to = find(b);
-    return from && to &&
-           std::any_of(edges_[*from].begin(), edges_[*from].end(),
-                       [&](const Edge& edge) { return edge.to == *to; });
+    if (!from || !to) {
+        return false;
+    }
+    const auto mine = edges(*from);
+    return std::any_of(mine.begin(), mine.end(), [&](const Edge& edge) { return edge.to == *to; });
 }
 
 std::uint64_t tie_hash(const NodeId& parent, const NodeId& child) {

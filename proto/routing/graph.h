@@ -7,7 +7,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -44,24 +46,36 @@ class Graph {
 
     Graph() = default;
     explicit Graph(const std::vector<NodeLinks>& claims);
+    /// Of nodes, rising by name, and the confirmed edges of each, rising by `to`, which counts in
+    /// `names`. Shares what is equal with `like`.
+    Graph(const std::vector<NodeId>& names, const std::vector<std::vector<Edge>>& confirmed,
+          const Graph& like);
 
-    std::size_t size() const { return nodes_.size(); }
-    const std::vector<NodeId>& nodes() const { return nodes_; }  ///< rising; index = vertex
+    std::size_t size() const { return nodes_->size(); }
+    const std::vector<NodeId>& nodes() const { return *nodes_; }  ///< rising; index = vertex
     std::optional<std::uint32_t> find(const NodeId& node) const;
     /// Rising by `to`.
-    const std::vector<Edge>& edges(std::uint32_t vertex) const { return edges_[vertex]; }
+    std::span<const Edge> edges(std::uint32_t vertex) const {
+        return std::span(edges_).subspan(begins_[vertex], begins_[vertex + 1] - begins_[vertex]);
+    }
     bool has_edge(const NodeId& a, const NodeId& b) const;
     /// Over all edges and costs (the bytes: PROTOCOL.md, "Topology and routes"); never 0, and 1 for
-    /// the graph without edges. Graphs with equal edges are equal here.
-    std::uint32_t hash() const { return hash_; }
+    /// the graph without edges. Graphs with equal edges are equal here. Computed when first asked
+    /// for: most graphs of a mesh that forms are never asked.
+    std::uint32_t hash() const;
 
-    friend bool operator==(const Graph&, const Graph&) = default;
+    friend bool operator==(const Graph& a, const Graph& b);
 
   private:
-    std::vector<NodeId> nodes_;
-    std::vector<std::vector<Edge>> edges_;
-    std::uint32_t hash_ = 1;
+    std::shared_ptr<const std::vector<NodeId>> nodes_ =
+        std::make_shared<const std::vector<NodeId>>();
+    std::vector<std::uint32_t> begins_ = {0};  ///< of each vertex in edges_, and the end
+    std::vector<Edge> edges_;
+    mutable std::optional<std::uint32_t> hash_;
 };
+
+/// Position in what is rising.
+std::optional<std::uint32_t> find_sorted(const std::vector<NodeId>& nodes, const NodeId& node);
 
 /// Shortest paths from one vertex (Dijkstra 1959). Equal costs: the parent with the lowest
 /// tie_hash(parent, child), so that every node picks the same tree, while different children of

@@ -22,9 +22,25 @@ MembershipChange change_to(const Membership::Member& now) {
 
 }  // namespace
 
-std::vector<Membership::Event> Membership::update(TimePoint now, std::map<NodeId, Member> current) {
+std::vector<Membership::Event> Membership::update(TimePoint now,
+                                                  const std::map<NodeId, Member>& current) {
+    std::vector<NodeId> gone;
+    for (const auto& [node, member] : members_) {
+        if (current.count(node) == 0) {
+            gone.push_back(node);
+        }
+    }
+    return update_some(now, {current.begin(), current.end()}, gone);
+}
+
+std::vector<Membership::Event> Membership::update_some(
+    TimePoint now, std::vector<std::pair<NodeId, Member>> changed_members,
+    const std::vector<NodeId>& gone) {
+    for (const NodeId& node : gone) {
+        members_.erase(node);
+    }
     std::vector<Event> events;
-    for (auto& [node, member] : current) {
+    for (auto& [node, member] : changed_members) {
         member.since = now;
         const auto before = members_.find(node);
         bool changed = true;
@@ -56,8 +72,8 @@ std::vector<Membership::Event> Membership::update(TimePoint now, std::map<NodeId
             events.push_back({change_to(member), node, member.because});
         }
         member.ever_alive = member.ever_alive || is_alive;
+        members_[node] = member;
     }
-    members_ = std::move(current);
     return events;
 }
 

@@ -6,6 +6,7 @@
 
 #include <map>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "proto/base/ids.h"
@@ -45,7 +46,11 @@ class Membership {
     /// was never alive as seen from here makes no event; a new start of an alive node has returned;
     /// a node that has left stays so until it is alive again, and so does one that is unreachable
     /// because of nobody (this node itself was out).
-    std::vector<Event> update(TimePoint now, std::map<NodeId, Member> current);
+    std::vector<Event> update(TimePoint now, const std::map<NodeId, Member>& current);
+    /// The same, told of what may be new only: nodes with their present status, rising, and nodes
+    /// to be forgotten. Who is told of as it was makes no event.
+    std::vector<Event> update_some(TimePoint now, std::vector<std::pair<NodeId, Member>> changed,
+                                   const std::vector<NodeId>& gone);
 
     const Member* find(const NodeId& node) const;
     const std::map<NodeId, Member>& members() const { return members_; }

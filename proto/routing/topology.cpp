@@ -51,6 +51,29 @@ struct Topology::Kept {
     /// By origin, at most one entry per vertex; nothing where the origin has no path to self.
     mutable std::map<std::uint32_t, std::optional<Place>> places;
     mutable std::optional<PathTree> own_tree;
+    mutable std::vector<bool> reached;  ///< from self; empty until asked for
+
+    bool is_reached(std::uint32_t vertex) const {
+        if (!self) {
+            return false;
+        }
+        if (reached.empty()) {
+            reached.resize(graph.size());
+            reached[*self] = true;
+            std::vector<std::uint32_t> frontier = {*self};
+            while (!frontier.empty()) {
+                const std::uint32_t from = frontier.back();
+                frontier.pop_back();
+                for (const Graph::Edge& edge : graph.edges(from)) {
+                    if (!reached[edge.to]) {
+                        reached[edge.to] = true;
+                        frontier.push_back(edge.to);
+                    }
+                }
+            }
+        }
+        return reached[vertex];
+    }
 
     const PathTree* tree_from_self() const {
         if (!self) {
@@ -89,31 +112,158 @@ Topology::Topology(NodeId self) : self_(std::move(self)) {
 }
 
 bool Topology::update(const std::vector<NodeLinks>& claims) {
-    withdrawn_.clear();
     std::map<NodeId, const NodeLinks*> now;
     for (const NodeLinks& claim : claims) {
         now.emplace(claim.node, &claim);
     }
-    for (const NodeLinks& before : claims_) {
-        const auto found = now.find(before.node);
-        if (found == now.end() || found->second->links == before.links) {
+    std::vector<NodeLinks> changed;
+    std::vector<NodeId> gone;
+    for (const auto& [node, claim] : now) {
+        const auto at = find_sorted(names_, node);
+        if (!at || links_[*at] != claim->links) {
+            changed.push_back(*claim);
+        }
+    }
+    for (const NodeId& name : names_) {
+        if (now.count(name) == 0) {
+            gone.push_back(name);
+        }
+    }
+    return update_some(std::move(changed), gone);
+}
+
+bool Topology::update_some(std::vector<NodeLinks> changed, const std::vector<NodeId>& gone) {
+    withdrawn_.clear();
+    const bool has_new = std::any_of(changed.begin(), changed.end(), [&](const NodeLinks& one) {
+        return !find_sorted(names_, one.node);
+    });
+    if (has_new || !gone.empty()) {
+        renumber(changed, gone);
+    }
+    std::vector<std::uint32_t> at;
+    for (NodeLinks& one : changed) {
+        at.push_back(*find_sorted(names_, one.node));
+        Links& links = links_[at.back()];
+        note_withdrawn(one.node, links, one.links);
+        links = std::move(one.links);
+    }
+    bool is_changed = !gone.empty();
+    for (const std::uint32_t node : at) {
+        is_changed = confirm(node) || is_changed;
+    }
+    if (!changed.empty() || !gone.empty()) {
+        statuses_.reset();
+    }
+    return is_changed && take_graph();
+}
+
+void Topology::note_withdrawn(const NodeId& node, const Links& before, const Links& now) {
+    for (const auto& [peer, cost_class] : before) {
+        if (std::none_of(now.begin(), now.end(),
+                         [&, name = &peer](const auto& link) { return link.first == *name; })) {
+            withdrawn_.emplace_back(node, peer);
+        }
+    }
+}
+
+/// Makes room for the new ones among `changed`, and closes it after those gone.
+void Topology::renumber(const std::vector<NodeLinks>& changed, const std::vector<NodeId>& gone) {
+    constexpr std::uint32_t kGone = UINT32_MAX;
+    std::vector<std::uint32_t> moved(names_.size(), 0);
+    for (const NodeId& node : gone) {
+        moved[*find_sorted(names_, node)] = kGone;
+    }
+    std::vector<NodeId> names;
+    for (std::size_t i = 0; i < names_.size(); ++i) {
+        if (moved[i] != kGone) {
+            names.push_back(names_[i]);
+        }
+    }
+    for (const NodeLinks& one : changed) {
+        if (!find_sorted(names_, one.node)) {
+            names.push_back(one.node);
+        }
+    }
+    std::sort(names.begin(), names.end());
+    for (std::size_t i = 0, next = 0; i < names_.size(); ++i) {
+        if (moved[i] != kGone) {
+            next = static_cast<std::size_t>(
+                std::find(names.begin() + static_cast<std::ptrdiff_t>(next), names.end(),
+                          names_[i]) -
+                names.begin());
+            moved[i] = static_cast<std::uint32_t>(next);
+        }
+    }
+    std::vector<Links> links(names.size());
+    std::vector<std::vector<Graph::Edge>> confirmed(names.size());
+    for (std::size_t i = 0; i < names_.size(); ++i) {
+        if (moved[i] == kGone) {
             continue;
         }
-        for (const auto& [peer, cost_class] : before.links) {
-            const auto& links = found->second->links;
-            if (std::none_of(links.begin(), links.end(),
-                             [&](const auto& link) { return link.first == peer; })) {
-                withdrawn_.emplace_back(before.node, peer);
+        links[moved[i]] = std::move(links_[i]);
+        std::vector<Graph::Edge>& edges = confirmed_[i];
+        std::erase_if(edges, [&](const Graph::Edge& edge) { return moved[edge.to] == kGone; });
+        for (Graph::Edge& edge : edges) {
+            edge.to = moved[edge.to];
+        }
+        confirmed[moved[i]] = std::move(edges);
+    }
+    names_ = std::move(names);
+    links_ = std::move(links);
+    confirmed_ = std::move(confirmed);
+}
+
+/// Compares the claims of a node with those of its peers anew. True where an edge changed.
+bool Topology::confirm(std::uint32_t node) {
+    const auto worst = [](const Links& links, const NodeId& peer) {
+        std::optional<std::uint32_t> cost;
+        for (const auto& [name, cost_class] : links) {
+            if (name == peer) {
+                cost = std::max(cost.value_or(0), link_cost(cost_class));
             }
         }
+        return cost;
+    };
+    std::vector<Graph::Edge> now;
+    for (const auto& [peer, cost_class] : links_[node]) {
+        const auto to = find_sorted(names_, peer);
+        if (!to || *to == node) {
+            continue;
+        }
+        if (const auto theirs = worst(links_[*to], names_[node])) {
+            now.push_back({*to, std::max(link_cost(cost_class), *theirs)});
+        }
     }
-    claims_ = claims;
-    Graph graph(claims);
-    if (graph == graphs_.front()->graph) {
+    // Of repeated claims the dearest counts.
+    std::sort(now.begin(), now.end(), [](const Graph::Edge& a, const Graph::Edge& b) {
+        return std::pair(a.to, b.cost) < std::pair(b.to, a.cost);
+    });
+    now.erase(std::unique(now.begin(), now.end(),
+                          [](const Graph::Edge& a, const Graph::Edge& b) { return a.to == b.to; }),
+              now.end());
+    if (now == confirmed_[node]) {
         return false;
     }
+    for (const Graph::Edge& edge : confirmed_[node]) {
+        std::erase_if(confirmed_[edge.to], [&](const Graph::Edge& e) { return e.to == node; });
+    }
+    for (const Graph::Edge& edge : now) {
+        std::vector<Graph::Edge>& theirs = confirmed_[edge.to];
+        theirs.insert(std::find_if(theirs.begin(), theirs.end(),
+                                   [&](const Graph::Edge& e) { return e.to > node; }),
+                      {node, edge.cost});
+    }
+    confirmed_[node] = std::move(now);
+    return true;
+}
+
+bool Topology::take_graph() {
+    Graph graph(names_, confirmed_, graphs_.front()->graph);
     const auto known = std::find_if(graphs_.begin(), graphs_.end(),
                                     [&](const auto& kept) { return kept->graph == graph; });
+    if (known == graphs_.begin()) {
+        return false;
+    }
     if (known != graphs_.end()) {
         std::rotate(graphs_.begin(), known, known + 1);
         return true;
@@ -161,12 +311,11 @@ std::vector<NodeId> Topology::repairs_of(const NodeId& origin, std::uint32_t has
 
 bool Topology::spans(std::uint32_t hash, const NodeId& node) const {
     const Kept* known = kept(hash);
-    const PathTree* tree = known != nullptr ? known->tree_from_self() : nullptr;
-    if (tree == nullptr) {
+    if (known == nullptr) {
         return false;
     }
     const auto vertex = known->graph.find(node);
-    return vertex && tree->cost[*vertex] != Graph::kUnreachable;
+    return vertex && known->is_reached(*vertex);
 }
 
 std::vector<std::vector<NodeId>> Topology::paths_around(const NodeId& avoid,
@@ -232,48 +381,64 @@ std::vector<Route> Topology::routes() const {
 }
 
 bool Topology::is_reachable(const NodeId& node) const {
-    return node == self_ || spans(graphs_.front()->graph.hash(), node);
+    if (node == self_) {
+        return true;
+    }
+    const auto vertex = graph().find(node);
+    return vertex && graphs_.front()->is_reached(*vertex);
 }
 
 std::map<NodeId, StatusOf> Topology::statuses() const {
     std::map<NodeId, StatusOf> found;
     found[self_] = {NodeStatus::Alive, {}};
-    for (const NodeLinks& claim : claims_) {
-        found[claim.node].status =
-            is_reachable(claim.node) ? NodeStatus::Alive : NodeStatus::Offline;
+    const auto& list = status_list();
+    for (std::size_t i = 0; i < names_.size(); ++i) {
+        found[names_[i]] = list[i];
+    }
+    return found;
+}
+
+const std::vector<StatusOf>& Topology::status_list() const {
+    if (statuses_) {
+        return *statuses_;
+    }
+    const Kept& kept = *graphs_.front();
+    std::vector<StatusOf>& found = statuses_.emplace(names_.size());
+    std::vector<std::uint32_t> lost;
+    std::uint32_t vertex = 0;
+    for (std::uint32_t i = 0; i < names_.size(); ++i) {
+        const bool is_vertex = !confirmed_[i].empty();
+        const bool is_reached = is_vertex && kept.is_reached(vertex);
+        vertex += is_vertex ? 1 : 0;
+        if (!is_reached && names_[i] != self_) {
+            found[i].status = NodeStatus::Offline;
+            lost.push_back(i);
+        }
     }
 
     // Multi-source breadth first from the lost nodes at the border, in order of name: a node behind
     // them is reached first from the nearest, of equally near ones from the lowest.
-    const Graph& confirmed = graph();
-    std::map<NodeId, NodeId> lost_by;
-    for (const NodeLinks& claim : claims_) {
-        const bool at_border =
-            std::any_of(claim.links.begin(), claim.links.end(),
-                        [&](const auto& link) { return is_reachable(link.first); });
-        if (found[claim.node].status != NodeStatus::Alive && at_border) {
-            lost_by.emplace(claim.node, claim.node);
+    constexpr std::uint32_t kNobody = UINT32_MAX;
+    std::vector<std::uint32_t> lost_by(lost.empty() ? 0 : names_.size(), kNobody);
+    std::deque<std::uint32_t> frontier;
+    for (const std::uint32_t i : lost) {
+        if (std::any_of(links_[i].begin(), links_[i].end(),
+                        [&](const auto& link) { return is_reachable(link.first); })) {
+            lost_by[i] = i;
+            frontier.push_back(i);
         }
-    }
-    std::deque<NodeId> frontier;
-    for (const auto& [node, cause] : lost_by) {
-        frontier.push_back(node);
     }
     while (!frontier.empty()) {
-        const NodeId node = std::move(frontier.front());
+        const std::uint32_t node = frontier.front();
         frontier.pop_front();
-        const NodeId cause = lost_by[node];
+        const std::uint32_t cause = lost_by[node];
         if (cause != node) {
-            found[node] = {NodeStatus::Unreachable, cause};
+            found[node] = {NodeStatus::Unreachable, names_[cause]};
         }
-        const auto vertex = confirmed.find(node);
-        if (!vertex) {
-            continue;
-        }
-        for (const Graph::Edge& edge : confirmed.edges(*vertex)) {
-            const NodeId& next = confirmed.nodes()[edge.to];
-            if (lost_by.emplace(next, cause).second) {
-                frontier.push_back(next);
+        for (const Graph::Edge& edge : confirmed_[node]) {
+            if (lost_by[edge.to] == kNobody) {
+                lost_by[edge.to] = cause;
+                frontier.push_back(edge.to);
             }
         }
     }

@@ -49,6 +49,11 @@ class Topology {
     /// Takes the claims of all known nodes. True where the graph changed; a return to a kept graph
     /// is a change, and keeps that graph only once.
     bool update(const std::vector<NodeLinks>& claims);
+    /// The same, told of what is new only: nodes whose claims changed or that are new, each once,
+    /// and known nodes that are known no more.
+    bool update_some(std::vector<NodeLinks> changed, const std::vector<NodeId>& gone);
+    /// The known nodes, rising.
+    const std::vector<NodeId>& names() const { return names_; }
 
     /// (claimer, peer) of every claim that the last update() no longer had, of claimers that it
     /// still had. In no order.
@@ -84,15 +89,25 @@ class Topology {
     /// name); with no such node, offline. Never Left: who has left says so in its record, which its
     /// owner reads.
     std::map<NodeId, StatusOf> statuses() const;
+    /// The same of names(), in their order. Cached until the next change.
+    const std::vector<StatusOf>& status_list() const;
 
   private:
     struct Kept;
     struct Place;
+    using Links = std::vector<std::pair<NodeId, std::uint8_t>>;
+    void note_withdrawn(const NodeId& node, const Links& before, const Links& now);
+    void renumber(const std::vector<NodeLinks>& changed, const std::vector<NodeId>& gone);
+    bool confirm(std::uint32_t node);
+    bool take_graph();
     const Kept* kept(std::uint32_t hash) const;
     const Place* place_in_tree(const NodeId& origin, std::uint32_t hash) const;
 
     NodeId self_;
-    std::vector<NodeLinks> claims_;
+    std::vector<NodeId> names_;
+    std::vector<Links> links_;                         ///< claimed, by position in names_
+    std::vector<std::vector<Graph::Edge>> confirmed_;  ///< the same, and counting so
+    mutable std::optional<std::vector<StatusOf>> statuses_;
     std::vector<std::pair<NodeId, NodeId>> withdrawn_;
     std::deque<std::shared_ptr<Kept>> graphs_;  ///< newest first
 };

@@ -322,6 +322,17 @@ std::vector<NodeId> Store::nodes() const {
     return nodes;
 }
 
+std::vector<const HeldRecord*> Store::node_records() const {
+    std::vector<const HeldRecord*> records;
+    records.reserve(impl_->authors.size());
+    for (const auto& [node, author] : impl_->authors) {
+        if (author.node != nullptr) {
+            records.push_back(author.node);
+        }
+    }
+    return records;
+}
+
 std::vector<const HeldRecord*> Store::alerts_after(std::uint64_t arrival, std::size_t limit) const {
     std::vector<const HeldRecord*> alerts;
     for (const RecordPlace& place : impl_->shelf.after(arrival, limit)) {

@@ -233,6 +233,8 @@ class Store {
     const HeldRecord* own_alert_of(std::string_view dedupe_key) const;
     /// Nodes of which a node record is held, rising.
     std::vector<NodeId> nodes() const;
+    /// Their node records, in the same order. Valid until the next call that changes the store.
+    std::vector<const HeldRecord*> node_records() const;
     /// The first `limit` alerts that arrived after that place, in order of arrival.
     std::vector<const HeldRecord*> alerts_after(std::uint64_t arrival, std::size_t limit) const;
     /// All alerts held, oldest first by clock.

@@ -99,4 +99,9 @@ void shuffle(Prng& prng, std::vector<T>& items) {
     }
 }
 
+inline std::vector<Graph::Edge> edges_of(const Graph& graph, std::uint32_t vertex) {
+    const auto edges = graph.edges(vertex);
+    return {edges.begin(), edges.end()};
+}
+
 }  // namespace meshd::test

@@ -49,16 +49,16 @@ TEST_CASE("graph: an edge needs the claim of both ends and has the worse class o
     CHECK_FALSE(graph.has_edge(a, a));
     CHECK_FALSE(graph.has_edge(a, id("nobody")));
     CHECK_FALSE(graph.find(c).has_value());
-    CHECK(graph.edges(0) == std::vector<Graph::Edge>{{1, 20}});
-    CHECK(graph.edges(1) == std::vector<Graph::Edge>{{0, 20}});
+    CHECK(edges_of(graph, 0) == std::vector<Graph::Edge>{{1, 20}});
+    CHECK(edges_of(graph, 1) == std::vector<Graph::Edge>{{0, 20}});
 }
 
 TEST_CASE("graph: repeated claims count once, at their worst class") {
     const NodeId a = id("a");
     const NodeId b = id("b");
     const Graph graph({{a, {{b, 2}, {b, 0}}}, {b, {{a, 0}}}, {b, {{a, 1}}}});
-    CHECK(graph.edges(0) == std::vector<Graph::Edge>{{1, 60}});
-    CHECK(graph.edges(1) == std::vector<Graph::Edge>{{0, 60}});
+    CHECK(edges_of(graph, 0) == std::vector<Graph::Edge>{{1, 60}});
+    CHECK(edges_of(graph, 1) == std::vector<Graph::Edge>{{0, 60}});
 }
 
 TEST_CASE("graph: the hash follows edges and costs, and neither order nor lonely nodes") {

@@ -147,6 +147,56 @@ TEST_CASE("topology: a graph spans the nodes that its trees reach from here") {
     CHECK_FALSE(topology.spans(apart, id(3)));
 }
 
+TEST_CASE("topology: told of changes only, it concludes what it does from all claims") {
+    Prng prng({11});
+    Topology told(id(0));
+    Topology compared(id(0));
+    std::map<NodeId, NodeLinks> claims;
+    for (int round = 0; round < 300; ++round) {
+        std::vector<NodeLinks> changed;
+        std::vector<NodeId> gone;
+        for (std::size_t i = prng.below(3) + 1; i > 0; --i) {
+            const NodeId node = id(prng.below(12));
+            if (std::any_of(changed.begin(), changed.end(),
+                            [&](const NodeLinks& one) { return one.node == node; }) ||
+                std::find(gone.begin(), gone.end(), node) != gone.end()) {
+                continue;
+            }
+            if (prng.below(5) == 0) {
+                if (claims.erase(node) != 0) {
+                    gone.push_back(node);
+                }
+                continue;
+            }
+            NodeLinks links{node, {}};
+            for (std::size_t count = prng.below(8); count > 0; --count) {
+                links.links.emplace_back(id(prng.below(12)),
+                                         static_cast<std::uint8_t>(prng.below(4)));
+            }
+            claims[node] = links;
+            changed.push_back(links);
+        }
+        std::vector<NodeLinks> all;
+        for (const auto& [node, links] : claims) {
+            all.push_back(links);
+        }
+        const bool is_changed = told.update_some(std::move(changed), gone);
+        CHECK(is_changed == compared.update(all));
+        CHECK(told.graph() == Graph(all));
+        CHECK(told.graph().hash() == Graph(all).hash());
+        CHECK(told.graph().hash() == compared.graph().hash());
+        Topology fresh(id(0));
+        fresh.update(all);
+        const auto expected = fresh.statuses();
+        const auto found = told.statuses();
+        REQUIRE(found.size() == expected.size());
+        for (const auto& [node, status] : expected) {
+            CHECK(found.at(node).status == status.status);
+            CHECK(found.at(node).because == status.because);
+        }
+    }
+}
+
 TEST_CASE("status: names are those of the local API") {
     CHECK(node_status_name(NodeStatus::Alive) == "alive");
     CHECK(node_status_name(NodeStatus::Unreachable) == "unreachable");
