@@ -212,12 +212,6 @@ void Node::Impl::on_offer(TimePoint now, const Endpoint& from, const Offer& offe
     if (is_linked && !may_move(*link)) {
         handshake_.abandon(offer.from.node);
     }
-    if (link == nullptr && handshake_.awaits_offer(offer.from.node)) {
-        const auto victim = neighbours_.on_answer(now, offer.from.node, neighbour_facts());
-        if (victim) {
-            drop_link(now, *victim);
-        }
-    }
     handshake_.on_offer(now, from, offer);
     if (!is_linked) {
         neighbours_.on_change(now, true);

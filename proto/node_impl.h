@@ -146,6 +146,7 @@ class Node::Impl {
     void close_link(TimePoint now, const NodeId& peer);
     void run_discovery(TimePoint now);
     void run_neighbours(TimePoint now);
+    void make_room_for(TimePoint now, const NodeId& peer);
     Neighbours::Facts neighbour_facts() const;
     void drop_link(TimePoint now, const NodeId& peer);
     void on_prune(TimePoint now, const NodeId& peer);

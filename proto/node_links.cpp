@@ -36,6 +36,8 @@ void Node::Impl::open_link(TimePoint now, const Established& established) {
     } else if (links_.size() >= limits::kLinksMax) {
         counters_.add(Counter::drop_full);
         return;
+    } else {
+        make_room_for(now, node);
     }
     links_.try_emplace(node, now, established, config_, counters_, reassembly_budget_, prng_);
     sessions_[established.own_session] = node;

@@ -2,34 +2,13 @@
 #include <algorithm>
 
 #include "proto/node_impl.h"
+#include "proto/routing/redundancy.h"
 
 namespace meshd {
 namespace {
 
-/// Whether `from` reaches `to` without the edge between them.
-bool is_joined_otherwise(const Graph& graph, const NodeId& from, const NodeId& to) {
-    const auto first = graph.find(from);
-    const auto last = graph.find(to);
-    if (!first || !last) {
-        return false;
-    }
-    std::vector<bool> seen(graph.size(), false);
-    std::vector<std::uint32_t> reached{*first};
-    seen[*first] = true;
-    for (std::size_t i = 0; i < reached.size(); ++i) {
-        for (const Graph::Edge& edge : graph.edges(reached[i])) {
-            if (seen[edge.to] || (reached[i] == *first && edge.to == *last)) {
-                continue;
-            }
-            if (edge.to == *last) {
-                return true;
-            }
-            seen[edge.to] = true;
-            reached.push_back(edge.to);
-        }
-    }
-    return false;
-}
+/// By then a node's record has reached all of a mesh at rest.
+constexpr std::uint64_t kSettledMs = 300;
 
 }  // namespace
 
@@ -71,12 +50,7 @@ void Node::Impl::on_req(TimePoint now, const Endpoint& from, const Req& req) {
     } else if (link != nullptr && link->peer_session() == req.session) {
         return;  // a late repetition of the REQ that made this link
     } else if (link == nullptr && !handshake_.is_pending(req.from)) {
-        const auto answer =
-            neighbours_.on_req(now, node, req.reason, req.is_forced, neighbour_facts());
-        if (answer.victim) {
-            drop_link(now, *answer.victim);
-        }
-        if (!answer.is_accepted) {
+        if (!neighbours_.on_req(now, node, req.reason, req.is_forced, neighbour_facts())) {
             refusal = "full";
             counters_.add(Counter::drop_full);
         }
@@ -144,7 +118,10 @@ Neighbours::Facts Node::Impl::neighbour_facts() const {
         return held == nullptr ? 0 : held->record.node->links.size();
     };
     facts.is_redundant = [this](const NodeId& node) {
-        return is_joined_otherwise(topology_.graph(), self_.node, node);
+        return is_redundant(topology_.graph(), self_.node, node, [this](const NodeId& other) {
+            const HeldRecord* held = store_.node_record(other);
+            return held != nullptr && held->age_ms(now_) >= kSettledMs;
+        });
     };
     return facts;
 }
@@ -162,6 +139,16 @@ void Node::Impl::drop_link(TimePoint now, const NodeId& peer) {
     counters_.add(Counter::links_pruned);
     neighbours_.on_dropped(now, peer);
     close_link(now, NodeId(peer));
+}
+
+/// Of a link that is about to come up beyond max_peers.
+void Node::Impl::make_room_for(TimePoint now, const NodeId& peer) {
+    if (links_.size() < config_.max_peers) {
+        return;
+    }
+    if (const auto victim = neighbours_.victim_for(now, peer, neighbour_facts())) {
+        drop_link(now, *victim);
+    }
 }
 
 void Node::Impl::on_prune(TimePoint now, const NodeId& peer) {

@@ -260,11 +260,6 @@ bool Handshake::is_pending(const Identity& peer) const {
                        [&](const auto& entry) { return entry.second.peer == peer; });
 }
 
-bool Handshake::awaits_offer(const NodeId& peer) const {
-    const auto it = initiations_.find(peer);
-    return it != initiations_.end() && it->second.state == State::HelloSent;
-}
-
 bool Handshake::is_bridge_pending() const {
     return std::any_of(initiations_.begin(), initiations_.end(),
                        [](const auto& entry) { return entry.second.reason == LinkReason::Bridge; });

@@ -100,8 +100,6 @@ class Handshake {
 
     /// In either role: to ask who has just been answered would make a second session.
     bool is_pending(const Identity& peer) const;
-    /// A HELLO went out to `peer`, whose OFFER is still to come.
-    bool awaits_offer(const NodeId& peer) const;
     bool is_bridge_pending() const;
     bool is_slot(SessionId session) const { return slots_.count(session) != 0; }
     bool is_session_used(SessionId session) const;

@@ -26,6 +26,11 @@ constexpr Duration kSilentMax = seconds(5);
 /// Each failure in a row doubles the time, so often: a node that will not have us costs a handshake
 /// a minute.
 constexpr unsigned kDoublingsMax = 4;
+/// Each asks for half of the links that it lacks, and looks again when others have had time to ask.
+constexpr Duration kFillPace = milliseconds(400);
+constexpr std::size_t kRing = 2;
+/// Links beyond max_peers are looked at again: what was not redundant may be by then.
+constexpr Duration kDropAgain = seconds(2);
 /// A ring link this young is nobody's victim: its end may not know yet whose neighbour it is.
 constexpr Duration kRingYoung = seconds(2);
 constexpr Duration kPruneMin = seconds(10);
@@ -329,36 +334,14 @@ TimePoint Neighbours::quiet_at() const {
     return std::min(new_heard_at_ + kQuiet, first_heard_at_.value_or(new_heard_at_) + kQuietWait);
 }
 
-/// A full node makes room before it sends its REQ: after the ACC it would have a link too many.
-bool Neighbours::has_room_for(TimePoint now, const Facts& facts, const HeardNode& peer,
-                              Todo& todo) const {
+/// A full node asks where there is a link to be dropped when the new one comes up. Handshakes that
+/// may come to nothing are no reason to drop one.
+bool Neighbours::has_room_for(TimePoint now, const Facts& facts, const NodeId& peer,
+                              const Todo& todo) const {
     const std::size_t degree = facts.degree_but(NodeId()) + todo.asks.size();
-    if (degree < options_.max_peers) {
-        return true;
-    }
-    // Handshakes that may come to nothing are no reason to give up a link.
-    if (facts.has_links_for(options_.max_peers) || todo.drop) {
-        return false;
-    }
-    auto dropped = victim(now, facts, peer.identity.node);
-    if (!dropped) {
-        return false;
-    }
-    if (has_fresh_cookie(now, peer)) {
-        todo.drop = std::move(dropped);
-        return true;
-    }
-    return degree < options_.max_peers + kUnansweredMax;
-}
-
-std::optional<NodeId> Neighbours::on_answer(TimePoint now, const NodeId& peer,
-                                            const Facts& facts) const {
-    const HeardNode* heard = find(peer);
-    if (heard == nullptr || heard->asked_as == LinkReason::Fill ||
-        facts.has_links_for(options_.max_peers)) {
-        return std::nullopt;
-    }
-    return victim(now, facts, peer);
+    return degree < options_.max_peers ||
+           (facts.links_in_all() == options_.max_peers &&
+            degree < options_.max_peers + kUnansweredMax && victim(now, facts, peer).has_value());
 }
 
 void Neighbours::choose_ring(TimePoint now, const Facts& facts, Todo& todo) {
@@ -378,7 +361,7 @@ void Neighbours::choose_ring(TimePoint now, const Facts& facts, Todo& todo) {
             again_at(neighbour->avoid_until);
             continue;
         }
-        if (!has_room_for(now, facts, *neighbour, todo)) {
+        if (!has_room_for(now, facts, neighbour->identity.node, todo)) {
             again_at(now + kRefusedMin);
             continue;
         }
@@ -421,17 +404,16 @@ void Neighbours::choose_bridge(TimePoint now, const Facts& facts, Todo& todo) {
     bridge_at_.reset();
     HeardNode& chosen = *apart[prng_->below(apart.size())];
     // With room or without: nothing else leads there.
-    has_room_for(now, facts, chosen, todo);
     ask(now, chosen, LinkReason::Bridge, todo);
 }
 
 void Neighbours::choose_fill(TimePoint now, const Facts& facts, Todo& todo) {
-    // At a start those heard first are not yet all, and links with all of them are too many.
-    const bool is_full = is_full_mesh() && now >= quiet_at();
-    if (is_full_mesh() && !is_full && heard_.size() > target()) {
-        again_at(quiet_at());
-    }
-    const std::size_t wanted = is_full ? heard_.size() : std::min(heard_.size(), target());
+    // At a start those heard first are not yet all, and links with all of them are too many. What
+    // the ring will ask for is kept free.
+    const bool is_quiet = now >= quiet_at();
+    const bool is_full = is_full_mesh() && is_quiet;
+    const std::size_t places = is_quiet ? target() : std::max<std::size_t>(1, target() - kRing);
+    const std::size_t wanted = is_full ? heard_.size() : std::min(heard_.size(), places);
     const std::size_t links = facts.links.size() + facts.former;
     // The step of two keeps a node whose last link just went from calling at once.
     const bool is_step = !is_full_mesh() && wanted > 2;
@@ -444,6 +426,12 @@ void Neighbours::choose_fill(TimePoint now, const Facts& facts, Todo& todo) {
     if (!is_filling_ || degree >= wanted) {
         return;
     }
+    if (!is_full && now < fill_at_) {
+        again_at(fill_at_);
+        return;
+    }
+    // Each link serves two: were all to ask for all they lack, there would be twice as many.
+    const std::size_t asked = is_full ? wanted : degree + (wanted - degree + 1) / 2;
     std::vector<HeardNode*> candidates;
     for (auto& [node, heard] : heard_) {
         if (!heard.is_present || heard.is_taken) {
@@ -456,7 +444,11 @@ void Neighbours::choose_fill(TimePoint now, const Facts& facts, Todo& todo) {
             candidates.push_back(&heard);
         }
     }
-    for (; degree < wanted && !candidates.empty(); ++degree) {
+    if (!candidates.empty()) {
+        fill_at_ = now + kFillPace;
+        again_at(fill_at_);
+    }
+    for (; degree < asked && !candidates.empty(); ++degree) {
         // The lower degree of two random candidates evens degrees out (Mitzenmacher, "The Power of
         // Two Choices", 2001).
         std::size_t chosen = prng_->below(candidates.size());
@@ -504,8 +496,9 @@ Neighbours::Todo Neighbours::on_timeout(TimePoint now, const Facts& facts) {
     choose_ring(now, facts, todo);
     choose_bridge(now, facts, todo);
     choose_fill(now, facts, todo);
-    if (!todo.drop && facts.links.size() > options_.max_peers) {
+    if (facts.links.size() > options_.max_peers) {
         todo.drop = victim(now, facts, NodeId());
+        again_at(now + kDropAgain);
     }
     if (!todo.drop) {
         choose_prune(now, facts, todo);
@@ -537,45 +530,36 @@ std::optional<NodeId> Neighbours::victim(TimePoint now, const Facts& facts,
     return victim;
 }
 
-Neighbours::Answer Neighbours::on_req(TimePoint now, const NodeId& asker, LinkReason reason,
-                                      bool is_forced, const Facts& facts) {
-    const Answer answer = judge(now, asker, reason, is_forced, facts);
+bool Neighbours::on_req(TimePoint now, const NodeId& asker, LinkReason reason, bool is_forced,
+                        const Facts& facts) {
+    const bool is_accepted = judge(now, asker, reason, is_forced, facts);
     const auto heard = heard_.find(asker);
-    if (answer.is_accepted && heard != heard_.end()) {
+    if (is_accepted && heard != heard_.end()) {
         heard->second.asked_as = reason;
     }
-    return answer;
+    return is_accepted;
 }
 
-Neighbours::Answer Neighbours::judge(TimePoint now, const NodeId& asker, LinkReason reason,
-                                     bool is_forced, const Facts& facts) const {
+bool Neighbours::judge(TimePoint now, const NodeId& asker, LinkReason reason, bool is_forced,
+                       const Facts& facts) const {
     const std::size_t degree = facts.degree_but(asker);
-    const bool has_room = degree < options_.max_peers;
-    switch (reason) {
-        case LinkReason::Fill:
-            return {degree < (is_full_mesh() ? options_.max_peers : soft_max()), std::nullopt};
-        case LinkReason::Ring: {
-            if (has_room || !is_ring_neighbour(asker)) {
-                return {has_room, std::nullopt};
-            }
-            auto dropped = victim(now, facts, asker);
-            return {dropped.has_value(), dropped};
-        }
-        case LinkReason::Bridge: {
-            const bool is_joined = facts.standing(asker).kind == Standing::Kind::Reachable;
-            if (is_joined && degree >= target()) {
-                return {};
-            }
-            if (has_room) {
-                return {true, std::nullopt};
-            }
-            if (auto dropped = victim(now, facts, asker)) {
-                return {true, dropped};
-            }
-            return {is_forced && !is_joined && degree < options_.bridges_max, std::nullopt};
-        }
+    if (reason == LinkReason::Fill) {
+        return degree < (is_full_mesh() ? options_.max_peers : soft_max());
     }
-    return {};
+    const bool is_joined = facts.standing(asker).kind == Standing::Kind::Reachable;
+    if (reason == LinkReason::Bridge && is_joined && degree >= target()) {
+        return false;
+    }
+    if (degree < options_.max_peers) {
+        return true;
+    }
+    if (reason == LinkReason::Ring) {
+        return facts.links_in_all() <= options_.max_peers &&
+               degree < options_.max_peers + kUnansweredMax && is_ring_neighbour(asker) &&
+               victim(now, facts, asker).has_value();
+    }
+    return degree < options_.bridges_max &&
+           ((is_forced && !is_joined) || victim(now, facts, asker).has_value());
 }
 
 bool Neighbours::agrees_to_prune(const NodeId& peer, const Facts& facts) const {

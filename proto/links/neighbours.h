@@ -5,14 +5,14 @@
 /// of two candidates the one with fewer links, and the *bridge rule*, which keeps the mesh
 /// connected where random choice would not: a node that is heard but not reachable in the known
 /// topology is linked to. A full node makes room for a ring neighbour or a bridge by dropping a
-/// *redundant* link, one whose peer is still reachable without it. What is too much is pruned
-/// slowly, where both ends agree. A beacon alone, which anybody can send in any name, takes no
-/// link's place: a place is made for who has answered.
+/// *redundant* link (routing/redundancy.h) as the new one comes up: a beacon, which anybody can
+/// send in any name, takes no link's place. What is too much is pruned slowly, where both ends
+/// agree.
 ///
-/// Invariants: no more than max_peers links and handshakes, but for bridges to nodes that cannot
-/// be reached otherwise; only redundant links are given up; a ring link can be forced in only by a
-/// node that is ring neighbour in both views, so that two that each find only the other's place
-/// taken never chase each other in turn.
+/// Invariants: no more than max_peers links, and three handshakes beyond (links too, for seconds),
+/// but for bridges to nodes that cannot be reached otherwise; only redundant links are given up; a
+/// ring link can be forced in only by a node that is ring neighbour in both views, so that two that
+/// each find only the other's place taken never chase each other in turn.
 ///
 /// Counts of links that come in here include handshakes under way.
 #pragma once
@@ -93,16 +93,14 @@ class Neighbours {
         bool bridge_pending = false;
         std::function<Standing(const NodeId&)> standing;
         std::function<std::size_t(const NodeId&)> degree;
-        /// Of a link's other end: it can be reached without this link.
+        /// Of a link's other end: the mesh stays whole without this link, whatever else is dropped.
         std::function<bool(const NodeId&)> is_redundant;
 
         bool is_linked(const NodeId& node) const;
         bool is_taken(const NodeId& node) const;
         /// Links and handshakes with others than `except`.
         std::size_t degree_but(const NodeId& except) const;
-        bool has_links_for(std::size_t max_peers) const {
-            return links.size() + former < max_peers;
-        }
+        std::size_t links_in_all() const { return links.size() + former; }
     };
     struct Want {
         Identity peer;
@@ -113,14 +111,9 @@ class Neighbours {
     };
     struct Todo {
         std::vector<Want> asks;
-        std::optional<NodeId> drop;   ///< a bridge or ring neighbour has taken its place
+        std::optional<NodeId> drop;   ///< redundant, and beyond max_peers
         std::optional<NodeId> prune;  ///< to be asked whether it agrees to part
     };
-    struct Answer {
-        bool is_accepted = false;
-        std::optional<NodeId> victim;  ///< to be dropped for it
-    };
-
     /// Links kept where all do not fit, and above which fill is refused and links are pruned: 6 and
     /// 8 with the default of 10 max_peers, 0.6 and 0.8 of less, two for the ring at least.
     static constexpr std::size_t kTarget = 6;
@@ -155,10 +148,12 @@ class Neighbours {
     std::optional<TimePoint> next_deadline() const { return tick_at_; }
 
     /// Whether to accept a REQ of a node that has neither link nor handshake here.
-    Answer on_req(TimePoint now, const NodeId& asker, LinkReason reason, bool is_forced,
-                  const Facts& facts);
-    /// A node that was asked has sent its OFFER: the link to be dropped for it.
-    std::optional<NodeId> on_answer(TimePoint now, const NodeId& peer, const Facts& facts) const;
+    bool on_req(TimePoint now, const NodeId& asker, LinkReason reason, bool is_forced,
+                const Facts& facts);
+    /// A link with `peer` comes up, and there are as many as may be: which to drop for it.
+    std::optional<NodeId> victim_for(TimePoint now, const NodeId& peer, const Facts& facts) const {
+        return victim(now, facts, peer);
+    }
     /// Whether to part from a peer that asks for it.
     bool agrees_to_prune(const NodeId& peer, const Facts& facts) const;
 
@@ -175,13 +170,14 @@ class Neighbours {
     bool is_full_mesh() const { return heard_.size() <= options_.max_peers; }
     void look(TimePoint now, const Facts& facts);
     TimePoint quiet_at() const;
-    bool has_room_for(TimePoint now, const Facts& facts, const HeardNode& peer, Todo& todo) const;
+    bool has_room_for(TimePoint now, const Facts& facts, const NodeId& peer,
+                      const Todo& todo) const;
     void choose_ring(TimePoint now, const Facts& facts, Todo& todo);
     void choose_bridge(TimePoint now, const Facts& facts, Todo& todo);
     void choose_fill(TimePoint now, const Facts& facts, Todo& todo);
     void choose_prune(TimePoint now, const Facts& facts, Todo& todo);
-    Answer judge(TimePoint now, const NodeId& asker, LinkReason reason, bool is_forced,
-                 const Facts& facts) const;
+    bool judge(TimePoint now, const NodeId& asker, LinkReason reason, bool is_forced,
+               const Facts& facts) const;
     void ask(TimePoint now, HeardNode& heard, LinkReason reason, Todo& todo) const;
     bool is_forced(TimePoint now) const;
     std::optional<NodeId> victim(TimePoint now, const Facts& facts, const NodeId& asker) const;
@@ -197,6 +193,7 @@ class Neighbours {
     std::optional<TimePoint> first_heard_at_;
     TimePoint new_heard_at_;
     bool is_filling_ = false;
+    TimePoint fill_at_;
     std::vector<NodeId> linked_before_;  ///< as of the last tick
     TimePoint prune_at_;
 };

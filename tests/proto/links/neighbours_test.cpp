@@ -77,7 +77,7 @@ struct Fixture {
         return todo.asks;
     }
     bool accepts(LinkReason reason, bool is_forced = false) {
-        return neighbours.on_req(at(0), id("asker"), reason, is_forced, facts()).is_accepted;
+        return neighbours.on_req(at(0), id("asker"), reason, is_forced, facts());
     }
     /// Both ring neighbours are linked.
     void settle_ring() {
@@ -105,7 +105,7 @@ struct Fixture {
 TEST_CASE_FIXTURE(Fixture, "neighbours: up to max_peers nodes heard, all are wanted") {
     hear(at(0), 1, 10);
     // Those heard first are not yet all: links with each of them would be too many.
-    CHECK(tick_now(at(0)).size() == Neighbours::kTarget);
+    CHECK(tick_now(at(0)).size() == 2);
     const auto wants = tick_now(at(120));
     std::set<NodeId> wanted;
     std::size_t ring = 0;
@@ -123,30 +123,47 @@ TEST_CASE_FIXTURE(Fixture, "neighbours: up to max_peers nodes heard, all are wan
 }
 
 TEST_CASE_FIXTURE(Fixture, "neighbours: above that, links and handshakes fill to the target") {
-    hear(at(0), 1, 40);
-    CHECK(tick_now(at(0)).size() == Neighbours::kTarget);
-    linked = {node(1), node(2)};
-    pending = 3;
-    const auto wants = tick_now(at(0));
+    hear(at(-5000), 1, 40);
+    settle_ring();
+    other_links = 1;
+    pending = 2;
+    const auto wants = tick_now(at(1000));
     REQUIRE(wants.size() == 1);
     CHECK(linked.count(wants[0].peer.node) == 0);
-    pending = 4;
-    CHECK(tick_now(at(0)).empty());
+    pending = 3;
+    CHECK(tick_now(at(2000)).empty());
+}
+
+TEST_CASE_FIXTURE(Fixture, "neighbours: places for the ring are kept free until it is known") {
+    hear(at(0), 1, 40);
+    // Half of the other four: the other half comes from those who ask here.
+    CHECK(tick_now(at(0)).size() == 2);
+    other_links = 4;
+    CHECK(tick_now(at(100)).empty());
+    const auto wants = tick_now(at(120));
+    REQUIRE(wants.size() == 2);
+    CHECK(wants[0].reason == LinkReason::Ring);
+    CHECK(wants[1].reason == LinkReason::Ring);
 }
 
 TEST_CASE_FIXTURE(Fixture, "neighbours: one link below the target is not worth a call") {
-    hear(at(0), 1, 40);
-    other_links = 5;
-    CHECK(tick_now(at(0)).empty());
-    other_links = 4;
-    CHECK(tick_now(at(1)).size() == 2);
-    // Once it calls, it goes on to the target.
-    other_links = 5;
-    CHECK(tick_now(at(2)).size() == 1);
+    hear(at(-5000), 1, 40);
     other_links = 6;
-    CHECK(tick_now(at(3)).empty());
-    other_links = 5;
-    CHECK(tick_now(at(4)).empty());
+    settle_ring();
+    other_links = 3;
+    CHECK(tick_now(at(1000)).empty());
+    other_links = 2;
+    CHECK(tick_now(at(2000)).size() == 1);
+    // Others have time to ask before it asks again.
+    CHECK(neighbours.next_deadline() == at(2400));
+    CHECK(tick_now(at(2399)).empty());
+    // Once it calls, it goes on to the target.
+    other_links = 3;
+    CHECK(tick_now(at(2400)).size() == 1);
+    other_links = 4;
+    CHECK(tick_now(at(3000)).empty());
+    other_links = 3;
+    CHECK(tick_now(at(4000)).empty());
 }
 
 TEST_CASE_FIXTURE(Fixture, "neighbours: of two candidates the one with fewer links") {
@@ -156,10 +173,11 @@ TEST_CASE_FIXTURE(Fixture, "neighbours: of two candidates the one with fewer lin
     }
     std::size_t with_few = 0;
     std::size_t all = 0;
-    for (int round = 0; round < 200; ++round) {
-        for (const auto& want : tick_now(at(round))) {
-            with_few += degrees[want.peer.node] == 2 ? 1 : 0;
-            all += 1;
+    for (int round = 0; round < 1000; ++round) {
+        for (const auto& want : tick_now(at(500 * round))) {
+            const bool is_fill = want.reason == LinkReason::Fill;
+            with_few += is_fill && degrees[want.peer.node] == 2 ? 1 : 0;
+            all += is_fill ? 1 : 0;
         }
     }
     // One of two is of the better half with probability 3/4.
@@ -471,15 +489,16 @@ TEST_CASE_FIXTURE(Fixture, "neighbours: a full node drops a link it can spare fo
     const auto answer = [&] {
         return neighbours.on_req(at(0), id("asker"), LinkReason::Bridge, false, facts());
     };
-    CHECK_FALSE(answer().is_accepted);
+    CHECK_FALSE(answer());
     const NodeId spare = *std::next(linked.begin(), 3);
     const NodeId other = *std::next(linked.begin(), 6);
     redundant = {spare, other};
-    CHECK(answer().is_accepted);
-    CHECK(answer().victim == (degrees[spare] > degrees[other] ? spare : other));
+    CHECK(answer());
+    CHECK(neighbours.victim_for(at(0), id("asker"), facts()) ==
+          (degrees[spare] > degrees[other] ? spare : other));
 }
 
-TEST_CASE_FIXTURE(Fixture, "neighbours: a link makes room for who answers, not for a beacon") {
+TEST_CASE_FIXTURE(Fixture, "neighbours: no link makes room for a beacon") {
     hear(at(-5000), 1, 40);
     for (std::size_t i = 1; i <= 40; ++i) {
         if (!neighbours.is_ring_neighbour(node(i)) && linked.size() < 10) {
@@ -491,11 +510,6 @@ TEST_CASE_FIXTURE(Fixture, "neighbours: a link makes room for who answers, not f
         const auto wants = tick_now(at(0));
         REQUIRE(wants.size() == 2);
         CHECK_FALSE(todo.drop);
-        const auto victim = neighbours.on_answer(at(1), wants[0].peer.node, facts());
-        REQUIRE(victim);
-        CHECK(linked.count(*victim) == 1);
-        linked.erase(*victim);
-        CHECK_FALSE(neighbours.on_answer(at(2), wants[1].peer.node, facts()));
     }
     SUBCASE("full of links and of handshakes with who does not answer") {
         pending = Neighbours::kUnansweredMax;
@@ -507,16 +521,6 @@ TEST_CASE_FIXTURE(Fixture, "neighbours: a link makes room for who answers, not f
         pending = 9;
         CHECK(tick_now(at(0)).empty());
         CHECK_FALSE(todo.drop);
-    }
-    SUBCASE("it has answered before") {
-        for (std::size_t i = 1; i <= 40; ++i) {
-            if (neighbours.is_ring_neighbour(node(i))) {
-                neighbours.on_heard(at(0), identity(node(i).text(), i, i),
-                                    box(static_cast<std::uint8_t>(i)), Cookie{});
-            }
-        }
-        CHECK(tick_now(at(0)).size() == 1);
-        CHECK(todo.drop);
     }
 }
 
@@ -532,14 +536,14 @@ TEST_CASE_FIXTURE(Fixture, "neighbours: only a ring neighbour takes a full node'
         }
     }
     REQUIRE(ring);
-    CHECK(neighbours.on_req(at(0), *ring, LinkReason::Ring, false, facts()).victim);
-    CHECK_FALSE(neighbours.on_req(at(0), node(39), LinkReason::Ring, false, facts()).is_accepted);
+    CHECK(neighbours.on_req(at(0), *ring, LinkReason::Ring, false, facts()));
+    CHECK_FALSE(neighbours.on_req(at(0), node(39), LinkReason::Ring, false, facts()));
     // A ring link is never the victim.
     redundant = {*ring};
     linked.erase(linked.begin());
     linked.insert(*ring);
     unreachable = {id("asker")};
-    CHECK_FALSE(neighbours.on_req(at(0), id("asker"), LinkReason::Bridge, false, facts()).victim);
+    CHECK_FALSE(neighbours.victim_for(at(0), id("asker"), facts()));
 }
 
 TEST_CASE_FIXTURE(Fixture, "neighbours: links above eight are pruned one in 10 to 15 s of quiet") {
