@@ -19,9 +19,12 @@ using std::chrono::seconds;
 /// After heal everything agrees within this: the beacon period of a missing node, a link, a repair
 /// round, and stale links timing out.
 constexpr Duration kSettleMax = seconds(30);
-/// Who has few links may find further ones for so long: after a refusal it tries again in 1 to 5 s.
-constexpr Duration kFillMax = seconds(20);
-/// After that nothing changes any more.
+/// After that links rest: whose was lost three times is not asked for 30 s, and what is too much is
+/// pruned one by one in 10 to 15 s each.
+constexpr Duration kRestMax = std::chrono::minutes(3);
+/// Longer than what waits for one of these.
+constexpr Duration kRest = seconds(35);
+/// In which what idle nodes send is counted.
 constexpr Duration kQuiet = seconds(5);
 /// Datagrams per second and link that an idle node may send; beyond, something runs in circles.
 constexpr std::uint64_t kIdlePerLinkMax = 20;
@@ -203,14 +206,22 @@ class Swarm {
     }
 
     void check_quiet() {
-        world_.run_for(kFillMax);
+        const TimePoint began = world_.time();
+        TimePoint changed = began;
+        std::uint64_t changes = link_changes();
+        while (world_.time() - changed < kRest && world_.time() - began < kRestMax) {
+            world_.run_for(seconds(1));
+            if (const std::uint64_t now = link_changes(); now != changes) {
+                changes = now;
+                changed = world_.time();
+            }
+        }
         const std::uint64_t sent = world_.network().figures().sent;
-        const std::uint64_t changes = link_changes();
         world_.run_for(kQuiet);
         if (const std::string different = checkers_.difference(); !different.empty()) {
             checkers_.on_violation("agreement did not last: " + different);
         }
-        if (link_changes() != changes) {
+        if (link_changes() != changes || world_.time() - changed < kRest) {
             checkers_.on_violation("links still come and go");
         }
         std::size_t links = 0;
