@@ -178,6 +178,7 @@ class Scale {
                 for (const auto& [told, when] : survey_.told_gone(victim)) {
                     first = std::min(first, when);
                     last = std::max(last, when);
+                    result_.crash_node_ms.push_back(ms(when - begin));
                 }
                 result_.crash_first_ms.push_back(ms(first - begin));
                 result_.crash_all_ms.push_back(ms(last - begin));

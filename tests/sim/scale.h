@@ -55,6 +55,7 @@ struct ScaleResult {
     std::uint64_t false_link_down = 0;
     std::vector<double> crash_first_ms;  ///< by crash: the first node knows
     std::vector<double> crash_all_ms;    ///< by crash: the last node knows
+    std::vector<double> crash_node_ms;   ///< by crash and node that is left: it knows
     std::size_t crashes_unknown = 0;     ///< not known by all within the time allowed
     std::vector<double> alert_all_ms;    ///< by alert: the last node has it
     std::size_t alerts_lost = 0;         ///< not everywhere within the time allowed

@@ -65,6 +65,9 @@ std::string print_scale(const ScalePlan& plan, const ScaleResult& result) {
     members.add("false_link_down", result.false_link_down);
     members.add_sample("crash_first_ms", result.crash_first_ms);
     members.add_sample("crash_all_ms", result.crash_all_ms);
+    members.add("crash_node_count", std::uint64_t{result.crash_node_ms.size()});
+    members.add("crash_node_ms_p50", percentile(result.crash_node_ms, 0.5));
+    members.add("crash_node_ms_p99", percentile(result.crash_node_ms, 0.99));
     members.add("crashes_unknown", std::uint64_t{result.crashes_unknown});
     members.add_sample("alert_all_ms", result.alert_all_ms);
     members.add("alerts_lost", std::uint64_t{result.alerts_lost});
