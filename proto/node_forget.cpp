@@ -49,9 +49,9 @@ void Node::Impl::forget_node(TimePoint now, const NodeId& node, const NodeId& by
     topology_dirty_ = true;
 }
 
-void Node::Impl::learn_forgotten(TimePoint now) {
+void Node::Impl::learn_forgotten(TimePoint now, const std::vector<const HeldRecord*>& records) {
     forgetting_.begin_naming();
-    for (const HeldRecord* held : store_.node_records()) {
+    for (const HeldRecord* held : records) {
         for (const ForgottenNode& one : held->record.node->forgotten) {
             forgetting_.on_named(now, one, held->record.header.author);
         }

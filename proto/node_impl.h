@@ -92,7 +92,7 @@ class Node::Impl {
     // node_forget.cpp
     tl::expected<RequestId, CommandError> forget(Now now, const Forget& command);
     void forget_node(TimePoint now, const NodeId& node, const NodeId& by);
-    void learn_forgotten(TimePoint now);
+    void learn_forgotten(TimePoint now, const std::vector<const HeldRecord*>& records);
     bool drop_forgotten(TimePoint now);
     std::set<NodeId> claimed_of(const std::vector<ForgottenNode>& marks) const;
     void meet_forgotten(TimePoint now, const std::vector<StreamIntervals>& theirs);
