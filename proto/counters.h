@@ -34,7 +34,7 @@ namespace meshd {
     X(drop_cookie) X(drop_rate) X(drop_not_for_us) X(drop_name_conflict) X(drop_full) \
     X(drop_record) X(drop_record_stale) X(drop_hops) X(drop_duplicate) X(drop_no_route) \
     X(drop_reassembly) X(drop_reassembly_timeout) X(drop_queue_full) X(drop_nodes_full) \
-    X(drop_announcements_full) X(drop_offers)
+    X(drop_announcements_full) X(drop_marks_full) X(drop_offers)
 // clang-format on
 
 enum class Counter : std::uint8_t {

@@ -73,9 +73,9 @@ Node::Impl::Impl(Config config, NodeOptions options, Now start, Restored restore
       now_(start.monotonic),
       cookies_(prng_),
       handshake_(self_, config_.mesh_name, prng_),
-      neighbours_({config_.max_peers, config_.bridges_max, 3 * config_.broadcast_interval_max,
-                   self_.node},
-                  prng_),
+      neighbours_(
+          {config_.max_peers, config_.bridges_max, 3 * config_.broadcast_interval_max, self_.node},
+          prng_),
       discovery_(start.monotonic,
                  {config_.broadcast_interval, config_.broadcast_interval_max, config_.bootstrap},
                  prng_),
@@ -271,7 +271,7 @@ bool Node::Impl::on_link_message(Now now, const NodeId& peer, const Message& mes
             reconciler_.on_digest(now.monotonic, peer, *digest);
         }
     } else if (const auto* notice = std::get_if<Notice>(&message)) {
-        on_notice(now.monotonic, *notice);
+        on_notice(now.monotonic, link, *notice);
     } else if (const auto* census = std::get_if<Census>(&message)) {
         census->is_request ? send_census(now.monotonic, link, census->number)
                            : on_census(now, peer, *census);
@@ -291,6 +291,7 @@ bool Node::Impl::on_link_message(Now now, const NodeId& peer, const Message& mes
         } else if (close->reason == CloseReason::Silent) {
             neighbours_.on_link_lost(now.monotonic, peer, link.endpoint());
         }
+        handshake_.abandon(peer);
         close_link(now.monotonic, peer);
     } else if (!std::holds_alternative<Conf>(message)) {
         counters_.add(Counter::drop_not_allowed_here);
@@ -363,7 +364,12 @@ void Node::Impl::settle(Now now) {
         open_link(now.monotonic, *established);
     }
     while (const auto failed = handshake_.poll_failed()) {
-        neighbours_.on_failed(now.monotonic, failed->peer, failed->refused);
+        const Link* link = find_link(failed->peer);
+        const HeardNode* heard = neighbours_.find(failed->peer);
+        // A detour in vain is no failure of a peer that is there.
+        if (link == nullptr || heard == nullptr || heard->identity != link->peer()) {
+            neighbours_.on_failed(now.monotonic, failed->peer, failed->refused);
+        }
     }
     defend_own_records(now);
     // A record that is due goes out with what caused it, not a timer later.
@@ -375,9 +381,6 @@ void Node::Impl::settle(Now now) {
     }
     run_reconciler();
     run_announcer();
-    for (auto& [peer, link] : links_) {
-        continue_answer(now.monotonic, link);
-    }
     while (const auto result = deliveries_.poll()) {
         RecordHeader header;
         header.author = self_.node;

@@ -57,6 +57,7 @@ void Node::Impl::learn_forgotten(TimePoint now, const std::vector<const HeldReco
         }
     }
     forgetting_.end_naming(now);
+    counters_.add(Counter::drop_marks_full, forgetting_.take_refused());
 }
 
 /// Which of the marked nodes that are not held somebody who is alive claims a link to.

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file
 /// Inside of Node: owns the machines and carries facts between them. The rules are in the machines;
-/// here is who tells whom. node.cpp dispatches, node_commands.cpp answers local callers,
-/// node_forget.cpp drops scrapped nodes, node_registry.cpp writes and shows entries and shared
-/// state, node_disk.cpp has changes written, node_links.cpp makes and ends links, node_records.cpp
+/// here is who tells whom. node.cpp dispatches; node_discovery.cpp finds others and settles names,
+/// node_neighbours.cpp chooses with whom to hold links, node_links.cpp makes and ends them,
+/// node_liveness.cpp watches them, node_ways.cpp moves them to other addresses; node_records.cpp
 /// writes, spreads and repairs records, node_topology.cpp draws conclusions from node records,
-/// node_views.cpp shows.
+/// node_forget.cpp drops scrapped nodes, node_registry.cpp writes and shows entries and shared
+/// state, node_disk.cpp has changes written; node_commands.cpp answers local callers, node_views.cpp
+/// shows.
 #pragma once
 
 #include <deque>
@@ -163,7 +165,8 @@ class Node::Impl {
     void run_links(TimePoint now);
     void check_self(TimePoint now, bool is_down);
     void send_notices(const NodeId& suspect);
-    void on_notice(TimePoint now, Notice notice);
+    void on_notice(TimePoint now, Link& from, Notice notice);
+    void check_link(TimePoint now, Link& link);
     NodeId node_of(std::uint32_t short_id) const;
     void check_withdrawn(TimePoint now);
     void check_all_after_losses(TimePoint now);
@@ -189,9 +192,6 @@ class Node::Impl {
     void run_announcer();
     bool is_flooded(const HeldRecord& held) const;
     void on_pull(TimePoint now, Link& link, const Pull& pull);
-    void send_delta(Link& link, Delta& delta);
-    void send_next(TimePoint now, Link& link, Link::Answer& answer);
-    void continue_answer(TimePoint now, Link& link);
     void send_digest(Link& link, const std::optional<BucketHashes>& theirs);
     void count_applied(RecordKind kind, Applied outcome);
     void on_new_record(TimePoint now, const NodeId& peer, const HeldRecord& held,

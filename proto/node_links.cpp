@@ -24,6 +24,9 @@ void Node::Impl::open_link(TimePoint now, const Established& established) {
     }
     Link* old = find_link(node);
     const bool replaces = old != nullptr && old->peer() == established.peer;
+    // Another session on the same way is as lossy as the one before.
+    const std::uint8_t cost_class =
+        replaces && old->endpoint() == established.endpoint ? old->cost_class : 0;
     if (old != nullptr) {
         sessions_.erase(old->own_session());
         if (!replaces) {
@@ -39,7 +42,8 @@ void Node::Impl::open_link(TimePoint now, const Established& established) {
     } else {
         make_room_for(now, node);
     }
-    links_.try_emplace(node, now, established, config_, counters_, reassembly_budget_, prng_);
+    links_.try_emplace(node, now, established, config_, counters_, reassembly_budget_, prng_)
+        .first->second.cost_class = cost_class;
     sessions_[established.own_session] = node;
     has_had_links_ = true;
     if (!replaces) {

@@ -55,10 +55,15 @@ void Node::Impl::run_links(TimePoint now) {
             transmits_.push_back({link.endpoint(), false, std::move(*bytes)});
         }
         neighbours_.on_link_lost(now, peer, link.endpoint());
+        handshake_.abandon(peer);  // a detour asks all ways but this one
         close_link(now, peer);
     }
     schedule_exchanges(now);
     look_at_costs(now);
+}
+
+void Node::Impl::check_link(TimePoint now, Link& link) {
+    counters_.add(Counter::links_suspected, link.liveness.check(now) ? 1 : 0);
 }
 
 /// Whether it is the peer or this node that is cut off shows on the other links.
@@ -72,7 +77,7 @@ void Node::Impl::check_self(TimePoint now, bool is_down) {
     const bool lost_recently = link_lost_at_ && now - *link_lost_at_ < kRecentlyDown;
     if (suspects >= 2 || links_.size() <= kFewLinks || lost_recently) {
         for (auto& [peer, link] : links_) {
-            link.liveness.check(now);
+            check_link(now, link);
         }
     }
 }
@@ -91,6 +96,10 @@ void Node::Impl::send_notices(const NodeId& suspect) {
         }
     }
     for (const std::vector<NodeId>& path : topology_.paths_around(suspect, others)) {
+        if (path.size() > limits::kHopsMax + 1) {  // the first hop is not in it
+            counters_.add(Counter::drop_hops);
+            continue;
+        }
         Link* first = find_link(path.front());
         if (first == nullptr) {
             continue;
@@ -105,19 +114,24 @@ void Node::Impl::send_notices(const NodeId& suspect) {
     }
 }
 
-void Node::Impl::on_notice(TimePoint now, Notice notice) {
+void Node::Impl::on_notice(TimePoint now, Link& from, Notice notice) {
     counters_.add(Counter::notices_received);
+    if (!from.notices.take(now)) {
+        counters_.add(Counter::drop_rate);
+        return;
+    }
     if (notice.path.empty()) {
         if (Link* link = find_link(node_of(notice.about))) {
-            link->liveness.check(now);
+            check_link(now, *link);
         }
         return;
     }
     Link* next = find_link(node_of(notice.path.front()));
-    if (next == nullptr) {
+    if (next == nullptr || next == &from) {
         counters_.add(Counter::drop_no_route);
         return;
     }
+    counters_.add(Counter::messages_routed);
     notice.path.erase(notice.path.begin());
     next->egress.send(share_message(notice), TrafficClass::Control, false);
 }
@@ -136,7 +150,7 @@ void Node::Impl::check_withdrawn(TimePoint now) {
             continue;
         }
         if (Link* link = find_link(peer == self_.node ? claimer : peer)) {
-            link->liveness.check(now);
+            check_link(now, *link);
         }
     }
 }
@@ -151,7 +165,7 @@ void Node::Impl::check_all_after_losses(TimePoint now) {
     }
     all_checked_at_ = now;
     for (auto& [peer, link] : links_) {
-        link.liveness.check(now);
+        check_link(now, link);
     }
 }
 

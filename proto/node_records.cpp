@@ -15,11 +15,8 @@ constexpr std::uint64_t kLiveAlertAgeMsMax = 10'000;
 /// Own records are written again against others' claims at most this often.
 constexpr Duration kDefendInterval = seconds(1);
 /// Messages waiting on a link beyond which its peer's pulls and digest requests are not answered:
-/// it repeats them by itself, and an answer is long.
+/// it repeats them by itself, and an answer is up to 448 KiB long.
 constexpr std::size_t kAnswerBacklogMax = 512;
-/// Datagrams of bulk waiting on a link below which the next delta of its answer is made: more than
-/// leave at once, and half of a delta's time before they run out.
-constexpr std::size_t kAnswerAhead = 64;
 /// The same pull within this time is the same message twice: whoever asks again waits longer.
 constexpr Duration kPullRepeated = milliseconds(90);
 /// A peer's census is answered this often at most.
@@ -372,66 +369,16 @@ void Node::Impl::on_pull(TimePoint now, Link& link, const Pull& pull) {
     if (pull.window != 0) {
         link.egress.set_bulk_window_max(pull.window);
     }
-    Pull at_once = pull;
-    Pull durable = store_.durable_part(pull);
-    std::erase_if(at_once.wants, [&](const StreamIntervals& want) {
-        return std::any_of(
-            durable.wants.begin(), durable.wants.end(),
-            [&](const StreamIntervals& later) { return later.stream == want.stream; });
-    });
-    std::vector<Delta> first = store_.deltas(now, at_once, Reconciler::kDeltasPerPull);
-    for (Delta& delta : first) {
-        send_delta(link, delta);
-    }
-    Link::Answer answer{std::move(durable), Reconciler::kDeltasPerPull - first.size()};
-    if (answer.deltas_left != 0) {
-        send_next(now, link, answer);
-    }
-    // What fits one delta, as announcers ask for, must not end the answer that is under way.
-    if (answer.deltas_left != 0) {
-        link.answer = std::move(answer);
-    }
-}
-
-void Node::Impl::send_delta(Link& link, Delta& delta) {
-    for (DeltaRecord& record : delta.records) {
-        auto& path = record.provenance.path;
-        if (path.size() < limits::kHopsMax) {
-            path.push_back(self_.node.short_id());
-        }
-    }
-    link.egress.send(share_message(delta), TrafficClass::Bulk, true);
-    counters_.add(Counter::deltas_sent);
-}
-
-/// The next delta of an answer. It says what it covers by what the store holds now, so that it does
-/// not matter what has changed since the pull.
-void Node::Impl::send_next(TimePoint now, Link& link, Link::Answer& answer) {
-    std::vector<Delta> deltas = store_.deltas(now, answer.rest, 1);
-    if (deltas.empty()) {
-        answer.deltas_left = 0;
-        return;
-    }
-    Delta& delta = deltas.front();
-    auto& wants = answer.rest.wants;
-    for (StreamIntervals& want : wants) {
-        for (const StreamIntervals& covered : delta.covers) {
-            if (covered.stream == want.stream) {
-                want.intervals = without(want.intervals, covered.intervals);
+    std::vector<Delta> deltas = store_.deltas(now, pull, Reconciler::kDeltasPerPull);
+    for (Delta& delta : deltas) {
+        for (DeltaRecord& record : delta.records) {
+            auto& path = record.provenance.path;
+            if (path.size() < limits::kHopsMax) {
+                path.push_back(self_.node.short_id());
             }
         }
-    }
-    std::erase_if(wants, [](const StreamIntervals& want) { return want.intervals.empty(); });
-    answer.deltas_left = wants.empty() ? 0 : answer.deltas_left - 1;
-    send_delta(link, delta);
-}
-
-void Node::Impl::continue_answer(TimePoint now, Link& link) {
-    while (link.answer && link.egress.bulk_waiting() < kAnswerAhead) {
-        send_next(now, link, *link.answer);
-        if (link.answer->deltas_left == 0) {
-            link.answer.reset();
-        }
+        link.egress.send(share_message(delta), TrafficClass::Bulk, true);
+        counters_.add(Counter::deltas_sent);
     }
 }
 

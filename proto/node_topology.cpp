@@ -215,6 +215,10 @@ void Node::Impl::forget_old(TimePoint now) {
             old.push_back(node);
         }
     }
+    if (old.empty()) {
+        update_forget_time(now);
+        return;
+    }
     forget_at_.reset();
     for (const NodeId& node : old) {
         forget_node(now, node, NodeId());

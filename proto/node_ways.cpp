@@ -75,7 +75,7 @@ void Node::Impl::move_links(TimePoint now, const std::vector<Endpoint>& before) 
             continue;
         }
         link.is_uprooted = true;
-        link.liveness.check(now);  // what its address is gone with may have been the only way
+        check_link(now, link);  // what its address is gone with may have been the only way
         Endpoint same = link.endpoint();
         if (interfaces.count(same.interface) == 0) {
             same.interface = 0;

@@ -100,7 +100,6 @@ class Egress {
 
     /// Messages waiting or not acknowledged.
     std::size_t pending() const { return queued_ + in_flight_; }
-    std::size_t bulk_waiting() const { return waiting_[kClasses - 1]; }
     const BulkWindow& bulk_window() const { return bulk_; }
 
   private:

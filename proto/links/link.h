@@ -11,6 +11,7 @@
 #include "proto/links/egress.h"
 #include "proto/links/handshake.h"
 #include "proto/links/liveness.h"
+#include "proto/links/rate_limit.h"
 #include "proto/wire/fragment.h"
 
 namespace meshd {
@@ -54,14 +55,13 @@ class Link {
     /// Cost class told in the own node record, and since when the measured one is another.
     std::uint8_t cost_class = 0;
     std::optional<TimePoint> cost_differs_since;
-    /// What is left of that answer: made delta by delta as the link takes them.
-    struct Answer {
-        Pull rest;
-        std::size_t deltas_left = 0;
-    };
-    std::optional<Answer> answer;
     TimePoint census_at{};  ///< the next one is answered no earlier
     TimePoint clock_due;    ///< when the next request carries a sample of the wall clock
+
+    /// Notices taken from the peer: three rounds of a node with the most links, and they travel in
+    /// the class that nothing overtakes.
+    static constexpr Rate kNoticeRate{200, 200};
+    TokenBucket notices{kNoticeRate};
 
     Egress egress;
     Liveness liveness;

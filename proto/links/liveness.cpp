@@ -97,10 +97,12 @@ void Liveness::on_reply(TimePoint now, std::uint32_t seq) {
     reply_by_.reset();
 }
 
-void Liveness::check(TimePoint now) {
-    if (!suspicion_ && now - last_heard_ > kFreshEvidence) {
-        suspect(now, false);
+bool Liveness::check(TimePoint now) {
+    if (suspicion_ || now - last_heard_ <= kFreshEvidence) {
+        return false;
     }
+    suspect(now, false);
+    return true;
 }
 
 void Liveness::suspect(TimePoint now, bool is_own) {

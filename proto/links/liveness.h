@@ -68,8 +68,8 @@ class Liveness {
     /// became slow would never be known as slow.
     void on_reply(TimePoint now, std::uint32_t seq);
     /// Somebody has reason to doubt the peer: probe it now, without telling anybody, unless it has
-    /// just been heard.
-    void check(TimePoint now);
+    /// just been heard. True where this makes it suspect.
+    bool check(TimePoint now);
 
     Due on_timeout(TimePoint now);
     TimePoint next_deadline() const;

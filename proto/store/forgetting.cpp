@@ -39,14 +39,16 @@ void Forgetting::on_named(TimePoint now, const ForgottenNode& node, const NodeId
     if (node.node == self_ || by == self_) {
         return;
     }
-    const auto [it, is_new] =
-        marks_.try_emplace(Key(node.node, node.stream, by), Mark{now, true, false});
-    it->second.is_named = true;
-    if (is_new && marks_.size() > kMarksMax) {
-        marks_.erase(std::min_element(
-            marks_.begin(), marks_.end(),
-            [](const auto& a, const auto& b) { return a.second.since < b.second.since; }));
+    const Key key(node.node, node.stream, by);
+    auto it = marks_.find(key);
+    if (it == marks_.end()) {
+        if (marks_.size() >= kMarksMax) {
+            refused_ += 1;
+            return;
+        }
+        it = marks_.emplace(key, Mark{now, true, false}).first;
     }
+    it->second.is_named = true;
 }
 
 void Forgetting::end_naming(TimePoint now) {
@@ -57,7 +59,12 @@ void Forgetting::end_naming(TimePoint now) {
         return mark.is_void ? !mark.is_named || !is_others
                             : mark.since + keep_ <= now && !(mark.is_named && is_others);
     });
-    std::erase_if(repeat_at_, [&](const auto& entry) { return is_named(entry.first); });
+    std::erase_if(repeat_at_, [&](const auto& entry) {
+        bool has_mark = false;
+        for_each_of(entry.first,
+                    [&](const NodeId&, const Mark& mark) { has_mark = has_mark || !mark.is_void; });
+        return !has_mark || is_named(entry.first);
+    });
     for (const auto& [key, mark] : marks_) {
         if (mark.since + keep_ > now) {
             look_at(mark.since + keep_);
@@ -105,6 +112,7 @@ NodeId Forgetting::forgotten_by(const ForgottenNode& node) const {
 Forgetting::Verdict Forgetting::judge(TimePoint now, const ForgottenNode& node, const Facts& facts,
                                       Duration jitter) {
     if (facts.is_other_start) {
+        repeat_at_.erase(node);
         return Verdict::Nothing;
     }
     if (facts.is_alive || facts.is_claimed) {
@@ -113,10 +121,11 @@ Forgetting::Verdict Forgetting::judge(TimePoint now, const ForgottenNode& node, 
             look_at(at);
             return Verdict::Later;
         }
-        for (auto& [key, mark] : marks_) {
-            if (std::get<0>(key) == node.node && std::get<1>(key) == node.stream) {
-                mark.is_void = true;
-            }
+        for (auto it = marks_.lower_bound(Key(node.node, node.stream, NodeId()));
+             it != marks_.end() && std::get<0>(it->first) == node.node &&
+             std::get<1>(it->first) == node.stream;
+             ++it) {
+            it->second.is_void = true;
         }
         repeat_at_.erase(node);
         return Verdict::Void;

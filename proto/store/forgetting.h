@@ -12,6 +12,7 @@
 #include <map>
 #include <optional>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "proto/base/time.h"
@@ -27,7 +28,7 @@ class Forgetting {
     /// Whoever has to repeat a mark that no record names any more waits up to so long, so that one
     /// or two do it and not all.
     static constexpr Duration kRepeatJitter = std::chrono::seconds(3);
-    /// Marks remembered: the longest known makes room. As many as there may be nodes.
+    /// Marks remembered; others' beyond it are refused, and counted. As many as there may be nodes.
     static constexpr std::size_t kMarksMax = limits::kNodesMax;
 
     /// What is known of the marked node.
@@ -70,6 +71,8 @@ class Forgetting {
     std::vector<ForgottenNode> own() const;
     /// When judge has more to say, or a mark ends.
     std::optional<TimePoint> next_look() const;
+    /// Marks refused since the last call, for want of room.
+    std::uint64_t take_refused() { return std::exchange(refused_, 0); }
 
   private:
     struct Mark {
@@ -90,6 +93,7 @@ class Forgetting {
     std::map<Key, Mark> marks_;
     std::map<ForgottenNode, TimePoint> repeat_at_;  ///< not named any more, and met again
     std::optional<TimePoint> look_at_;
+    std::uint64_t refused_ = 0;
 };
 
 }  // namespace meshd

@@ -34,9 +34,8 @@ class Reconciler {
     static constexpr Duration kAskIntervalBarrenMax = std::chrono::seconds(60);
     /// Without a delta for so long a pull counts as lost.
     static constexpr Duration kPullTimeout = std::chrono::milliseconds(500);
-    /// Deltas sent in answer to one pull, 4 MiB at most: between two answers the link stands still
-    /// for a round trip and for the first delta, so that there should be few of them.
-    static constexpr std::size_t kDeltasPerPull = 64;
+    /// Deltas sent in answer to one pull: what a link has in flight before the receiver asks on.
+    static constexpr std::size_t kDeltasPerPull = 7;
 
     /// A census not complete after so long counts as lost.
     static constexpr Duration kCensusTimeout = std::chrono::seconds(5);

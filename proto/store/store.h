@@ -210,10 +210,6 @@ class Store {
     /// the next change.
     std::vector<Delta> deltas(TimePoint now, const Pull& pull, std::size_t deltas_max) const;
 
-    /// The part of a pull that asks for durable streams held here. Its answer may be made delta by
-    /// delta: what is dead there needs no proof by the records beside it.
-    Pull durable_part(const Pull& pull) const;
-
     /// Whether the version is held, or known to be superseded or dead.
     bool covers(StreamId stream, std::uint64_t counter) const;
     /// A live record by its place; null where there is none.

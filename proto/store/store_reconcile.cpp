@@ -320,17 +320,6 @@ std::vector<StreamIntervals> Store::missing(const std::vector<StreamIntervals>& 
     return missing;
 }
 
-Pull Store::durable_part(const Pull& pull) const {
-    Pull part;
-    for (const StreamIntervals& want : pull.wants) {
-        const HeldStream* held = impl_->streams.find(want.stream);
-        if (held != nullptr && held->use == StreamUse::Durable) {
-            part.wants.push_back(want);
-        }
-    }
-    return part;
-}
-
 std::vector<Delta> Store::deltas(TimePoint now, const Pull& pull, std::size_t deltas_max) const {
     DeltaPacker packer(now, deltas_max);
     for (const StreamIntervals& want : pull.wants) {

@@ -200,7 +200,7 @@ TEST_CASE_FIXTURE(Fixture, "forgetting: a mark that another repeats first is not
     CHECK(forgetting.own().empty());
 }
 
-TEST_CASE_FIXTURE(Fixture, "forgetting: marks are bounded, the longest known make room") {
+TEST_CASE_FIXTURE(Fixture, "forgetting: marks are bounded, and others' beyond it are refused") {
     for (std::uint64_t i = 0; i < Forgetting::kMarksMax + 10; ++i) {
         forgetting.begin_naming();
         forgetting.on_named(after(seconds(i)), scrapped("x", i + 1), id("b"));
@@ -208,5 +208,10 @@ TEST_CASE_FIXTURE(Fixture, "forgetting: marks are bounded, the longest known mak
     }
     const Marks marks = forgetting.marks();
     CHECK(marks.size() == Forgetting::kMarksMax);
-    CHECK(marks.front() == scrapped("x", 11));
+    CHECK(marks.front() == scrapped("x", 1));
+    CHECK(forgetting.take_refused() == 10);
+    CHECK(forgetting.take_refused() == 0);
+    // The operator's own is taken all the same.
+    forgetting.forget(after(hours(1)), scrapped("y", 1));
+    CHECK(forgetting.own().size() == 1);
 }
