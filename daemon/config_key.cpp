@@ -106,7 +106,7 @@ const std::array kKeys = {
               "beacon period while nothing changes", set_duration<&Config::broadcast_interval_max>},
     ConfigKey{"mesh.heartbeat_interval", ConfigType::TimeSpan, 500, 60 * kSecond, "", "5s",
               "longest heartbeat period of a link", set_duration<&Config::heartbeat_interval>},
-    ConfigKey{"mesh.link_patience", ConfigType::TimeSpan, 200, 60 * kSecond, "", "600ms",
+    ConfigKey{"mesh.link_patience", ConfigType::TimeSpan, 500, 60 * kSecond, "", "600ms",
               "how long a silent link is probed before it is down",
               set_duration<&Config::link_patience>},
     ConfigKey{"mesh.heartbeat_timeout", ConfigType::TimeSpan, 200, kHour, "", "30s",

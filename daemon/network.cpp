@@ -68,6 +68,9 @@ void Network::start() {
 
 std::vector<std::string> Network::warnings() const {
     std::vector<std::string> all = udp_.troubles();
+    if (!list_trouble_.empty()) {
+        all.push_back(list_trouble_);
+    }
     if (!no_interface_.empty()) {
         all.insert(all.begin(), no_interface_);
     }
@@ -81,9 +84,13 @@ void Network::list() {
     listed_at_ = callbacks_.now();
     const auto all = list_interfaces();
     if (!all) {
-        log_debug(all.error());
+        if (list_trouble_.empty()) {
+            log_warning(all.error());
+        }
+        list_trouble_ = all.error();
         return;
     }
+    list_trouble_.clear();
     usable_ = usable_interfaces(*all, options_.interfaces);
     if (usable_.empty() != !no_interface_.empty()) {
         no_interface_ = usable_.empty() ? no_interface_text(options_.interfaces) : "";

@@ -77,7 +77,8 @@ class Network {
     std::vector<LocalInterface> usable_;
     bool is_started_ = false;
     TimePoint listed_at_{};
-    std::string no_interface_;             ///< why there is none; empty where there is
+    std::string list_trouble_;  ///< why interfaces cannot be listed; empty where they can
+    std::string no_interface_;  ///< why there is none; empty where there is
     std::vector<std::string> unresolved_;  ///< as told in the log
 
     // On the heap because libuv closes handles later than this object ends.

@@ -64,6 +64,7 @@ struct Udp::Speaker {
     std::string unicast_trouble;
     std::string discovery_trouble;
     BeaconWatch watch{{}};
+    bool has_watch = false;
     std::string beacon_trouble;
     TimePoint joined_at{};
     std::vector<OutgoingDatagram> outgoing;
@@ -155,12 +156,14 @@ void Udp::open_unicast(Speaker& speaker) {
 void Udp::open_discovery(Speaker& speaker) {
     const LocalInterface& interface = speaker.interface;
     std::string trouble;
+    bool is_changed = !speaker.has_watch;
     const auto open = [&](std::unique_ptr<UdpSocket>& socket, const Ipv4& address, BeaconWay way) {
         if (socket) {
             return;
         }
         if (const auto fd = bind_discovery(interface, address, port_)) {
             socket = listen(speaker, *fd, way);
+            is_changed = true;
             return;
         } else {
             trouble +=
@@ -186,6 +189,10 @@ void Udp::open_discovery(Speaker& speaker) {
         log_info("beacons are heard on " + interface.name + " again");
     }
     speaker.discovery_trouble = std::move(trouble);
+    if (!is_changed) {
+        return;
+    }
+    speaker.has_watch = true;
     // What is not listened to is not missed.
     speaker.watch = BeaconWatch(
         {speaker.multicast != nullptr, speaker.broadcast != nullptr, beacon_silence_max_});

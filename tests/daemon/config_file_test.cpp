@@ -139,7 +139,7 @@ TEST_CASE("config: a value of the wrong type or range says what was expected") {
              Case{"mesh:\n  max_peers:\n", ":2:3: mesh.max_peers (links this node holds)"},
              Case{"mesh:\n  max_peers: {a: 1}\n", "got a mapping"},
              Case{"mesh:\n  udp_port: 65536\n", "from 1 to 65535"},
-             Case{"mesh:\n  link_patience: soon\n", "a duration from 200ms to 60s"},
+             Case{"mesh:\n  link_patience: soon\n", "a duration from 500ms to 60s"},
              Case{"mesh:\n  link_patience: -2\n", "a duration"},
              Case{"mesh:\n  link_patience: 5x\n", "a duration"},
              Case{"mesh:\n  interfaces: eth0\n", "a list of texts"},
