@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <csignal>
+#include <future>
 #include <string>
 #include <string_view>
 
@@ -333,13 +334,16 @@ TEST_CASE("meshctl watch: a daemon that has started anew does not tell an alert 
 }
 
 TEST_CASE("meshctl watch: a reader that goes away ends it with exit code 1, without a word") {
-    const FakeDaemon daemon({[](Connection& connection) {
+    std::promise<void> gone;
+    const FakeDaemon daemon({[&](Connection& connection) {
         connection.answer(subscribed(1));
+        gone.get_future().wait();
         connection.write(event_line(2, "link.up", R"({"node_id":"b"})"));
         connection.read_line();
     }});
     Meshctl meshctl({"--socket", daemon.path(), "watch"});
     meshctl.close_output();
+    gone.set_value();
     const Finished done = meshctl.finish();
     CHECK(done.exit_code == 1);
     CHECK(done.err.empty());

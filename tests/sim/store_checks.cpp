@@ -72,8 +72,10 @@ void StoreChecks::on_start(Host host) {
     Box& box = boxes_[host];
     box.put_events.clear();
     box.mortal.clear();
-    if (!world_.node(host).status(world_.now(host)).store.has_disk) {
-        // The numbers of such a box begin anew.
+    const StatusView status = world_.node(host).status(world_.now(host));
+    // The numbers of a box without a disk begin anew, and those of another disk, which shows as the
+    // daemon sees it: a former start's run is not below this one's.
+    if (!status.store.has_disk || box.subscriber.cursor() >> 40 >= status.run) {
         box.last_arrival = 0;
         box.subscriber.forget_place();
     }
