@@ -6,8 +6,8 @@
 /// node_liveness.cpp watches them, node_ways.cpp moves them to other addresses; node_records.cpp
 /// writes, spreads and repairs records, node_topology.cpp draws conclusions from node records,
 /// node_forget.cpp drops scrapped nodes, node_registry.cpp writes and shows entries and shared
-/// state, node_disk.cpp has changes written; node_commands.cpp answers local callers, node_views.cpp
-/// shows.
+/// state, node_disk.cpp has changes written; node_commands.cpp answers local callers,
+/// node_views.cpp shows.
 #pragma once
 
 #include <deque>
