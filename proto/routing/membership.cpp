@@ -34,13 +34,13 @@ std::vector<Membership::Event> Membership::update(TimePoint now,
 }
 
 std::vector<Membership::Event> Membership::update_some(
-    TimePoint now, std::vector<std::pair<NodeId, Member>> changed_members,
+    TimePoint now, const std::vector<std::pair<NodeId, Member>>& changed_members,
     const std::vector<NodeId>& gone) {
     for (const NodeId& node : gone) {
         members_.erase(node);
     }
     std::vector<Event> events;
-    for (auto& [node, member] : changed_members) {
+    for (auto [node, member] : changed_members) {
         member.since = now;
         const auto before = members_.find(node);
         bool changed = true;

@@ -49,7 +49,8 @@ class Membership {
     std::vector<Event> update(TimePoint now, const std::map<NodeId, Member>& current);
     /// The same, told of what may be new only: nodes with their present status, rising, and nodes
     /// to be forgotten. Who is told of as it was makes no event.
-    std::vector<Event> update_some(TimePoint now, std::vector<std::pair<NodeId, Member>> changed,
+    std::vector<Event> update_some(TimePoint now,
+                                   const std::vector<std::pair<NodeId, Member>>& changed,
                                    const std::vector<NodeId>& gone);
 
     const Member* find(const NodeId& node) const;
