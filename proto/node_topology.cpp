@@ -150,7 +150,7 @@ bool Node::Impl::update_members(TimePoint now, const std::vector<const HeldRecor
         gone.push_back(known->first);
     }
     bool lost = false;
-    for (const auto& event : membership_.update_some(now, std::move(changed), gone)) {
+    for (const auto& event : membership_.update_some(now, changed, gone)) {
         if (event.change != MembershipChange::Joined &&
             event.change != MembershipChange::Returned) {
             deliveries_.on_node_gone(event.node);
