@@ -23,6 +23,7 @@
 #include "proto/base/time.h"
 #include "proto/config.h"
 #include "proto/counters.h"
+#include "proto/nearest.h"
 #include "proto/store/store_counts.h"
 #include "proto/store/stored.h"
 #include "proto/view.h"
@@ -111,7 +112,7 @@ struct CommandError {
     std::string field;
     std::string message;
     Duration retry_after{};
-    std::optional<std::size_t> index{};  ///< of the entry, in PutEntries
+    std::optional<std::size_t> index{};  ///< of the entry in PutEntries, of the vector in a search
 };
 
 // ---- outputs: answers and events --------------------------------------------------------------
@@ -270,6 +271,12 @@ class Node {
     std::vector<EntryView> entries(Now now, std::string_view hash) const;
     /// By (hash, node).
     EntryPage list_entries(Now now, const EntryFilter& filter) const;
+    /// A search over what is held now; its run() asks nothing of this node, so that a worker may do
+    /// it. Refused: InvalidParams (`queries`, `space`, `k`), and Dimension (`embedding`) where the
+    /// entries of that space and type all have another one. Without such entries, nothing is found.
+    /// `index` of the error: of the query vector. Not const: the first search of a space and type
+    /// makes the index keep 8-bit codes of its entries from now on.
+    tl::expected<NearestSearch, CommandError> prepare_nearest(Now now, const NearestQuery& query);
     std::optional<SharedView> shared(Now now, std::string_view key) const;
     /// By key.
     std::vector<SharedView> shared(Now now) const;
