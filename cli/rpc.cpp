@@ -15,6 +15,19 @@ std::string schema_type(const json::Value& schema) {
     if (schema["enum"].size() > 0) {
         return join(texts_of(schema["enum"]), "|");
     }
+    if (schema["type"].is_array()) {
+        return join(texts_of(schema["type"]), "|");
+    }
+    if (schema["oneOf"].is_array()) {
+        std::string types;
+        for (const json::Value& one : schema["oneOf"]) {
+            const std::string type = print_value(one["type"]);
+            if (types.find(type) == std::string::npos) {
+                types += (types.empty() ? "" : "|") + type;
+            }
+        }
+        return types;
+    }
     std::string type = print_value(schema["type"]);
     if (schema["minimum"].exists() || schema["maximum"].exists()) {
         type += " " + print_value(schema["minimum"]) + ".." + print_value(schema["maximum"]);
@@ -36,6 +49,59 @@ std::vector<std::string> method_names(const json::Value& document) {
         names.push_back(print_value(method["name"]));
     }
     return names;
+}
+
+std::string print_params(const json::Value& method) {
+    if (method["params"].size() == 0) {
+        return "\nNo params.\n";
+    }
+    Table table({{"PARAM"}, {"TYPE"}, {"DEFAULT"}, {""}});
+    for (const json::Value& param : method["params"]) {
+        const json::Value schema = param["schema"];
+        const bool is_required = param["required"].as_bool().value_or(false);
+        const json::Value words =
+            param["description"].exists() ? param["description"] : param["summary"];
+        table.add_row({print_value(param["name"]), schema_type(schema),
+                       is_required ? "required" : print_value(schema["default"]),
+                       words.exists() ? print_value(words) : ""});
+    }
+    return "\n" + table.print(Style{});
+}
+
+/// Empty where the daemon does not tell.
+std::string print_result(const json::Value& method) {
+    const json::Value members = method["result"]["schema"]["properties"];
+    if (members.size() == 0) {
+        return {};
+    }
+    Table table({{"RESULT"}, {"TYPE"}, {""}});
+    for (auto member = members.begin(); member != members.end(); ++member) {
+        const json::Value words = (*member)["description"];
+        table.add_row({printable(member.key()), schema_type(*member),
+                       words.exists() ? print_value(words) : ""});
+    }
+    return "\n" + table.print(Style{});
+}
+
+std::string print_remarks(const json::Value& method) {
+    std::string errors;
+    for (const json::Value& error : method["errors"]) {
+        errors += (errors.empty() ? "Errors: " : ", ") + print_value(error["code"]) + " " +
+                  print_value(error["message"]);
+    }
+    std::string out = errors.empty() ? "" : errors + "\n";
+    if (method["x-access"].as_string() == "admin") {
+        out += "For root, the user meshd runs as, and members of group meshd-admin.\n";
+    }
+    if (method["x-since"].is_string()) {
+        out += "Since " + print_value(method["x-since"]) + ".\n";
+    }
+    if (method["x-example"].is_object()) {
+        const std::string params =
+            method["x-example"].size() > 0 ? " '" + method["x-example"].print() + "'" : "";
+        out += "\nExample:\n  meshctl rpc " + print_value(method["name"]) + params + "\n";
+    }
+    return out.empty() ? out : "\n" + out;
 }
 
 ExitCode run(Context& context, const Arguments& arguments) {
@@ -108,22 +174,8 @@ tl::expected<std::string, std::string> method_help(const json::Value& document,
         if (method["name"].as_string() != name) {
             continue;
         }
-        std::string out =
-            print_value(method["name"]) + ": " + print_value(method["summary"]) + "\n";
-        if (method["params"].size() == 0) {
-            return out + "\nNo params.\n";
-        }
-        Table table({{"PARAM"}, {"TYPE"}, {"DEFAULT"}, {""}});
-        for (const json::Value& param : method["params"]) {
-            const json::Value schema = param["schema"];
-            const bool is_required = param["required"].as_bool().value_or(false);
-            const json::Value words =
-                param["description"].exists() ? param["description"] : param["summary"];
-            table.add_row({print_value(param["name"]), schema_type(schema),
-                           is_required ? "required" : print_value(schema["default"]),
-                           words.exists() ? print_value(words) : ""});
-        }
-        return out + "\n" + table.print(Style{});
+        return print_value(method["name"]) + ": " + print_value(method["summary"]) + "\n" +
+               print_params(method) + print_result(method) + print_remarks(method);
     }
     return tl::unexpected("no method '" + printable(name) + "'" +
                           did_you_mean(name, method_names(document)));

@@ -238,7 +238,7 @@ CallReply RpcService::Impl::call(ClientId client, const ipc::Request& request,
     if (method == nullptr) {
         return CallReply::failed(unknown_method(request.method));
     }
-    if (method->is_for_admins && (!is_admin_ || !is_admin_(client))) {
+    if (method->access == ipc::Access::Admin && (!is_admin_ || !is_admin_(client))) {
         return CallReply::failed(not_permitted(*method));
     }
     auto params = ipc::Params::check(*method, request.params);

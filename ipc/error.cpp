@@ -69,7 +69,7 @@ Error invalid_param(std::string_view field, const json::Value& got, std::string 
     error.code = ErrorCode::InvalidParams;
     error.message = std::string(field) + " must be " + expected;
     error.field = field;
-    error.got = got.exists() ? shown(got) : "";
+    error.got = got.exists() ? shown(got) : "null";
     error.expected = std::move(expected);
     return error;
 }

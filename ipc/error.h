@@ -59,7 +59,8 @@ struct Error {
     std::optional<std::int64_t> retry_after_ms;
 };
 
-/// A param that is not as the method table has it. `got` longer than a line shows as its type.
+/// A param that is not as the method table has it. `got` longer than a line shows as its type, and
+/// where nothing was given as null, which counts as the same.
 Error invalid_param(std::string_view field, const json::Value& got, std::string expected);
 
 /// Writes the error object.

@@ -25,7 +25,8 @@ constexpr Method kMethods[] = {
     {MethodId::MeshNodes, "mesh.nodes", "All known nodes, this one included, by node id.",
      kNodesParams, kNodesResult, kNodesErrors, "0.1.0"},
     {MethodId::MeshNode, "mesh.node", "One node, in full.",
-     kNodeParams, kNodeResult, kNodeErrors, "0.1.0"},
+     kNodeParams, kNodeResult, kNodeErrors, "0.1.0", Access::Read,
+     R"({"node_id":"box-1"})"},
     {MethodId::MeshPeers, "mesh.peers", "The links of this node.",
      {}, kPeersResult, {}, "0.1.0"},
     {MethodId::MeshRoutes, "mesh.routes", "The way to each reachable node.",
@@ -34,43 +35,58 @@ constexpr Method kMethods[] = {
      {}, kTopologyResult, {}, "0.1.0"},
     {MethodId::MeshDiscover, "mesh.discover",
      "Looks for other nodes now; rejoins the mesh after `mesh.leave`.",
-     {}, kDiscoverResult, kDiscoverErrors, "0.1.0"},
+     {}, kDiscoverResult, kDiscoverErrors, "0.1.0", Access::Write},
     {MethodId::MeshForget, "mesh.forget",
      "Forgets a scrapped node on all nodes, with its state; its entries and alerts stay.",
-     kForgetParams, kForgetResult, kForgetErrors, "0.1.0", true},
+     kForgetParams, kForgetResult, kForgetErrors, "0.1.0", Access::Admin,
+     R"({"node_id":"box-9"})"},
     {MethodId::MeshLeave, "mesh.leave",
      "Says goodbye to the mesh and closes all links; the local API stays.",
-     kLeaveParams, kLeaveResult, kLeaveErrors, "0.1.0", true},
+     kLeaveParams, kLeaveResult, kLeaveErrors, "0.1.0", Access::Admin,
+     R"({"restarting":true})"},
     {MethodId::AlertsRaise, "alerts.raise", "Sends an alert to every node.",
-     kRaiseParams, kRaiseResult, kRaiseErrors, "0.1.0"},
+     kRaiseParams, kRaiseResult, kRaiseErrors, "0.1.0", Access::Write,
+     R"({"alert":{"what":"smoke"},"priority":"critical","wait_ms":2000})"},
     {MethodId::AlertsList, "alerts.list", "Alerts held here, newest first.",
-     kListParams, kListResult, kListErrors, "0.1.0"},
+     kListParams, kListResult, kListErrors, "0.1.0", Access::Read,
+     R"({"priority":"high","limit":10})"},
     {MethodId::AlertsGet, "alerts.get", "One alert that is held here.",
-     kAlertParams, kAlertResult, kAlertErrors, "0.1.0"},
+     kAlertParams, kAlertResult, kAlertErrors, "0.1.0", Access::Read,
+     R"({"id":"box-1.0123456789abcdef.7"})"},
     {MethodId::RegistryPut, "registry.put",
      "Tells all nodes what this node has seen: one entry, or many at once.",
-     kPutParams, kPutResult, kPutErrors, "0.1.0"},
+     kPutParams, kPutResult, kPutErrors, "0.1.0", Access::Write,
+     R"({"hash":"a1b2","type":"face","embedding":[0.6,0,0.8])"
+     R"(,"space":"demo","metadata":{"camera":2}})"},
     {MethodId::RegistryGet, "registry.get", "All sightings of one hash, newest first.",
-     kGetParams, kGetResult, kGetErrors, "0.1.0"},
+     kGetParams, kGetResult, kGetErrors, "0.1.0", Access::Read,
+     R"({"hash":"a1b2","embedding":true})"},
     {MethodId::RegistryDelete, "registry.delete",
      "Deletes sightings of one hash, on all nodes.",
-     kDeleteParams, kDeleteResult, kDeleteErrors, "0.1.0"},
+     kDeleteParams, kDeleteResult, kDeleteErrors, "0.1.0", Access::Write,
+     R"({"hash":"a1b2"})"},
     {MethodId::RegistryList, "registry.list", "Entries of all nodes, by hash and node.",
-     kEntriesParams, kEntriesResult, {}, "0.1.0"},
+     kEntriesParams, kEntriesResult, {}, "0.1.0", Access::Read,
+     R"({"type":"face","prefix":"a1","limit":10})"},
     {MethodId::StateGet, "state.get",
      "The state document of a node, as last heard, or the state that all share.",
-     kStateGetParams, kStateGetResult, kStateGetErrors, "0.1.0"},
+     kStateGetParams, kStateGetResult, kStateGetErrors, "0.1.0", Access::Read,
+     R"({"node_id":"box-1"})"},
     {MethodId::StateUpdate, "state.update",
      "Changes this node's state document, its activity, or both; or the state that all share.",
-     kStateUpdateParams, kStateUpdateResult, kStateUpdateErrors, "0.1.0"},
+     kStateUpdateParams, kStateUpdateResult, kStateUpdateErrors, "0.1.0", Access::Write,
+     R"({"patch":{"camera":{"fps":25}},"activity":"PROCESSING"})"},
     {MethodId::EventsSubscribe, "events.subscribe",
      "From now on this connection gets events as notifications.",
-     kSubscribeParams, kSubscribeResult, kSubscribeErrors, "0.1.0"},
+     kSubscribeParams, kSubscribeResult, kSubscribeErrors, "0.1.0", Access::Read,
+     R"({"kinds":["node","alert"],"priority":"high"})"},
     {MethodId::EventsUnsubscribe, "events.unsubscribe", "Ends a subscription of this connection.",
-     kUnsubscribeParams, kUnsubscribeResult, {}, "0.1.0"},
+     kUnsubscribeParams, kUnsubscribeResult, {}, "0.1.0", Access::Read,
+     R"({"subscription":"1"})"},
     {MethodId::StoreBackup, "store.backup",
      "Writes a copy of the store's database while all else goes on.",
-     kBackupParams, kBackupResult, kBackupErrors, "0.1.0", true},
+     kBackupParams, kBackupResult, kBackupErrors, "0.1.0", Access::Admin,
+     R"({"path":"/var/backups/meshd.db"})"},
     {MethodId::RpcDiscover, "rpc.discover", "This API as an OpenRPC 1.2.6 document.",
      {}, kRpcDiscoverResult, {}, "0.1.0"},
 };
@@ -103,6 +119,18 @@ const Method* find_method(std::string_view name) {
         std::find_if(std::begin(kMethods), std::end(kMethods),
                      [&](const Method& method) { return method.name == name; });
     return found == std::end(kMethods) ? nullptr : found;
+}
+
+std::string_view access_name(Access access) {
+    switch (access) {
+        case Access::Read:
+            return "read";
+        case Access::Write:
+            return "write";
+        case Access::Admin:
+            return "admin";
+    }
+    return {};
 }
 
 std::string nearest_method(std::string_view wrong) {

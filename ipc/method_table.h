@@ -78,6 +78,17 @@ struct Field {
     bool is_always_there = true;
 };
 
+/// What a call may do, and so who may call and what of it is logged.
+enum class Access : std::uint8_t {
+    Read,   ///< changes nothing but the connection itself
+    Write,  ///< changes what other nodes see
+    /// Harms the whole node: only for root, the daemon's own user and group meshd-admin; else
+    /// NotPermitted.
+    Admin,
+};
+/// "read", "write" or "admin".
+std::string_view access_name(Access access);
+
 struct Method {
     MethodId id = MethodId::MeshStatus;
     std::string_view name;
@@ -88,8 +99,9 @@ struct Method {
     std::span<const ErrorCode> errors;
     /// First version that has it.
     std::string_view since;
-    /// Only for root, the daemon's own user and group meshd-admin; else NotPermitted.
-    bool is_for_admins = false;
+    Access access = Access::Read;
+    /// Params of a call as ipc/API.md shows it, a JSON object; empty where it shows none.
+    std::string_view example = {};
 };
 
 /// Params a method may have; the table is checked against it.

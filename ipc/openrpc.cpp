@@ -166,9 +166,9 @@ void write_method(json::Writer& writer, const Method& method) {
             .end_object();
     }
     writer.end_array().member("x-since", method.since);
-    if (method.is_for_admins) {
-        writer.member("x-for-admins", true);
-    }
+    writer.member("x-access", access_name(method.access));
+    // No `examples`: OpenRPC wants the result of each, which depends on the mesh.
+    writer.member_raw("x-example", method.example.empty() ? "{}" : method.example);
     writer.end_object();
 }
 

@@ -101,7 +101,8 @@ bool is_valid(const Param& param, const json::Value& value) {
     return false;
 }
 
-Error unknown_param(std::span<const Param> row, std::string_view name, std::string_view owner) {
+Error unknown_param(std::span<const Param> row, std::string_view name, const json::Value& got,
+                    std::string_view owner) {
     std::vector<std::string_view> names;
     std::string expected;
     for (const Param& param : row) {
@@ -109,14 +110,12 @@ Error unknown_param(std::span<const Param> row, std::string_view name, std::stri
         expected += expected.empty() ? "" : ", ";
         expected += param.name;
     }
-    Error error;
-    error.code = ErrorCode::InvalidParams;
-    error.field = name.substr(0, 64);
+    Error error =
+        invalid_param(name.substr(0, 64), got, names.empty() ? "no params" : std::move(expected));
     if (error.field.size() < name.size() && !json::is_utf8(error.field)) {
         error.field.clear();  // cut inside a character
     }
     error.message = std::string(owner) + " has no such param";
-    error.expected = names.empty() ? "no params" : expected;
     error.did_you_mean = did_you_mean(name, names);
     return error;
 }
@@ -151,7 +150,7 @@ tl::expected<Params, Error> Params::check_object(std::span<const Param> row,
         const auto found = std::find_if(row.begin(), row.end(),
                                         [&](const Param& param) { return param.name == it.key(); });
         if (found == row.end()) {
-            return tl::unexpected(unknown_param(row, it.key(), owner));
+            return tl::unexpected(unknown_param(row, it.key(), *it, owner));
         }
         if (!(*it).is_null()) {
             checked.values_[static_cast<std::size_t>(found - row.begin())] = *it;

@@ -82,6 +82,28 @@ TEST_CASE("help: a method of the daemon is explained from its OpenRPC document")
           "alert     object            required  what is to be told\n"
           "priority  low|high          low       how urgent\n"
           "wait_ms   integer 0..60000  -         how long\n");
+    const auto full = parsed(R"({"methods":[
+        {"name":"mesh.forget","summary":"Forgets a node","params":[],
+         "result":{"name":"result","schema":{"type":"object","properties":{
+           "node_id":{"type":"string"},
+           "age_ms":{"type":["integer","null"],"description":"since then"}}}},
+         "errors":[{"code":100,"message":"unknown_node"},{"code":901,"message":"not_permitted"}],
+         "x-since":"0.1.0","x-access":"admin","x-example":{"node_id":"box-9"}}]})");
+    CHECK(method_help(full.root(), "mesh.forget") ==
+          "mesh.forget: Forgets a node\n"
+          "\n"
+          "No params.\n"
+          "\n"
+          "RESULT   TYPE\n"
+          "node_id  string\n"
+          "age_ms   integer|null  since then\n"
+          "\n"
+          "Errors: 100 unknown_node, 901 not_permitted\n"
+          "For root, the user meshd runs as, and members of group meshd-admin.\n"
+          "Since 0.1.0.\n"
+          "\n"
+          "Example:\n"
+          "  meshctl rpc mesh.forget '{\"node_id\":\"box-9\"}'\n");
     CHECK(method_help(document.root(), "mesh.satus").error() ==
           "no method 'mesh.satus'; did you mean 'mesh.status'?");
 }

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <chrono>
+#include <fstream>
 #include <map>
 #include <string>
 #include <vector>
@@ -169,6 +170,39 @@ TEST_CASE("service: every method of the table has a handler that gives the table
             CHECK((document.root()["result"][field.name].exists() || !field.is_always_there));
         }
     }
+}
+
+TEST_CASE("service with a node: each example of the API document is understood") {
+    std::ifstream file(MESHD_SOURCE_DIR "/ipc/API.md");
+    REQUIRE(file);
+    std::size_t examples = 0;
+    std::string line;
+    while (std::getline(file, line)) {
+        constexpr std::string_view kBegin = "echo '";
+        if (!line.starts_with(kBegin)) {
+            continue;
+        }
+        ++examples;
+        CAPTURE(line);
+        const std::size_t end = line.find('\'', kBegin.size());
+        REQUIRE(end != std::string::npos);
+        Fixture f;
+        f.mesh.backup_result = BackupDone{"/b", 1, 1};
+        f.service.on_line(kClient, line.substr(kBegin.size(), end - kBegin.size()));
+        for (int second = 0; second < 3; ++second) {
+            f.mesh.advance(1s);
+            f.deliver();
+        }
+        const auto lines = f.take();
+        REQUIRE_FALSE(lines.empty());
+        const auto reply = json::Document::parse(lines[0], json::Limits{});
+        REQUIRE(reply);
+        // What is not there is said with a code of our own: the call was understood.
+        const std::int64_t code = reply->root()["error"]["code"].as_int().value_or(0);
+        CHECK((code >= 0 && code != 900 && code != 901));
+        CHECK((code != 0 || reply->root()["result"].is_object()));
+    }
+    CHECK(examples > ipc::methods().size());
 }
 
 TEST_CASE("service: unknown methods and params are refused before anything happens") {

@@ -106,8 +106,12 @@ TEST_CASE("API document: each section has the params, result fields and errors o
             CAPTURE(number);
             CHECK(section.find(number, errors) != std::string::npos);
         }
-        CHECK(section.find("\"method\":\"" + std::string(method.name) + "\"") != std::string::npos);
-        CHECK(section.find("socat") != std::string::npos);
+        const std::string example =
+            R"(echo '{"jsonrpc":"2.0","id":1,"method":")" + std::string(method.name) + "\"" +
+            (method.example.empty() ? "" : ",\"params\":" + std::string(method.example)) + "}'";
+        CAPTURE(example);
+        CHECK(section.find(example) != std::string::npos);
+        CHECK(section.find("| socat -t") != std::string::npos);
     }
 }
 
@@ -160,12 +164,24 @@ TEST_CASE("method table: names are unique, defaults are valid and found again") 
     CHECK(nearest_method("wrong").empty());
 }
 
+TEST_CASE("method table: the example of each method is a call that its row accepts") {
+    for (const Method& method : methods()) {
+        CAPTURE(method.name);
+        const auto params = json::Document::parse(
+            method.example.empty() ? "{}" : std::string(method.example), json::Limits{});
+        REQUIRE(params);
+        CHECK(params->root().is_object());
+        CHECK(Params::check(method, params->root()));
+        CHECK_FALSE(method.since.empty());
+    }
+}
+
 TEST_CASE("method table: what is for admins says so in its errors, and nothing else does") {
     for (const Method& method : methods()) {
         CAPTURE(method.name);
         const bool says_so = std::find(method.errors.begin(), method.errors.end(),
                                        ErrorCode::NotPermitted) != method.errors.end();
-        CHECK(says_so == method.is_for_admins);
+        CHECK(says_so == (method.access == Access::Admin));
     }
 }
 
@@ -201,7 +217,8 @@ TEST_CASE("OpenRPC: the document has each method with its params, schemas and er
         CHECK(method["params"].size() == row.params.size());
         CHECK(method["errors"].size() == row.errors.size());
         CHECK(method["result"]["schema"]["properties"].size() == row.result.size());
-        CHECK(method["x-for-admins"].exists() == row.is_for_admins);
+        CHECK(method["x-access"].as_string() == access_name(row.access));
+        CHECK(method["x-since"].as_string() == row.since);
         for (const json::Value param : method["params"]) {
             CHECK((param["schema"]["type"].is_string() || param["schema"]["oneOf"].is_array()));
             CHECK(param["required"].as_bool());
