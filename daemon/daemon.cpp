@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sodium/core.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 #include <uv.h>
@@ -16,6 +17,7 @@
 #include <string>
 #include <utility>
 
+#include "daemon/call_audit.h"
 #include "daemon/driver.h"
 #include "daemon/ipc_server.h"
 #include "daemon/log.h"
@@ -42,6 +44,18 @@ T random_value() {
 /// What a datagram of 1 400 bytes takes in a socket buffer (skb->truesize).
 constexpr std::size_t kDatagramTruesize = 2304;
 
+/// Connections at most, and what else is open: sockets, database, log.
+constexpr rlim_t kDescriptors = IpcServer::kClientsMax + 256;
+
+/// A shell's limit of 1 024 is less than the connections of the local API.
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < kDescriptors) {
+        limit.rlim_cur = std::min(limit.rlim_max, kDescriptors);
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 /// Everything that runs, in the order in which it is taken down again.
 class Daemon {
   public:
@@ -67,11 +81,13 @@ class Daemon {
     std::string open_node(const Settings& settings);
     std::string open_server(const Settings& settings);
     void on_signal(int number);
+    void audit(RpcService::ClientId client, const ipc::Method& method, bool is_permitted);
 
     uv_loop_t loop_{};
     uv_signal_t signals_[2]{};
     std::optional<StateDir> state_dir_;
     std::unique_ptr<Driver> driver_;
+    CallAudit audit_;
     std::unique_ptr<RpcService> service_;
     std::unique_ptr<IpcServer> server_;
     /// Loop time; empty until the first signal.
@@ -120,7 +136,12 @@ std::string Daemon::open_node(const Settings& settings) {
                       [this](RpcService::ClientId client, const std::string& line, bool is_event) {
                           return server_->send(client, line, is_event);
                       },
-                      [this](RpcService::ClientId client) { return server_->is_admin(client); }});
+                      [this](RpcService::ClientId client) { return server_->is_admin(client); },
+                      [this](RpcService::ClientId client) {
+                          return server_->caller(client).value_or(IpcServer::Caller{}).uid;
+                      },
+                      [this](RpcService::ClientId client, const ipc::Method& method,
+                             bool is_permitted) { audit(client, method, is_permitted); }});
     return {};
 }
 
@@ -182,6 +203,17 @@ std::string Daemon::start(const Settings& settings) {
     return trouble;
 }
 
+void Daemon::audit(RpcService::ClientId client, const ipc::Method& method, bool is_permitted) {
+    const auto caller = server_->caller(client);
+    if (!caller) {
+        return;
+    }
+    if (const auto line =
+            audit_.note(uv_now(&loop_), {caller->uid, caller->pid}, method, is_permitted)) {
+        is_permitted ? log_info(*line) : log_warning(*line);
+    }
+}
+
 void Daemon::on_signal(int number) {
     const std::uint64_t now = uv_now(&loop_);
     if (leaving_since_ms_) {
@@ -203,6 +235,7 @@ void Daemon::on_signal(int number) {
 ExitCode run_daemon(const Settings& settings) {
     // A client that hung up is an error of write(), not a reason to die.
     signal(SIGPIPE, SIG_IGN);
+    raise_descriptor_limit();
     Daemon daemon;
     if (const std::string trouble = daemon.start(settings); !trouble.empty()) {
         log_error(trouble);

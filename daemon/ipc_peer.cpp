@@ -22,7 +22,7 @@ std::optional<IpcPeer> read_ipc_peer(int fd) {
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) {
         return std::nullopt;
     }
-    IpcPeer peer{credentials.uid, std::vector<gid_t>(kGroupsAtFirst)};
+    IpcPeer peer{credentials.uid, std::vector<gid_t>(kGroupsAtFirst), credentials.pid};
     for (int attempt = 0; attempt < 2; ++attempt) {
         size = static_cast<socklen_t>(peer.groups.size() * sizeof(gid_t));
         const int result = getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, peer.groups.data(), &size);

@@ -13,6 +13,7 @@ namespace meshd {
 struct IpcPeer {
     uid_t uid = 0;
     std::vector<gid_t> groups;  ///< the primary one and the others
+    pid_t pid = 0;              ///< of who connected; 0 where it is in no namespace of ours
 };
 
 /// Nothing where the kernel does not tell.

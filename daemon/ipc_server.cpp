@@ -20,8 +20,16 @@ namespace meshd {
 namespace {
 
 constexpr int kBacklog = 128;
-/// libuv reads up to 32 times this in one turn; half a MiB of requests takes some 20 ms.
-constexpr std::size_t kReadBytes = 16 * 1024;
+/// Taken at once from one client; the next is read when these are worked off.
+constexpr std::size_t kReadBytes = 64 * 1024;
+/// Time for one client's turn, and for all turns before the loop looks at the network and the
+/// timers again. A single line may take longer.
+constexpr std::uint64_t kTurnNs = 500'000;
+constexpr std::uint64_t kTurnsNs = 4'000'000;
+/// Replies are written before the end of a turn where they are more than this.
+constexpr std::size_t kFlushBytes = 64 * 1024;
+/// A larger buffer is not kept for the next reply.
+constexpr std::size_t kSpareBytesMax = 256 * 1024;
 constexpr std::uint64_t kHalfClosedIntervalMs = 1000;
 constexpr std::int64_t kRetryAfterMs = 1000;
 
@@ -96,6 +104,7 @@ tl::expected<std::unique_ptr<IpcServer>, std::string> IpcServer::open(uv_loop_t*
     uv_prepare_start(server->prepare_, [](uv_prepare_t* prepare) {
         static_cast<IpcServer*>(prepare->data)->on_turn();
     });
+    server->start_serving();
     server->half_closed_timer_ = new uv_timer_t{};
     uv_timer_init(loop, server->half_closed_timer_);
     server->half_closed_timer_->data = server.get();
@@ -121,6 +130,8 @@ IpcServer::~IpcServer() {
     }
     close_handle(listener_);
     close_handle(prepare_);
+    close_handle(check_);
+    close_handle(busy_);
     close_handle(half_closed_timer_);
     struct stat info {};
     if (lstat(path_.c_str(), &info) == 0 && info.st_dev == socket_device_ &&
@@ -147,11 +158,10 @@ void IpcServer::on_connection() {
         return;
     }
     client->uid = peer->uid;
-    const auto of_user =
-        static_cast<std::size_t>(std::count_if(clients_.begin(), clients_.end(), [&](auto& one) {
-            return one.second->uid == client->uid;
-        }));
-    if (clients_.size() >= kClientsMax || of_user >= kClientsPerUserMax) {
+    client->pid = peer->pid;
+    const auto user = users_.find(client->uid);
+    if (clients_.size() >= kClientsMax ||
+        (user != users_.end() && user->second.clients >= kClientsPerUserMax)) {
         std::string line =
             overloaded_line(clients_.size() >= kClientsMax
                                 ? "too many connections: at most " + std::to_string(kClientsMax)
@@ -163,6 +173,7 @@ void IpcServer::on_connection() {
         return;
     }
     Client& accepted = *client;
+    ++users_[accepted.uid].clients;
     clients_.emplace(accepted.id, std::move(client));
     start_reading(accepted);
 }
@@ -188,18 +199,71 @@ void IpcServer::start_reading(Client& client) {
 
 void IpcServer::on_bytes(Client& client, std::string_view bytes) {
     client.lines.append(bytes);
-    take_lines(client);
-    if (client.closes_after || client.is_doomed || client.queued() > kEventBytesMax) {
-        client.is_reading = false;
-        uv_read_stop(reinterpret_cast<uv_stream_t*>(client.pipe));
+    enqueue(client);
+    // libuv would read on for half a MiB: others wait.
+    client.is_reading = false;
+    uv_read_stop(reinterpret_cast<uv_stream_t*>(client.pipe));
+    count_held(client);
+}
+
+void IpcServer::start_serving() {
+    check_ = new uv_check_t{};
+    uv_check_init(loop_, check_);
+    check_->data = this;
+    uv_check_start(check_,
+                   [](uv_check_t* check) { static_cast<IpcServer*>(check->data)->serve_turns(); });
+    busy_ = new uv_idle_t{};
+    uv_idle_init(loop_, busy_);
+}
+
+void IpcServer::enqueue(Client& client) {
+    client.has_lines = true;
+    if (!client.is_in_turn) {
+        client.is_in_turn = true;
+        turns_.push_back(client.id);
     }
 }
 
-void IpcServer::take_lines(Client& client) {
+void IpcServer::serve_turns() {
+    const std::uint64_t end = uv_hrtime() + kTurnsNs;
+    while (!turns_.empty()) {
+        const auto found = clients_.find(turns_.front());
+        turns_.pop_front();
+        if (found == clients_.end()) {
+            continue;
+        }
+        Client& client = *found->second;
+        client.is_in_turn = false;
+        if (serve(client)) {
+            enqueue(client);
+        }
+        if (uv_hrtime() >= end) {
+            break;
+        }
+    }
+    if (turns_.empty()) {
+        uv_idle_stop(busy_);
+    } else if (uv_is_active(reinterpret_cast<uv_handle_t*>(busy_)) == 0) {
+        // An idle handle keeps the loop from waiting.
+        uv_idle_start(busy_, [](uv_idle_t*) {});
+    }
+}
+
+/// One turn; true where the client wants another.
+bool IpcServer::serve(Client& client) {
+    const std::uint64_t end = uv_hrtime() + kTurnNs;
     // One read may hold many requests with large replies: the rest waits until these are out.
-    while (!client.is_doomed && client.queued() <= kEventBytesMax) {
+    for (std::size_t taken = 0; !client.is_doomed && client.queued() <= kEventBytesMax; ++taken) {
+        if (taken == kLinesPerTurnMax || (taken > 0 && uv_hrtime() >= end)) {
+            count_held(client);
+            if (client.pending.size() > kFlushBytes && !client.is_writing) {
+                flush(client);
+            }
+            return !client.is_doomed;
+        }
         const auto line = client.lines.next_line();
         if (!line) {
+            client.has_lines = false;
             break;
         }
         callbacks_.on_line(client.id, *line);
@@ -208,17 +272,24 @@ void IpcServer::take_lines(Client& client) {
         callbacks_.on_line_too_long(client.id);
         client.closes_after = true;
     }
+    if (!client.has_lines && client.has_ended && !client.is_doomed) {
+        if (const auto line = client.lines.last_line()) {
+            callbacks_.on_line(client.id, *line);
+        }
+    }
+    count_held(client);
+    touch(client);
+    return false;
 }
 
 void IpcServer::on_end(Client& client) {
     client.is_reading = false;
     uv_read_stop(reinterpret_cast<uv_stream_t*>(client.pipe));
-    if (const auto line = client.lines.last_line(); line && !client.is_doomed) {
-        callbacks_.on_line(client.id, *line);
-    }
     client.has_ended = true;
+    // A last line may have come without its newline.
+    enqueue(client);
     if (is_hung_up(client.pipe)) {
-        client.is_doomed = true;
+        doom(client);
     } else if (uv_is_active(reinterpret_cast<uv_handle_t*>(half_closed_timer_)) == 0) {
         uv_timer_start(
             half_closed_timer_,
@@ -232,6 +303,8 @@ void IpcServer::find_closed_halves() {
     bool is_any_left = false;
     for (auto& [id, client] : clients_) {
         if (client->has_ended) {
+            // Its last call may have been answered by nothing, as a notification is.
+            touch(*client);
             client->is_doomed = client->is_doomed || is_hung_up(client->pipe);
             is_any_left = is_any_left || !client->is_doomed;
         }
@@ -247,16 +320,66 @@ bool IpcServer::send(ClientId id, std::string_view line, bool is_event) {
         return false;
     }
     Client& client = *found->second;
-    if (is_event && client.queued() + line.size() > kEventBytesMax) {
+    const bool is_user_full = users_[client.uid].bytes > kEventBytesPerUserMax;
+    const std::size_t room = is_user_full ? kEventBytesShare : kEventBytesMax;
+    if (is_event && client.queued() + line.size() > room) {
         client.was_refused = true;
         return false;
     }
+    touch(client);
     if (client.queued() + line.size() > kReplyBytesMax) {
-        client.is_doomed = true;
+        doom(client);
         return false;
     }
+    if (client.pending.capacity() < spare_.capacity() && client.pending.empty()) {
+        client.pending.swap(spare_);
+    }
     client.pending += line;
-    return true;
+    count_held(client);
+    return !client.is_doomed;
+}
+
+void IpcServer::touch(Client& client) {
+    if (!client.is_touched) {
+        client.is_touched = true;
+        touched_.push_back(client.id);
+    }
+}
+
+void IpcServer::doom(Client& client) {
+    client.is_doomed = true;
+    touch(client);
+}
+
+void IpcServer::count_held(Client& client) {
+    User& user = users_[client.uid];
+    const std::size_t held = client.held();
+    user.bytes = user.bytes - client.counted + held;
+    client.counted = held;
+    if (user.bytes > kBytesPerUserMax) {
+        relieve(client.uid);
+    }
+}
+
+void IpcServer::relieve(uid_t uid) {
+    Client* fattest = nullptr;
+    for (auto& [id, client] : clients_) {
+        if (client->uid == uid && !client->is_doomed &&
+            (fattest == nullptr || client->counted > fattest->counted)) {
+            fattest = client.get();
+        }
+    }
+    if (fattest != nullptr) {
+        users_[uid].bytes -= fattest->counted;
+        fattest->counted = 0;
+        doom(*fattest);
+    }
+}
+
+std::optional<IpcServer::Caller> IpcServer::caller(ClientId id) const {
+    const auto found = clients_.find(id);
+    return found == clients_.end() ? std::nullopt
+                                   : std::optional(Caller{found->second->uid, found->second->pid});
 }
 
 bool IpcServer::is_admin(ClientId id) const {
@@ -270,20 +393,33 @@ bool IpcServer::is_admin(ClientId id) const {
 }
 
 void IpcServer::on_turn() {
-    std::vector<ClientId> gone;
-    for (auto& [id, client] : clients_) {
-        if (!client->is_doomed && !client->is_writing) {
-            flush(*client);
+    // What is told of the end of one client may touch others: those wait for the next turn at most.
+    std::vector<ClientId> touched;
+    touched.swap(touched_);
+    for (const ClientId id : touched) {
+        const auto found = clients_.find(id);
+        if (found == clients_.end()) {
+            continue;
         }
-        if (client->is_doomed) {
-            gone.push_back(id);
+        Client& client = *found->second;
+        client.is_touched = false;
+        if (!client.is_doomed && !client.is_writing) {
+            flush(client);
+        }
+        if (client.is_doomed) {
+            auto node = clients_.extract(found);
+            const auto user = users_.find(client.uid);
+            user->second.bytes -= client.counted;
+            if (--user->second.clients == 0) {
+                users_.erase(user);
+            }
+            close_client(client);
+            static_cast<void>(node.mapped().release());  // deleted with its handle
+            callbacks_.on_client_gone(id);
         }
     }
-    for (const ClientId id : gone) {
-        auto node = clients_.extract(id);
-        close_client(*node.mapped());
-        static_cast<void>(node.mapped().release());  // deleted with its handle
-        callbacks_.on_client_gone(id);
+    if (!touched_.empty()) {
+        uv_idle_start(busy_, [](uv_idle_t*) {});
     }
 }
 
@@ -294,62 +430,70 @@ void IpcServer::flush(Client& client) {
             uv_buf_init(client.pending.data(), static_cast<unsigned>(client.pending.size()));
         const int written = uv_try_write(stream, &buffer, 1);
         if (written < 0 && written != UV_EAGAIN) {
-            client.is_doomed = true;
+            doom(client);
             return;
         }
         if (written == static_cast<int>(client.pending.size())) {
+            client.pending.clear();
+            if (client.pending.capacity() > spare_.capacity() &&
+                client.pending.capacity() <= kSpareBytesMax) {
+                spare_.swap(client.pending);
+            }
             client.pending = {};
         } else {
-            client.writing = client.pending.substr(static_cast<std::size_t>(std::max(written, 0)));
-            client.pending.clear();
-            client.is_writing = true;
-            client.write.data = &client;
-            uv_buf_t rest =
-                uv_buf_init(client.writing.data(), static_cast<unsigned>(client.writing.size()));
-            const int result =
-                uv_write(&client.write, stream, &rest, 1, [](uv_write_t* write, int status) {
-                    auto& writer = *static_cast<Client*>(write->data);
-                    writer.is_writing = false;
-                    if (writer.server != nullptr) {
-                        writer.server->on_written(writer, status);
-                    }
-                });
-            if (result != 0) {
-                client.is_writing = false;
-                client.is_doomed = true;
-            }
+            client.writing = std::exchange(client.pending, {});
+            client.writing_from = static_cast<std::size_t>(std::max(written, 0));
+            write_rest(client);
+            count_held(client);
             return;
         }
+        count_held(client);
     }
     client.is_doomed = client.is_doomed || client.closes_after;
     if (client.queued() > kEventBytesMax / 2 || client.is_doomed) {
         return;
     }
-    if (!client.is_reading && !client.has_ended) {
-        take_lines(client);
-        if (!client.closes_after && !client.is_doomed && client.queued() <= kEventBytesMax) {
-            start_reading(client);
-        }
-        if (!client.pending.empty()) {
-            flush(client);
-            return;
-        }
-    }
     if (client.was_refused) {
         client.was_refused = false;
         callbacks_.on_client_writable(client.id);
-        if (!client.pending.empty()) {
-            flush(client);
-        }
+        touch(client);
     }
-    if (client.has_ended && client.queued() == 0 && !callbacks_.is_waiting(client.id)) {
-        client.is_doomed = true;
+    if (client.has_lines) {
+        enqueue(client);
+        // It may be that nothing else wakes the loop.
+        uv_idle_start(busy_, [](uv_idle_t*) {});
+    } else if (client.has_ended) {
+        client.is_doomed = client.queued() == 0 && !callbacks_.is_waiting(client.id);
+    } else if (!client.is_reading) {
+        start_reading(client);
+    }
+}
+
+void IpcServer::write_rest(Client& client) {
+    client.is_writing = true;
+    client.write.data = &client;
+    uv_buf_t rest = uv_buf_init(client.writing.data() + client.writing_from,
+                                static_cast<unsigned>(client.writing.size() - client.writing_from));
+    const int result = uv_write(&client.write, reinterpret_cast<uv_stream_t*>(client.pipe), &rest,
+                                1, [](uv_write_t* write, int status) {
+                                    auto& writer = *static_cast<Client*>(write->data);
+                                    writer.is_writing = false;
+                                    if (writer.server != nullptr) {
+                                        writer.server->on_written(writer, status);
+                                    }
+                                });
+    if (result != 0) {
+        client.is_writing = false;
+        doom(client);
     }
 }
 
 void IpcServer::on_written(Client& client, int status) {
-    client.writing.clear();
+    client.writing = {};
+    client.writing_from = 0;
+    count_held(client);
     client.is_doomed = client.is_doomed || status != 0;
+    touch(client);
 }
 
 void IpcServer::close_client(Client& client) {

@@ -5,9 +5,11 @@
 #include <uv.h>
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
@@ -20,8 +22,9 @@ namespace meshd {
 tl::expected<std::string, std::string> choose_socket_path(const std::string& configured);
 
 /// The local API's Unix socket: connections, lines and bounded output queues. What the lines mean
-/// is decided elsewhere (RpcService). One slow, silent or dying client harms no other. The process
-/// must ignore SIGPIPE.
+/// is decided elsewhere (RpcService). One slow, silent, greedy or dying client harms no other:
+/// clients take turns of a few lines each, the mesh between them, and what is held for one user is
+/// bounded. The process must ignore SIGPIPE.
 ///
 /// Mode 0660 of group `meshd` where that group exists and this process may give it, else 0600.
 class IpcServer {
@@ -29,12 +32,22 @@ class IpcServer {
     using ClientId = std::uint64_t;
 
     /// Connections in all, and of one user, so that one user's mistake leaves room for root.
-    static constexpr std::size_t kClientsMax = 256;
-    static constexpr std::size_t kClientsPerUserMax = 128;
+    static constexpr std::size_t kClientsMax = 1280;
+    static constexpr std::size_t kClientsPerUserMax = 1024;
     /// Bytes waiting for a client: beyond the first, events are refused and no further line of it
     /// is taken; beyond the second it is closed. Between them the largest reply has room (16 MiB).
     static constexpr std::size_t kEventBytesMax = std::size_t{4} << 20;
     static constexpr std::size_t kReplyBytesMax = std::size_t{32} << 20;
+    /// Bytes of half-sent lines and unread output held for all connections of one user: beyond the
+    /// first, no event is queued for those that hold more than the share; beyond the second, that
+    /// connection is closed which holds most. So memory is bounded whatever clients do, and who
+    /// reads what it asked for is not hurt by a neighbour that does not.
+    static constexpr std::size_t kEventBytesPerUserMax = std::size_t{32} << 20;
+    static constexpr std::size_t kBytesPerUserMax = std::size_t{64} << 20;
+    static constexpr std::size_t kEventBytesShare = std::size_t{64} << 10;
+    /// Lines of one client that are worked off before the next client's turn: some tens of
+    /// microseconds, so that a thousand busy clients keep another waiting for less than 0.1 s.
+    static constexpr std::size_t kLinesPerTurnMax = 16;
 
     struct Callbacks {
         std::function<void(ClientId client, std::string_view line)> on_line;
@@ -68,16 +81,35 @@ class IpcServer {
     /// and members of group meshd-admin, where that group exists.
     bool is_admin(ClientId client) const;
 
+    /// Who connected: nothing where it is gone.
+    struct Caller {
+        uid_t uid = 0;
+        pid_t pid = 0;
+    };
+    std::optional<Caller> caller(ClientId client) const;
+
   private:
     struct Client;
+    struct User {
+        std::size_t clients = 0;
+        std::size_t bytes = 0;
+    };
 
     IpcServer(uv_loop_t* loop, std::string path, Callbacks callbacks);
     void on_connection();
     void on_bytes(Client& client, std::string_view bytes);
-    void take_lines(Client& client);
     void on_end(Client& client);
+    void start_serving();
+    void serve_turns();
+    bool serve(Client& client);
     void on_turn();
+    void touch(Client& client);
+    void doom(Client& client);
+    void enqueue(Client& client);
+    void count_held(Client& client);
+    void relieve(uid_t uid);
     void flush(Client& client);
+    void write_rest(Client& client);
     void on_written(Client& client, int status);
     void start_reading(Client& client);
     void find_closed_halves();
@@ -90,11 +122,18 @@ class IpcServer {
     dev_t socket_device_ = 0;
     ino_t socket_inode_ = 0;
     uv_pipe_t* listener_ = nullptr;
-    uv_prepare_t* prepare_ = nullptr;
+    uv_prepare_t* prepare_ = nullptr;  ///< writes before the loop waits
+    uv_check_t* check_ = nullptr;      ///< serves what was read
+    uv_idle_t* busy_ = nullptr;        ///< active while lines wait for their turn
     uv_timer_t* half_closed_timer_ = nullptr;
     std::map<ClientId, std::unique_ptr<Client>> clients_;
+    std::map<uid_t, User> users_;  ///< those that are connected
+    std::deque<ClientId> turns_;   ///< clients with lines, the longest waiting first
+    std::vector<ClientId> touched_;
     ClientId last_client_ = 0;
     std::vector<char> read_room_;
+    /// A used output buffer, so that a busy connection needs no new memory for each reply.
+    std::string spare_;
 };
 
 }  // namespace meshd

@@ -14,6 +14,8 @@ namespace {
 /// Alerts taken from the store at once: each time it is gone through as a whole. A hundred
 /// kilobytes as a rule, 16 MiB where all are as large as can be.
 constexpr std::size_t kStoreAlertsMax = 256;
+/// Hint to who has too many subscriptions: some must end first.
+constexpr std::int64_t kSubscribeRetryMs = 1000;
 /// Bits of an alert's place below the number of the process start.
 constexpr unsigned kRunShift = 40;
 
@@ -52,6 +54,15 @@ std::string print_alert_data(const AlertView& alert, Duration since, bool is_rep
     write_alert(writer, alert, static_cast<std::uint64_t>(std::max<std::int64_t>(0, to_ms(since))));
     writer.member("replayed", is_replayed).end_object();
     return text;
+}
+
+ipc::Error too_many(std::size_t limit, std::string_view where) {
+    ipc::Error error;
+    error.code = ipc::ErrorCode::Overloaded;
+    error.message =
+        "no more than " + std::to_string(limit) + " subscriptions " + std::string(where);
+    error.retry_after_ms = kSubscribeRetryMs;
+    return error;
 }
 
 bool is_registry_event(ipc::EventKind kind) {
@@ -101,15 +112,24 @@ ipc::Cursor EventFeed::cursor_at(std::uint64_t number) {
     return {start_, number, events.arrival_at(number)};
 }
 
+std::size_t EventFeed::subscriptions_of_user(ClientId client) const {
+    std::size_t count = 0;
+    for (const auto& [other, subscriptions] : subscriptions_) {
+        if (!callbacks_.user_of || callbacks_.user_of(other) == callbacks_.user_of(client)) {
+            count += subscriptions.size();
+        }
+    }
+    return count;
+}
+
 tl::expected<EventFeed::Subscribed, ipc::Error> EventFeed::subscribe(ClientId client,
                                                                      EventFilter filter) {
     const auto existing = subscriptions_.find(client);
     if (existing != subscriptions_.end() && existing->second.size() >= kSubscriptionsPerClientMax) {
-        ipc::Error error;
-        error.code = ipc::ErrorCode::Overloaded;
-        error.message = "no more than " + std::to_string(kSubscriptionsPerClientMax) +
-                        " subscriptions on one connection";
-        return tl::unexpected(std::move(error));
+        return tl::unexpected(too_many(kSubscriptionsPerClientMax, "on one connection"));
+    }
+    if (subscriptions_of_user(client) >= kSubscriptionsPerUserMax) {
+        return tl::unexpected(too_many(kSubscriptionsPerUserMax, "of one user"));
     }
     const EventRing& events = ring();
     Subscription subscription;

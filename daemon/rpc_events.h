@@ -66,9 +66,13 @@ class EventFeed {
         /// most.
         std::function<std::vector<AlertView>(Now, std::uint64_t arrival, std::size_t limit)>
             alerts_after;
+        /// The user a client belongs to; all are of one where it is empty.
+        std::function<std::uint32_t(ClientId)> user_of = {};
     };
 
     static constexpr std::size_t kSubscriptionsPerClientMax = 16;
+    /// Each event is written once for each subscription: so many take about a millisecond.
+    static constexpr std::size_t kSubscriptionsPerUserMax = 256;
 
     explicit EventFeed(Callbacks callbacks) : callbacks_(std::move(callbacks)) {}
 
@@ -113,6 +117,7 @@ class EventFeed {
     };
     using Subscriptions = std::map<std::uint64_t, Subscription>;
 
+    std::size_t subscriptions_of_user(ClientId client) const;
     EventRing& ring();
     ipc::Cursor cursor_at(std::uint64_t number);
     void start_since(Subscription& subscription, const ipc::Cursor& since);

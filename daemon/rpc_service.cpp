@@ -24,9 +24,6 @@ using ipc::Error;
 using ipc::ErrorCode;
 using ipc::EventKind;
 
-/// Calls of one client that wait for the mesh: more than a process has threads, and few enough that
-/// all clients together stay small.
-constexpr std::size_t kWaitingPerClientMax = 64;
 /// Hint to a client with too many calls waiting: a few round trips of the mesh.
 constexpr std::int64_t kWaitingRetryMs = 100;
 
@@ -108,11 +105,11 @@ Error unknown_method(std::string_view name) {
     return error;
 }
 
-Error too_many_waiting() {
+Error too_many_waiting(std::size_t limit, std::string_view whose) {
     Error error;
     error.code = ErrorCode::Overloaded;
-    error.message =
-        "no more than " + std::to_string(kWaitingPerClientMax) + " calls may wait at once";
+    error.message = "no more than " + std::to_string(limit) + " calls of one " +
+                    std::string(whose) + " may wait at once";
     error.retry_after_ms = kWaitingRetryMs;
     return error;
 }
@@ -139,6 +136,8 @@ class RpcService::Impl {
         : mesh_(mesh),
           send_(std::move(callbacks.send)),
           is_admin_(std::move(callbacks.is_admin)),
+          user_of_(std::move(callbacks.user_of)),
+          on_write_(std::move(callbacks.on_write)),
           feed_(feed_callbacks()),
           methods_(mesh, feed_, [this](RequestId request, CallReply reply) {
               answer(request, std::move(reply));
@@ -149,7 +148,7 @@ class RpcService::Impl {
     void on_client_gone(ClientId client);
     void on_client_writable(ClientId client) { feed_.resume(client, mesh_.now()); }
     bool is_waiting(ClientId client) const {
-        return waiting_per_client_.count(client) > 0 || feed_.has_subscriptions(client);
+        return calls_.count(client) > 0 || feed_.has_subscriptions(client);
     }
     void on_output(const Output& output);
 
@@ -165,6 +164,16 @@ class RpcService::Impl {
         std::size_t listeners = 0;  ///< for alerts.raise
     };
 
+    /// What a client has under way.
+    struct Calls {
+        std::uint32_t user = 0;
+        std::size_t waiting = 0;
+        std::size_t bytes = 0;  ///< of results that wait for the rest of their batch
+    };
+
+    std::uint32_t user_of(ClientId client) const { return user_of_ ? user_of_(client) : 0; }
+    std::optional<Error> refuse_waiting(ClientId client) const;
+    void count_waiting(ClientId client);
     void start(ClientId client, const ipc::Request& request,
                const std::shared_ptr<ipc::CallGroup>& group, std::size_t index);
     CallReply call(ClientId client, const ipc::Request& request, std::size_t& listeners);
@@ -179,10 +188,13 @@ class RpcService::Impl {
     MeshAccess& mesh_;
     std::function<bool(ClientId, std::string, bool)> send_;
     std::function<bool(ClientId)> is_admin_;
+    std::function<std::uint32_t(ClientId)> user_of_;
+    std::function<void(ClientId, const ipc::Method&, bool)> on_write_;
     EventFeed feed_;
     RpcMethods methods_;
     std::map<RequestId, Waiting> waiting_;
-    std::map<ClientId, std::size_t> waiting_per_client_;  ///< clients with at least one
+    std::map<ClientId, Calls> calls_;  ///< of clients with at least one that waits
+    std::map<std::uint32_t, std::size_t> waiting_per_user_;
 };
 
 EventFeed::Callbacks RpcService::Impl::feed_callbacks() {
@@ -190,6 +202,7 @@ EventFeed::Callbacks RpcService::Impl::feed_callbacks() {
     callbacks.send = [this](ClientId client, std::string line) {
         return send_(client, std::move(line), true);
     };
+    callbacks.user_of = [this](ClientId client) { return user_of(client); };
     callbacks.identity = [this] {
         const StatusView status = mesh_.node().status(mesh_.now());
         return EventFeed::Process{status.instance, status.start, status.run};
@@ -202,8 +215,11 @@ EventFeed::Callbacks RpcService::Impl::feed_callbacks() {
 
 void RpcService::Impl::on_line(ClientId client, std::string_view line) {
     const ipc::Incoming incoming = ipc::Incoming::parse(line);
+    // What waits already leaves less room, so that batches with one slow call each cannot pile up.
+    const auto before = calls_.find(client);
+    const std::size_t held = before == calls_.end() ? 0 : before->second.bytes;
     const auto group =
-        std::make_shared<ipc::CallGroup>(incoming.is_batch(), incoming.items().size());
+        std::make_shared<ipc::CallGroup>(incoming.is_batch(), incoming.items().size(), held);
     for (std::size_t i = 0; i < incoming.items().size(); ++i) {
         const auto& item = incoming.items()[i];
         if (item) {
@@ -213,6 +229,9 @@ void RpcService::Impl::on_line(ClientId client, std::string_view line) {
         }
     }
     send_if_complete(client, *group);
+    if (const auto calls = calls_.find(client); calls != calls_.end()) {
+        calls->second.bytes += group->is_complete() ? 0 : group->bytes();
+    }
     // Past events follow the reply to the subscription that asked for them.
     feed_.resume(client, mesh_.now());
 }
@@ -227,9 +246,35 @@ void RpcService::Impl::on_line_too_long(ClientId client) {
 
 void RpcService::Impl::on_client_gone(ClientId client) {
     feed_.remove_client(client);
-    if (waiting_per_client_.erase(client) > 0) {
+    if (const auto calls = calls_.find(client); calls != calls_.end()) {
+        const auto user = waiting_per_user_.find(calls->second.user);
+        user->second -= calls->second.waiting;
+        if (user->second == 0) {
+            waiting_per_user_.erase(user);
+        }
+        calls_.erase(calls);
         std::erase_if(waiting_, [&](const auto& entry) { return entry.second.client == client; });
     }
+}
+
+std::optional<Error> RpcService::Impl::refuse_waiting(ClientId client) const {
+    const auto calls = calls_.find(client);
+    if (calls != calls_.end() && calls->second.waiting >= kWaitingPerClientMax) {
+        return too_many_waiting(kWaitingPerClientMax, "connection");
+    }
+    const auto user = waiting_per_user_.find(user_of(client));
+    if (user != waiting_per_user_.end() && user->second >= kWaitingPerUserMax) {
+        return too_many_waiting(kWaitingPerUserMax, "user");
+    }
+    return std::nullopt;
+}
+
+void RpcService::Impl::count_waiting(ClientId client) {
+    Calls& calls = calls_[client];
+    if (calls.waiting++ == 0) {
+        calls.user = user_of(client);
+    }
+    ++waiting_per_user_[calls.user];
 }
 
 CallReply RpcService::Impl::call(ClientId client, const ipc::Request& request,
@@ -238,17 +283,22 @@ CallReply RpcService::Impl::call(ClientId client, const ipc::Request& request,
     if (method == nullptr) {
         return CallReply::failed(unknown_method(request.method));
     }
-    if (method->access == ipc::Access::Admin && (!is_admin_ || !is_admin_(client))) {
+    const bool is_permitted =
+        method->access != ipc::Access::Admin || (is_admin_ && is_admin_(client));
+    if (method->access != ipc::Access::Read && on_write_) {
+        on_write_(client, *method, is_permitted);
+    }
+    if (!is_permitted) {
         return CallReply::failed(not_permitted(*method));
     }
     auto params = ipc::Params::check(*method, request.params);
     if (!params) {
         return CallReply::failed(std::move(params.error()));
     }
-    const auto waiting = waiting_per_client_.find(client);
-    if (may_wait(method->id) && waiting != waiting_per_client_.end() &&
-        waiting->second >= kWaitingPerClientMax) {
-        return CallReply::failed(too_many_waiting());
+    if (may_wait(method->id)) {
+        if (auto refusal = refuse_waiting(client)) {
+            return CallReply::failed(std::move(*refusal));
+        }
     }
     if (method->id == ipc::MethodId::AlertsRaise) {
         listeners = feed_.listeners(priority_of(*params, Priority::Normal));
@@ -263,7 +313,7 @@ void RpcService::Impl::start(ClientId client, const ipc::Request& request,
     if (const RequestId* const pending = reply.as_pending()) {
         waiting_.emplace(*pending, Waiting{client, group, index, request.id,
                                            request.is_notification, listeners});
-        ++waiting_per_client_[client];
+        count_waiting(client);
     } else if (request.is_notification) {
         group->skip();
     } else if (const auto* const done = reply.as_done()) {
@@ -280,9 +330,13 @@ std::optional<RpcService::Impl::Waiting> RpcService::Impl::take_waiting(RequestI
     }
     Waiting waiting = std::move(found->second);
     waiting_.erase(found);
-    const auto client = waiting_per_client_.find(waiting.client);
-    if (--client->second == 0) {
-        waiting_per_client_.erase(client);
+    const auto calls = calls_.find(waiting.client);
+    const auto user = waiting_per_user_.find(calls->second.user);
+    if (--user->second == 0) {
+        waiting_per_user_.erase(user);
+    }
+    if (--calls->second.waiting == 0) {
+        calls_.erase(calls);
     }
     return waiting;
 }

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "daemon/mesh_access.h"
+#include "ipc/method_table.h"
 
 namespace meshd {
 
@@ -27,7 +28,17 @@ class RpcService {
         /// Whether the client may do what harms the whole node: leave the mesh, write backups.
         /// Nobody may where it is empty.
         std::function<bool(ClientId client)> is_admin = {};
+        /// The user a client belongs to, for limits per user; all are of one where it is empty.
+        std::function<std::uint32_t(ClientId client)> user_of = {};
+        /// A call that changes something is about to be tried, or was not permitted: for the log.
+        std::function<void(ClientId client, const ipc::Method& method, bool is_permitted)>
+            on_write = {};
     };
+
+    /// Calls that wait for the mesh, of one client and of one user: more than a process has
+    /// threads, and few enough that all together stay small.
+    static constexpr std::size_t kWaitingPerClientMax = 64;
+    static constexpr std::size_t kWaitingPerUserMax = 512;
 
     RpcService(MeshAccess& mesh, Callbacks callbacks);
     ~RpcService();

@@ -6,8 +6,8 @@
 
 namespace meshd::ipc {
 
-CallGroup::CallGroup(bool is_batch, std::size_t calls)
-    : is_batch_(is_batch), open_(calls), responses_(calls) {}
+CallGroup::CallGroup(bool is_batch, std::size_t calls, std::size_t bytes_before)
+    : is_batch_(is_batch), open_(calls), bytes_before_(bytes_before), responses_(calls) {}
 
 void CallGroup::finish(std::size_t index, std::string_view id, const std::string& result) {
     if (result.size() > bytes_left()) {
@@ -30,7 +30,8 @@ void CallGroup::skip() {
 }
 
 std::size_t CallGroup::bytes_left() const {
-    return bytes_ < kResultBytesMax ? kResultBytesMax - bytes_ : 0;
+    const std::size_t held = bytes_before_ + bytes_;
+    return held < kResultBytesMax ? kResultBytesMax - held : 0;
 }
 
 void CallGroup::put(std::size_t index, std::string response) {

@@ -19,7 +19,8 @@ inline constexpr std::size_t kResultBytesMax = std::size_t{16} << 20;
 /// skipped once.
 class CallGroup {
   public:
-    CallGroup(bool is_batch, std::size_t calls);
+    /// `bytes_before`: what else is held for the client and leaves less room.
+    CallGroup(bool is_batch, std::size_t calls, std::size_t bytes_before = 0);
 
     void finish(std::size_t index, std::string_view id, const std::string& result);
     void fail(std::size_t index, std::string_view id, const Error& error);
@@ -27,6 +28,8 @@ class CallGroup {
     void skip();
 
     bool is_complete() const { return open_ == 0; }
+    /// Of the responses there are.
+    std::size_t bytes() const { return bytes_; }
     /// Room left for results.
     std::size_t bytes_left() const;
     /// The reply with its newline; empty where there is nothing to answer. Once, when complete.
@@ -36,6 +39,7 @@ class CallGroup {
     void put(std::size_t index, std::string response);
     bool is_batch_;
     std::size_t open_;
+    std::size_t bytes_before_;
     std::size_t bytes_ = 0;
     std::vector<std::string> responses_;
 };

@@ -5,6 +5,9 @@ namespace meshd::ipc {
 
 namespace {
 
+/// Room that is kept where nothing is held: thousands of idle connections must cost little.
+constexpr std::size_t kIdleBytes = 1024;
+
 std::string_view trimmed(std::string_view line) {
     constexpr std::string_view kWhiteSpace = " \t\r";
     const std::size_t first = line.find_first_not_of(kWhiteSpace);
@@ -28,6 +31,13 @@ void LineSplitter::append(std::string_view bytes) {
     buffer_.append(bytes);
 }
 
+void LineSplitter::release_when_idle() {
+    if (begin_ == buffer_.size() && buffer_.capacity() > kIdleBytes) {
+        buffer_ = {};
+        begin_ = scanned_ = 0;
+    }
+}
+
 std::optional<std::string_view> LineSplitter::next_line() {
     while (!is_too_long_) {
         const std::size_t newline = buffer_.find('\n', scanned_);
@@ -35,10 +45,13 @@ std::optional<std::string_view> LineSplitter::next_line() {
         if (end - begin_ > line_bytes_max_) {
             // Nothing of it is of use any more: the peer may send gigabytes before it notices.
             is_too_long_ = true;
+            buffer_ = {};
+            begin_ = scanned_ = 0;
             break;
         }
         if (newline == std::string::npos) {
             scanned_ = buffer_.size();
+            release_when_idle();
             break;
         }
         const std::string_view line =

@@ -25,16 +25,20 @@ class LineSplitter {
     /// Takes the next bytes of the stream. Invalidates lines given out before. Does nothing after a
     /// line was too long.
     void append(std::string_view bytes);
-    /// The next whole line; valid until the next append. Nothing where more bytes are needed, or
-    /// where the line that follows is too long.
+    /// The next whole line; valid until the next call of append or next_line. Nothing where more
+    /// bytes are needed, or where the line that follows is too long.
     std::optional<std::string_view> next_line();
     /// The end of the stream came: bytes after the last newline count as a line.
     std::optional<std::string_view> last_line();
+    /// Bytes held and not yet given out.
+    std::size_t held() const { return buffer_.size() - begin_; }
     /// A line, complete or not, is beyond the limit and all before it were given out: the stream
     /// cannot be read on.
     bool is_too_long() const { return is_too_long_; }
 
   private:
+    void release_when_idle();
+
     std::string buffer_;
     std::size_t begin_ = 0;    ///< first byte not yet given out
     std::size_t scanned_ = 0;  ///< bytes before it hold no newline after begin_

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -282,6 +283,14 @@ TEST_CASE("ipc server: requests sent ahead wait while the replies before them ar
 
 TEST_CASE("ipc server: one user's connections end at a limit with a reason") {
     Bench bench;
+    rlimit limit{};
+    REQUIRE(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    limit.rlim_cur = limit.rlim_max;
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    if (limit.rlim_cur < 2 * IpcServer::kClientsPerUserMax + 64) {
+        MESSAGE("skipped: this process may open too few files");
+        return;
+    }
     std::vector<std::unique_ptr<Connection>> connections;
     for (std::size_t i = 0; i < IpcServer::kClientsPerUserMax; ++i) {
         connections.push_back(std::make_unique<Connection>(bench.path()));
@@ -297,6 +306,75 @@ TEST_CASE("ipc server: one user's connections end at a limit with a reason") {
     again.write("x\n");
     bench.turn();
     CHECK(again.read() == "x\n");
+}
+
+TEST_CASE("ipc server: a client that sends thousands of lines ahead leaves others their turn") {
+    Bench bench;
+    bench.is_echoing = false;
+    Connection greedy(bench.path());
+    Connection modest(bench.path());
+    bench.turn();
+    std::string lines;
+    for (int i = 0; i < 10'000; ++i) {
+        lines += "more\n";
+    }
+    greedy.write(lines);
+    modest.write("one\n");
+    for (int i = 0; i < 1000 && bench.lines.size() <= 10'000; ++i) {
+        bench.turn(1);
+    }
+    CHECK(bench.lines.size() == 10'001);
+    const auto at = std::find(bench.lines.begin(), bench.lines.end(), "one");
+    CHECK(at - bench.lines.begin() <= static_cast<std::ptrdiff_t>(IpcServer::kLinesPerTurnMax));
+}
+
+TEST_CASE("ipc server: half lines of one user are bounded, the greediest connection is closed") {
+    Bench bench;
+    Connection modest(bench.path());
+    modest.write("half");
+    const std::string part(64 * 1024, 'x');
+    std::vector<std::unique_ptr<Connection>> greedy;
+    const std::size_t enough = IpcServer::kBytesPerUserMax / (1 << 20) + 4;
+    while (greedy.size() < enough && bench.gone.empty()) {
+        greedy.push_back(std::make_unique<Connection>(bench.path()));
+        for (std::size_t sent = 0; sent < (1 << 20) - part.size();) {
+            sent += greedy.back()->write(std::string_view(part).substr(0, 60'000));
+            bench.turn(2);
+        }
+    }
+    CHECK_FALSE(bench.gone.empty());
+    CHECK(bench.gone.size() < 4);
+    modest.write(" and half\n");
+    bench.turn();
+    CHECK(bench.lines == std::vector<std::string>{"half and half"});
+    CHECK(modest.read() == "half and half\n");
+}
+
+TEST_CASE("ipc server: a user's slow subscribers leave events to one that reads") {
+    Bench bench;
+    bench.is_echoing = false;
+    std::vector<std::unique_ptr<Connection>> slow;
+    std::vector<ClientId> clients;
+    const std::string event(32 * 1024, 'e');
+    std::size_t held = 0;
+    for (int i = 0; i < 20; ++i) {
+        slow.push_back(std::make_unique<Connection>(bench.path()));
+        slow.back()->write("hello\n");
+        bench.turn();
+        while (bench.server->send(bench.last_client, event, true)) {
+            held += event.size();
+        }
+    }
+    CHECK(held <= IpcServer::kEventBytesPerUserMax + 20 * 2 * IpcServer::kEventBytesShare);
+    CHECK(bench.gone.empty());
+    Connection reader(bench.path());
+    reader.write("hello\n");
+    bench.turn();
+    for (int i = 0; i < 10; ++i) {
+        CHECK(bench.server->send(bench.last_client, event, true));
+        bench.turn();
+        CHECK(reader.read().size() == event.size());
+    }
 }
 
 TEST_CASE("ipc server: a path where another server answers is refused") {

@@ -530,6 +530,26 @@ TEST_CASE("events: subscriptions of a client are bounded") {
     CHECK(f.feed.subscribe(kClient + 1, {}));
 }
 
+TEST_CASE("events: subscriptions of a user are bounded over all connections") {
+    EventFeed feed{EventFeed::Callbacks{
+        [](EventFeed::ClientId, const std::string&) { return true; },
+        [] {
+            return EventFeed::Process{InstanceId{1}, kStart, 1};
+        },
+        [](Now, std::uint64_t, std::size_t) { return std::vector<AlertView>(); },
+        [](EventFeed::ClientId client) { return static_cast<std::uint32_t>(client % 2); }}};
+    for (std::size_t i = 0; i < EventFeed::kSubscriptionsPerUserMax; ++i) {
+        REQUIRE(feed.subscribe(2 * i, {}));
+    }
+    const auto refused = feed.subscribe(2 * EventFeed::kSubscriptionsPerUserMax, {});
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == ipc::ErrorCode::Overloaded);
+    CHECK(refused.error().retry_after_ms);
+    CHECK(feed.subscribe(1, {}));
+    feed.remove_client(0);
+    CHECK(feed.subscribe(2, {}));
+}
+
 TEST_CASE("events: listeners are clients that would be told of such an alert") {
     Fixture f;
     EventFilter critical;

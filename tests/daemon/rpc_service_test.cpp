@@ -88,14 +88,21 @@ struct Fixture {
     StandInMesh mesh;
     std::map<RpcService::ClientId, std::vector<std::string>> sent;
     bool is_admin = true;
-    RpcService service{mesh,
-                       {[this](RpcService::ClientId client, std::string line, bool) {
-                            REQUIRE(line.back() == '\n');
-                            line.pop_back();
-                            sent[client].push_back(std::move(line));
-                            return true;
-                        },
-                        [this](RpcService::ClientId) { return is_admin; }}};
+    std::uint32_t user = 1000;
+    std::vector<std::string> writes;  ///< as reported for the log
+    RpcService service{
+        mesh,
+        {[this](RpcService::ClientId client, std::string line, bool) {
+             REQUIRE(line.back() == '\n');
+             line.pop_back();
+             sent[client].push_back(std::move(line));
+             return true;
+         },
+         [this](RpcService::ClientId) { return is_admin; },
+         [this](RpcService::ClientId) { return user; },
+         [this](RpcService::ClientId, const ipc::Method& method, bool permitted) {
+             writes.push_back(std::string(method.name) + (permitted ? "" : " refused"));
+         }}};
 
     std::vector<std::string> take(RpcService::ClientId client = kClient) {
         return std::exchange(sent[client], {});
@@ -415,6 +422,64 @@ TEST_CASE("service: waiting calls of a client are bounded, those that need not w
     f.take();
     f.service.on_line(kClient, R"({"jsonrpc":"2.0","id":1,"method":"mesh.discover"})");
     CHECK(f.mesh.commands.size() == 66);
+}
+
+TEST_CASE("service: waiting calls of a user are bounded over all connections") {
+    Fixture f;
+    f.recording();
+    const std::string line = R"({"jsonrpc":"2.0","id":1,"method":"mesh.discover"})";
+    for (std::size_t i = 0; i < RpcService::kWaitingPerUserMax; ++i) {
+        f.service.on_line(10 + i % 16, line);
+    }
+    CHECK(f.mesh.commands.size() == RpcService::kWaitingPerUserMax);
+    f.user = 1001;
+    f.service.on_line(2, line);
+    CHECK(f.mesh.commands.size() == RpcService::kWaitingPerUserMax + 1);
+    f.user = 1000;
+    f.service.on_line(3, line);
+    REQUIRE(f.take(3).size() == 1);
+    f.service.on_client_gone(10);
+    f.service.on_line(3, line);
+    CHECK(f.take(3).empty());
+    CHECK(f.mesh.commands.size() == RpcService::kWaitingPerUserMax + 2);
+}
+
+TEST_CASE("service: results that wait for the rest of their batch are bounded for a client") {
+    Fixture f;
+    f.result("state.update", R"({"patch":{"x":")" + std::string(60'000, 'x') + "\"}}");
+    f.recording();
+    std::string batch = R"([{"jsonrpc":"2.0","id":0,"method":"mesh.discover"})";
+    for (int i = 1; i < 200; ++i) {
+        batch += R"(,{"jsonrpc":"2.0","id":1,"method":"state.get"})";
+    }
+    batch += "]";
+    for (int i = 0; i < 4; ++i) {
+        f.service.on_line(kClient, batch);
+    }
+    CHECK(f.take().empty());
+    std::size_t bytes = 0;
+    for (std::uint64_t request = 101; request <= 104; ++request) {
+        f.service.on_output(Discovered{RequestId{request}});
+    }
+    for (const std::string& line : f.take()) {
+        bytes += line.size();
+    }
+    CHECK(bytes > 12'000'000);
+    CHECK(bytes < 18'000'000);
+    f.service.on_line(kClient, R"([{"jsonrpc":"2.0","id":1,"method":"state.get"}])");
+    CHECK(f.take().front().size() > 60'000);
+}
+
+TEST_CASE("service: what changes something is reported with its client, permitted or not") {
+    Fixture f;
+    f.recording();
+    f.call("mesh.status");
+    CHECK(f.writes.empty());
+    f.is_admin = false;
+    f.code("mesh.forget", R"({"node_id":"box-2"})");
+    f.service.on_line(kClient,
+                      R"({"jsonrpc":"2.0","method":"alerts.raise","params":{"alert":{}}})");
+    CHECK(f.writes == Lines{"mesh.forget refused", "alerts.raise"});
 }
 
 TEST_CASE("service: outputs become events of subscribers") {
