@@ -12,17 +12,20 @@ namespace {
 /// Up to so many members a linear look-up is cheaper than an index.
 constexpr std::size_t kLinearLookupsMax = 16;
 
-void print_string(std::string& out, std::string_view text) {
+constexpr bool must_escape(char c) {
+    return static_cast<unsigned char>(c) < 0x20 || c == '"' || c == '\\';
+}
+
+void print_escaped(std::string& out, std::string_view text) {
     static constexpr char kDigits[] = "0123456789abcdef";
-    out += '"';
     std::size_t run_begin = 0;
     for (std::size_t i = 0; i < text.size(); ++i) {
-        const auto c = static_cast<unsigned char>(text[i]);
-        if (c >= 0x20 && c != '"' && c != '\\') {
+        if (!must_escape(text[i])) {
             continue;
         }
         out.append(text, run_begin, i - run_begin);
         run_begin = i + 1;
+        const auto c = static_cast<unsigned char>(text[i]);
         switch (c) {
             case '"':
                 out += "\\\"";
@@ -46,7 +49,32 @@ void print_string(std::string& out, std::string_view text) {
         }
     }
     out.append(text, run_begin, text.size() - run_begin);
-    out += '"';
+}
+
+/// The text in quotes, with `before` and `after` around it; a zero byte stands for none.
+void print_string(std::string& out, std::string_view text, char before = 0, char after = 0) {
+    // Most strings are short and plain: they go out in one piece, which is half the cost of a
+    // reply.
+    constexpr std::size_t kShort = 60;
+    char piece[kShort + 4];
+    std::size_t size = 0;
+    if (before != 0) {
+        piece[size++] = before;
+    }
+    piece[size++] = '"';
+    if (text.size() <= kShort && std::none_of(text.begin(), text.end(), must_escape)) {
+        std::copy(text.begin(), text.end(), piece + size);
+        size += text.size();
+    } else {
+        out.append(piece, size);
+        size = 0;
+        print_escaped(out, text);
+    }
+    piece[size++] = '"';
+    if (after != 0) {
+        piece[size++] = after;
+    }
+    out.append(piece, size);
 }
 
 template <class Number>
@@ -211,16 +239,14 @@ Writer& Writer::end_array() {
 }
 
 Writer& Writer::key(std::string_view name) {
-    separate();
-    print_string(*out_, name);
-    *out_ += ':';
+    print_string(*out_, name, need_comma_ ? ',' : '\0', ':');
     need_comma_ = false;
     return *this;
 }
 
 Writer& Writer::string(std::string_view value) {
-    separate();
-    print_string(*out_, value);
+    print_string(*out_, value, need_comma_ ? ',' : '\0');
+    need_comma_ = true;
     return *this;
 }
 

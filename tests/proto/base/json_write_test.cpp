@@ -117,3 +117,26 @@ TEST_CASE("merge patch: large objects merge like small ones") {
     CHECK(merged(target + "}", patch + "}") == expected + "}");
     CHECK(merged(target + ",\"x\":0}", patch + ",\"x\":null,\"y\":2}") == expected + ",\"y\":2}");
 }
+
+TEST_CASE("json writer: strings of any length, with and without escapes, read back as they were") {
+    for (std::size_t length = 0; length < 140; ++length) {
+        for (const std::string& end :
+             {std::string(), std::string("\""), std::string("\x01"), std::string("\xc3\xa4")}) {
+            const std::string text = std::string(length, 'x') + end;
+            std::string out;
+            json::Writer(out)
+                .begin_object()
+                .member(text, text)
+                .key("list")
+                .begin_array()
+                .string(text)
+                .string(text)
+                .end_array()
+                .end_object();
+            const auto document = json::Document::parse(out, json::Limits{});
+            REQUIRE(document);
+            CHECK(document->root()[text].as_string() == text);
+            CHECK(document->root()["list"].size() == 2);
+        }
+    }
+}

@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: Apache-2.0
+// The local API of a real meshd beside a bare libuv server that answers each line with as many
+// bytes, on the same kind of socket and in one run. Server on one core, client on another.
+// Usage: rpc_bench [ROUNDS]; prints one line for each figure, medians over the rounds.
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <uv.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "ipc/client/descriptor.h"
+
+namespace {
+
+using meshd::ipc::Descriptor;
+using std::chrono::steady_clock;
+
+constexpr auto kRound = std::chrono::milliseconds(1000);
+constexpr std::size_t kIdleClients = 1000;
+/// Requests of one write; two such are under way at once.
+constexpr std::size_t kRequestsAhead = 256;
+constexpr int kServerCore = 0;
+constexpr int kClientCore = 1;
+
+[[noreturn]] void fail(const std::string& what) {
+    std::fprintf(stderr, "rpc_bench: %s: %s\n", what.c_str(), std::strerror(errno));
+    std::exit(1);
+}
+
+void pin(int core) {
+    cpu_set_t cores;
+    CPU_ZERO(&cores);
+    CPU_SET(static_cast<std::size_t>(core), &cores);
+    sched_setaffinity(0, sizeof cores, &cores);
+}
+
+/// Waits for the server to come up.
+Descriptor connect_to(const std::string& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::memcpy(address.sun_path, path.data(), path.size());
+    for (int attempt = 0; attempt < 2000; ++attempt) {
+        Descriptor client(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        if (connect(client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) ==
+            0) {
+            return client;
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    fail("connect " + path);
+}
+
+void write_all(const Descriptor& client, std::string_view text) {
+    while (!text.empty()) {
+        const ssize_t sent = send(client.get(), text.data(), text.size(), MSG_NOSIGNAL);
+        if (sent <= 0) {
+            fail("send");
+        }
+        text.remove_prefix(static_cast<std::size_t>(sent));
+    }
+}
+
+std::string read_line(const Descriptor& client) {
+    std::string line;
+    char room[64 * 1024];
+    while (line.empty() || line.back() != '\n') {
+        const ssize_t got = recv(client.get(), room, sizeof room, 0);
+        if (got <= 0) {
+            fail("recv");
+        }
+        line.append(room, static_cast<std::size_t>(got));
+    }
+    return line;
+}
+
+/// Newlines in what one recv gives; 0 where nothing is there and `is_waiting` is false.
+std::size_t take_lines(const Descriptor& client, bool is_waiting) {
+    static char room[256 * 1024];
+    const ssize_t got = recv(client.get(), room, sizeof room, is_waiting ? 0 : MSG_DONTWAIT);
+    if (got < 0 && errno == EAGAIN) {
+        return 0;
+    }
+    if (got <= 0) {
+        fail("recv");
+    }
+    return static_cast<std::size_t>(std::count(room, room + got, '\n'));
+}
+
+double seconds_since(steady_clock::time_point begin) {
+    return std::chrono::duration<double>(steady_clock::now() - begin).count();
+}
+
+/// Processor time that a process has used.
+double processor_seconds(pid_t process) {
+    std::ifstream file("/proc/" + std::to_string(process) + "/schedstat");
+    double nanoseconds = 0;
+    file >> nanoseconds;
+    return nanoseconds / 1e9;
+}
+
+/// Requests per second, each sent when the reply before has come.
+double serial_rate(const std::string& path, const std::string& request) {
+    const Descriptor client = connect_to(path);
+    const auto begin = steady_clock::now();
+    std::size_t done = 0;
+    while (steady_clock::now() - begin < kRound) {
+        for (int i = 0; i < 64; ++i, ++done) {
+            write_all(client, request);
+            while (take_lines(client, true) == 0) {
+            }
+        }
+    }
+    return static_cast<double>(done) / seconds_since(begin);
+}
+
+/// Requests per second, by the clock and by the server's processor time: on a machine that does
+/// other work as well, the latter says what a core of its own would give.
+struct Rate {
+    double by_clock = 0;
+    double by_core = 0;
+};
+
+/// With some hundred requests always under way.
+Rate pipelined_rate(pid_t server, const std::string& path, const std::string& request) {
+    const Descriptor client = connect_to(path);
+    std::string requests;
+    for (std::size_t i = 0; i < kRequestsAhead; ++i) {
+        requests += request;
+    }
+    const double used = processor_seconds(server);
+    const auto begin = steady_clock::now();
+    std::size_t sent = 0;
+    std::size_t done = 0;
+    while (steady_clock::now() - begin < kRound) {
+        while (sent < done + 2 * kRequestsAhead) {
+            write_all(client, requests);
+            sent += kRequestsAhead;
+        }
+        done += take_lines(client, true);
+    }
+    while (done < sent) {
+        done += take_lines(client, true);
+    }
+    const auto replies = static_cast<double>(done);
+    return {replies / seconds_since(begin), replies / (processor_seconds(server) - used)};
+}
+
+double median(std::vector<double> values) {
+    std::sort(values.begin(), values.end());
+    return values[values.size() / 2];
+}
+
+/// A server that knows nothing but lines.
+class Echo {
+  public:
+    Echo(std::string path, std::size_t reply_bytes) : reply_(reply_bytes - 1, 'x') {
+        reply_ += '\n';
+        uv_loop_init(&loop_);
+        uv_pipe_init(&loop_, &listener_, 0);
+        listener_.data = this;
+        if (uv_pipe_bind(&listener_, path.c_str()) != 0) {
+            fail("bind " + path);
+        }
+        uv_listen(reinterpret_cast<uv_stream_t*>(&listener_), 16, [](uv_stream_t* stream, int) {
+            auto& echo = *static_cast<Echo*>(stream->data);
+            auto* client = new uv_pipe_t{};
+            uv_pipe_init(&echo.loop_, client, 0);
+            client->data = &echo;
+            uv_accept(stream, reinterpret_cast<uv_stream_t*>(client));
+            uv_read_start(
+                reinterpret_cast<uv_stream_t*>(client),
+                [](uv_handle_t*, std::size_t, uv_buf_t* buffer) {
+                    static char room[64 * 1024];
+                    *buffer = uv_buf_init(room, sizeof room);
+                },
+                on_read);
+        });
+        uv_run(&loop_, UV_RUN_DEFAULT);
+    }
+
+  private:
+    static void on_read(uv_stream_t* stream, ssize_t size, const uv_buf_t* buffer) {
+        auto& echo = *static_cast<Echo*>(stream->data);
+        if (size < 0) {
+            uv_close(reinterpret_cast<uv_handle_t*>(stream),
+                     [](uv_handle_t* closed) { delete reinterpret_cast<uv_pipe_t*>(closed); });
+            return;
+        }
+        struct Write {
+            uv_write_t request;
+            std::string text;
+        };
+        auto* write = new Write{};
+        const auto lines = std::count(buffer->base, buffer->base + size, '\n');
+        for (auto i = lines; i > 0; --i) {
+            write->text += echo.reply_;
+        }
+        write->request.data = write;
+        uv_buf_t out = uv_buf_init(write->text.data(), static_cast<unsigned>(write->text.size()));
+        uv_write(&write->request, stream, &out, 1,
+                 [](uv_write_t* request, int) { delete static_cast<Write*>(request->data); });
+    }
+
+    std::string reply_;
+    uv_loop_t loop_{};
+    uv_pipe_t listener_{};
+};
+
+template <class Run>
+pid_t start(Run run) {
+    const pid_t child = fork();
+    if (child < 0) {
+        fail("fork");
+    }
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        pin(kServerCore);
+        run();
+        _exit(1);
+    }
+    return child;
+}
+
+/// The daemon beside this program, in a network of its own, so that no other hears it.
+void become_meshd(const std::string& directory) {
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0 && unshare(CLONE_NEWNET) != 0) {
+        fail("unshare");
+    }
+    const std::string program =
+        std::filesystem::read_symlink("/proc/self/exe").parent_path() / "meshd";
+    const std::string state = directory + "/state";
+    const std::string socket = directory + "/meshd.sock";
+    const int log = open((directory + "/log").c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+    dup2(log, STDERR_FILENO);
+    execl(program.c_str(), "meshd", "--open", "--node-id", "box-1", "--state-dir", state.c_str(),
+          "--socket", socket.c_str(), nullptr);
+    fail("exec " + program);
+}
+
+double resident_mb(pid_t process) {
+    std::ifstream file("/proc/" + std::to_string(process) + "/statm");
+    long size = 0;
+    long resident = 0;
+    file >> size >> resident;
+    return static_cast<double>(resident) * static_cast<double>(sysconf(_SC_PAGESIZE)) / 1e6;
+}
+
+/// Events per second that one subscriber gets, and how many were lost to it.
+void measure_events(const std::string& path) {
+    const Descriptor subscriber = connect_to(path);
+    write_all(
+        subscriber,
+        R"({"jsonrpc":"2.0","id":1,"method":"events.subscribe","params":{"kinds":["registry"]}})"
+        "\n");
+    read_line(subscriber);
+    constexpr int kEntries = 500;
+    std::string put = R"({"jsonrpc":"2.0","id":1,"method":"registry.put","params":{"entries":[)";
+    for (int i = 0; i < kEntries; ++i) {
+        put += (i > 0 ? "," : "") + (R"({"hash":"h)" + std::to_string(i)) + R"(","type":"face"})";
+    }
+    put += "]}}\n";
+    std::size_t events = 0;
+    std::size_t puts = 0;
+    const auto begin = steady_clock::now();
+    const Descriptor writer = connect_to(path);
+    write_all(writer, put);
+    while (seconds_since(begin) < 3) {
+        pollfd ready[2] = {{subscriber.get(), POLLIN, 0}, {writer.get(), POLLIN, 0}};
+        poll(ready, 2, 100);
+        if (ready[0].revents != 0) {
+            events += take_lines(subscriber, false);
+        }
+        if (ready[1].revents != 0 && take_lines(writer, false) > 0) {
+            ++puts;
+            write_all(writer, put);
+        }
+    }
+    const double seconds = seconds_since(begin);
+    std::printf("events to one subscriber      %8.0f /s (of %.0f /s that happened)\n",
+                static_cast<double>(events) / seconds,
+                static_cast<double>(puts * kEntries) / seconds);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    const int rounds = argc > 1 ? std::atoi(argv[1]) : 5;
+    if (rounds < 1) {
+        std::fprintf(stderr, "usage: rpc_bench [ROUNDS]\n");
+        return 2;
+    }
+    char directory[] = "/tmp/rpc_bench.XXXXXX";
+    if (mkdtemp(directory) == nullptr) {
+        fail("mkdtemp");
+    }
+    const std::string base = directory;
+    const std::string meshd_path = base + "/meshd.sock";
+    const std::string echo_path = base + "/echo.sock";
+    const std::string request = R"({"jsonrpc":"2.0","id":1,"method":"mesh.status"})"
+                                "\n";
+    const pid_t meshd = start([&] { become_meshd(base); });
+    const Descriptor first = connect_to(meshd_path);
+    write_all(first, request);
+    const std::size_t reply_bytes = read_line(first).size();
+    const pid_t echo = start([&] { Echo(echo_path, reply_bytes); });
+    pin(kClientCore);
+
+    std::vector<double> ratios;
+    std::vector<double> serial;
+    std::vector<double> echo_serial;
+    std::vector<double> pipelined;
+    std::vector<double> pipelined_by_core;
+    std::vector<double> echo_pipelined;
+    std::vector<double> echo_pipelined_by_core;
+    for (int round = 0; round < rounds; ++round) {
+        echo_serial.push_back(serial_rate(echo_path, request));
+        serial.push_back(serial_rate(meshd_path, request));
+        ratios.push_back(serial.back() / echo_serial.back());
+        const Rate of_echo = pipelined_rate(echo, echo_path, request);
+        echo_pipelined.push_back(of_echo.by_clock);
+        echo_pipelined_by_core.push_back(of_echo.by_core);
+        const Rate of_meshd = pipelined_rate(meshd, meshd_path, request);
+        pipelined.push_back(of_meshd.by_clock);
+        pipelined_by_core.push_back(of_meshd.by_core);
+    }
+    std::printf("reply of mesh.status          %8zu bytes\n", reply_bytes);
+    std::printf("serial, bare echo             %8.0f /s\n", median(echo_serial));
+    std::printf("serial, mesh.status           %8.0f /s, %.2f of the echo\n", median(serial),
+                median(ratios));
+    std::printf("pipelined, bare echo          %8.0f /s, %.0f /s of processor time\n",
+                median(echo_pipelined), median(echo_pipelined_by_core));
+    std::printf("pipelined, mesh.status        %8.0f /s, %.0f /s of processor time\n",
+                median(pipelined), median(pipelined_by_core));
+
+    rlimit limit{};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    const double before = resident_mb(meshd);
+    std::vector<Descriptor> idle;
+    while (idle.size() < kIdleClients) {
+        idle.push_back(connect_to(meshd_path));
+        write_all(idle.back(), request);
+        read_line(idle.back());
+    }
+    std::printf("1000 idle clients             %8.2f MB resident (%.1f before)\n",
+                resident_mb(meshd) - before, before);
+    idle.clear();
+    measure_events(meshd_path);
+
+    kill(meshd, SIGTERM);
+    kill(echo, SIGKILL);
+    waitpid(meshd, nullptr, 0);
+    waitpid(echo, nullptr, 0);
+    std::filesystem::remove_all(base);
+    return 0;
+}
