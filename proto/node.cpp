@@ -100,6 +100,8 @@ Node::Impl::Impl(Config config, NodeOptions options, Now start, Restored restore
       disk_allowed_at_(start.monotonic),
       disk_retry_at_(start.monotonic) {
     MESHD_ASSERT(!self_.node.empty() && self_.instance);
+    store_.watch_embeddings(
+        [this](const HeldRecord& held, bool is_added) { index_entry(held, is_added); });
     store_.restore(start.monotonic, std::move(restored));
     own_state_.document = config_.initial_state;
     publish_node(start);

@@ -272,10 +272,10 @@ class Node {
     /// By (hash, node).
     EntryPage list_entries(Now now, const EntryFilter& filter) const;
     /// A search over what is held now; its run() asks nothing of this node, so that a worker may do
-    /// it. Refused: InvalidParams (`queries`, `space`, `k`), and Dimension (`embedding`) where the
-    /// entries of that space and type all have another one. Without such entries, nothing is found.
-    /// `index` of the error: of the query vector. Not const: the first search of a space and type
-    /// makes the index keep 8-bit codes of its entries from now on.
+    /// it. Refused: InvalidParams (`embedding`, `space`, `type`, `k`), Dimension (`embedding`)
+    /// where the entries of that space and type all have another one. Without such entries, nothing
+    /// is found. `index` of the error: of the query vector. Not const: the first search of a space
+    /// and type makes the index keep 8-bit codes of its entries from now on.
     tl::expected<NearestSearch, CommandError> prepare_nearest(Now now, const NearestQuery& query);
     std::optional<SharedView> shared(Now now, std::string_view key) const;
     /// By key.

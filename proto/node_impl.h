@@ -6,8 +6,8 @@
 /// node_liveness.cpp watches them, node_ways.cpp moves them to other addresses; node_records.cpp
 /// writes, spreads and repairs records, node_topology.cpp draws conclusions from node records,
 /// node_forget.cpp drops scrapped nodes, node_registry.cpp writes and shows entries and shared
-/// state, node_disk.cpp has changes written; node_commands.cpp answers local callers,
-/// node_views.cpp shows.
+/// state, node_nearest.cpp searches them, node_disk.cpp has changes written; node_commands.cpp
+/// answers local callers, node_views.cpp shows.
 #pragma once
 
 #include <deque>
@@ -27,6 +27,7 @@
 #include "proto/routing/duplicates.h"
 #include "proto/routing/membership.h"
 #include "proto/routing/topology.h"
+#include "proto/search/vector_index.h"
 #include "proto/store/forgetting.h"
 #include "proto/store/reconcile.h"
 #include "proto/store/store.h"
@@ -64,6 +65,7 @@ class Node::Impl {
     EntryPage list_entries(Now now, const EntryFilter& filter) const;
     std::optional<SharedView> shared(Now now, std::string_view key) const;
     std::vector<SharedView> shared(Now now) const;
+    tl::expected<NearestSearch, CommandError> prepare_nearest(Now now, const NearestQuery& query);
     const Store& store() const { return store_; }
     const Counters& counters() const { return counters_; }
     const NodeId& id() const { return self_.node; }
@@ -106,6 +108,9 @@ class Node::Impl {
     void tell_keyed(TimePoint now, const HeldRecord& held);
     void tell_dead(const Record& entry, const NodeId& by);
     void publish(Now now, const HeldRecord& held);
+
+    // node_nearest.cpp
+    void index_entry(const HeldRecord& held, bool is_added);
 
     // node_disk.cpp
     /// An answer that waits until its records are on disk.
@@ -254,6 +259,7 @@ class Node::Impl {
     StreamId volatile_stream_;
     StreamId durable_stream_;
     Store store_;
+    VectorIndex vectors_;  ///< of the embeddings in store_
     Reconciler reconciler_;
     Announcer announcer_;
     Topology topology_;
@@ -306,5 +312,8 @@ class Node::Impl {
     std::deque<Output> outputs_;
     std::uint64_t last_request_ = 0;
 };
+
+/// What is shown of a registry record that lives.
+EntryView entry_view(const Record& record, std::uint64_t age_ms, bool with_embedding);
 
 }  // namespace meshd

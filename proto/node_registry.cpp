@@ -268,28 +268,24 @@ void Node::Impl::tell_dead(const Record& record, const NodeId& by) {
     }
 }
 
-namespace {
-
-EntryView entry_view(TimePoint now, const HeldRecord& held, bool with_embedding) {
-    const RegistryData data = decode_registry(held.record);
+EntryView entry_view(const Record& record, std::uint64_t age_ms, bool with_embedding) {
+    const RegistryData data = decode_registry(record);
     EntryView view;
     view.hash = data.hash;
     view.node = data.owner;
     view.type = data.type;
     view.timestamp_ms = data.timestamp_ms;
-    view.age_ms = held.age_ms(now);
+    view.age_ms = age_ms;
     view.ttl_ms = data.ttl_ms;
     view.space = data.space;
     view.dimension = data.dimension;
     view.metadata = data.metadata;
     if (with_embedding) {
-        const Bytes body = record_body(held.record.bytes);
+        const Bytes body = record_body(record.bytes);
         view.embedding.assign(body.begin(), body.end());
     }
     return view;
 }
-
-}  // namespace
 
 std::vector<EntryView> Node::Impl::entries(Now now, std::string_view hash) const {
     std::vector<const HeldRecord*> found;
@@ -303,7 +299,7 @@ std::vector<EntryView> Node::Impl::entries(Now now, std::string_view hash) const
     });
     std::vector<EntryView> views;
     for (const HeldRecord* held : found) {
-        views.push_back(entry_view(now.monotonic, *held, true));
+        views.push_back(entry_view(held->record, held->age_ms(now.monotonic), true));
     }
     return views;
 }
@@ -327,7 +323,8 @@ EntryPage Node::Impl::list_entries(Now now, const EntryFilter& filter) const {
             page.is_last = false;
             break;
         }
-        page.entries.push_back(entry_view(now.monotonic, *held, filter.with_embedding));
+        page.entries.push_back(
+            entry_view(held->record, held->age_ms(now.monotonic), filter.with_embedding));
     }
     return page;
 }

@@ -49,6 +49,9 @@ void KeyedIndex::count(const HeldRecord& held, bool is_added) {
         step(own_entries_);
     }
     if (entry.dimension != 0) {
+        if (watcher_) {
+            watcher_(held, is_added);
+        }
         const auto space =
             dimensions_.try_emplace({std::string(entry.type()), std::string(entry.space())}).first;
         std::size_t& with = space->second[entry.dimension];

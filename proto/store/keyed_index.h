@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -24,6 +25,11 @@ class KeyedIndex {
   public:
     KeyedIndex(NodeId self, Duration tombstone_time)
         : self_(std::move(self)), tombstone_time_(tombstone_time) {}
+
+    /// Told of each live registry record with an embedding, as it is added and before it is
+    /// removed.
+    using Watcher = std::function<void(const HeldRecord&, bool is_added)>;
+    void watch_embeddings(Watcher watcher) { watcher_ = std::move(watcher); }
 
     void add(const HeldRecord& held);
     void remove(const HeldRecord& held);
@@ -104,6 +110,7 @@ class KeyedIndex {
     std::optional<TimePoint> due_time(const HeldRecord& held) const;
     void count(const HeldRecord& held, bool is_added);
 
+    Watcher watcher_;
     NodeId self_;
     Duration tombstone_time_;
     std::set<Entry, ByEntry> registry_;

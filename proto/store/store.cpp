@@ -37,6 +37,10 @@ Store::Store(Store&&) noexcept = default;
 Store& Store::operator=(Store&&) noexcept = default;
 Store::~Store() = default;
 
+void Store::watch_embeddings(std::function<void(const HeldRecord&, bool is_added)> watcher) {
+    impl_->index.watch_embeddings(std::move(watcher));
+}
+
 const Store::Impl::Author* Store::Impl::find(const NodeId& node) const {
     const auto found = authors.find(node);
     return found == authors.end() ? nullptr : &found->second;

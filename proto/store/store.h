@@ -139,6 +139,9 @@ class Store {
         std::uint32_t run = 1;  ///< see Restored
     };
     explicit Store(Options options);
+    /// Told of each live entry with an embedding as it comes, and before it goes or its age is set
+    /// anew. Its bytes stay the same meanwhile. Before anything else.
+    void watch_embeddings(std::function<void(const HeldRecord&, bool is_added)> watcher);
     /// What the disk remembered, before anything else. Records that cannot be read, or that a later
     /// write has superseded, are left out, and deleted there.
     void restore(TimePoint now, Restored restored);
