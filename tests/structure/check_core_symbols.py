@@ -22,6 +22,7 @@ ALLOWED_C = re.compile(
     r"inet_(pton|ntop)|"                       # text of an address; no look-up
     r"crypto_\w+|sodium_(memcmp|memzero|increment|is_zero|bin2hex|hex2bin)|"
     r"__(cxa|gxx|dynamic_cast|divti|udivti|umodti|mulodi|popcount)\w*|_Unwind_\w+|__dso_handle|"
+    r"__cpu_(model|features2)|"                  # instruction sets of the processor: speed, no result
     r"_GLOBAL_OFFSET_TABLE_|__tls_get_addr|__libc_single_threaded|"
     r"__(asan|ubsan|tsan|lsan|sanitizer|sancov|gcov|llvm)\w*|_?llvm_\w+|"
     r"__start_\w+|__stop_\w+)$")
