@@ -13,6 +13,10 @@ from .errors import Disconnected, MeshError, NoDaemon, Overloaded, Timeout, erro
 
 log = logging.getLogger("meshd")
 
+#: Calls on their way at once; more wait for a reply to one of them. A daemon lets 64 of a connection wait, and
+#: refuses more as overload; those beyond are for subscriptions.
+CALLS_MAX = 56
+
 
 class _Waiting:
     __slots__ = ("future", "hook")
@@ -41,6 +45,7 @@ class AsyncConnection:
         self.is_closed = False
         # Made within the loop: before Python 3.10 they belong to the loop of the moment.
         self._changing: Optional[asyncio.Lock] = None
+        self._turns: Optional[asyncio.Semaphore] = None
         self._closed: Optional[asyncio.Event] = None
         self.settling: Optional[asyncio.Lock] = None
 
@@ -121,7 +126,15 @@ class AsyncConnection:
     async def call(
         self, method: str, params: Mapping[str, Any], timeout: float, reconnect: float
     ) -> Dict[str, Any]:
-        """The result; see Connection.call."""
+        """The result; see Connection.call. Its time counts from when it is its turn."""
+        if self._turns is None:
+            self._turns = asyncio.Semaphore(CALLS_MAX)
+        async with self._turns:
+            return await self._call(method, params, timeout, reconnect)
+
+    async def _call(
+        self, method: str, params: Mapping[str, Any], timeout: float, reconnect: float
+    ) -> Dict[str, Any]:
         deadline = time.monotonic() + timeout
         while True:
             if self._writer is None:

@@ -303,7 +303,12 @@ class AsyncMesh:
                 subscription._fail(error)
         if self._handlers and self._requests_told is not None:
             types = {"types": sorted(self._handlers)}
-            await self._connection.exchange("search.serve", types, self.timeout)
+            try:
+                await self._connection.exchange("search.serve", types, self.timeout)
+            except (Disconnected, Timeout, Overloaded):
+                raise
+            except RpcError as error:
+                log.error("searches are not answered any more: %s", error)
 
     async def _fetch(self, subscription: AsyncSubscription) -> bool:
         async with self._connection.changing():

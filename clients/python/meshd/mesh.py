@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The synchronous client."""
+import logging
 import os
 from typing import Any, Callable, Iterable, List, Mapping, Optional, TypeVar, Union
 
@@ -13,6 +14,8 @@ from .errors import Disconnected, MeshError, NoDaemon, Overloaded, RpcError, Tim
 from .events import Event, SubscriptionState
 from .search import SearchRequest
 from .subscription import Subscription
+
+log = logging.getLogger("meshd")
 
 EventHandler = TypeVar("EventHandler", bound=Callable[[Event], Any])
 SearchHandler = TypeVar("SearchHandler", bound=Callable[[SearchRequest], Any])
@@ -280,7 +283,12 @@ class Mesh:
                 self._subscriptions.remove(subscription)
                 subscription._fail(error)
         if self._responder.types:
-            self._connection.exchange("search.serve", {"types": self._responder.types}, self.timeout)
+            try:
+                self._connection.exchange("search.serve", {"types": self._responder.types}, self.timeout)
+            except (Disconnected, Timeout, Overloaded):
+                raise
+            except RpcError as error:
+                log.error("searches are not answered any more: %s", error)
 
     def _fetch(self, subscription: Subscription) -> bool:
         """Asks for what a subscription did not take in time; False where the daemon is away."""

@@ -76,6 +76,23 @@ class AsyncMeshTest(unittest.IsolatedAsyncioTestCase):
         with self.assertRaises(meshd.NoDaemon):
             await AsyncMesh("/nowhere").connect()
 
+    async def test_many_calls_at_once_take_turns(self):
+        waiting = []
+
+        def hold(params):
+            waiting.append(params)
+
+        with FakeDaemon(alerts__raise=hold) as daemon:
+            async with AsyncMesh(daemon.path) as mesh:
+                calls = [asyncio.ensure_future(mesh.alert({"n": i})) for i in range(200)]
+                for done in range(200):
+                    if done == len(waiting):
+                        await asked(daemon, "alerts.raise", done + 1)
+                    self.assertLessEqual(len(waiting) - done, 64)
+                    # Ids count from 1, and nothing else was asked.
+                    daemon.clients[0].send({"jsonrpc": "2.0", "id": done + 1, "result": {"id": str(done)}})
+                await asyncio.wait_for(asyncio.gather(*calls), PATIENCE)
+
     async def test_a_call_that_may_have_taken_effect_is_not_repeated(self):
         with FakeDaemon(alerts__raise=lambda p: daemon.cut()) as daemon:
             async with AsyncMesh(daemon.path) as mesh:

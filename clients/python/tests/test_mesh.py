@@ -423,6 +423,19 @@ class ServeTest(unittest.TestCase):
             daemon.tell("search.request", dict(self.REQUEST, search_type="car"))
             self.assertEqual(daemon.wait_asked("search.answer")[0]["results"], [1, 2])
 
+    def test_a_daemon_that_came_back_without_searches_does_not_end_the_rest(self):
+        with FakeDaemon(search__serve=lambda p: {}) as daemon, Mesh(daemon.path) as mesh:
+            mesh.serve("person", lambda request: None)
+            alerts = mesh.subscribe("alert")
+            with self.assertLogs("meshd", logging.ERROR):
+                daemon.stop()
+                del daemon.methods["search.serve"]
+                daemon.start()
+                daemon.wait_asked("search.serve", 2)
+                mesh.subscribe("node")  # waits for its turn behind the others
+            daemon.tell("alert", alert(1))
+            self.assertEqual(collect(alerts, 1)[0]["seq"], 1)
+
     def test_a_failing_handler_still_answers(self):
         def fail(_request):
             raise KeyError("colour")

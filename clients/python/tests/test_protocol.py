@@ -206,8 +206,12 @@ class DaemonTest(unittest.TestCase):
         self.directory = tempfile.TemporaryDirectory(prefix="meshd-test-")
         self.addCleanup(self.directory.cleanup)
         self.trace = pathlib.Path(self.directory.name, "trace")
-        environment = {"MESHD_BINARY": str(HERE / "fake_meshd.py"), "FAKE_MESHD_TRACE": str(self.trace),
-                       "XDG_STATE_HOME": self.directory.name, "PYTHONPATH": os.pathsep.join(sys.path)}
+        binary = pathlib.Path(self.directory.name, "meshd")
+        binary.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{HERE}/fake_meshd.py" "$@"\n')
+        binary.chmod(0o755)
+        package = pathlib.Path(meshd.__file__).parents[1]
+        environment = {"MESHD_BINARY": str(binary), "FAKE_MESHD_TRACE": str(self.trace),
+                       "XDG_STATE_HOME": self.directory.name, "PYTHONPATH": str(package)}
         patch = mock.patch.dict(os.environ, environment)
         patch.start()
         self.addCleanup(patch.stop)
