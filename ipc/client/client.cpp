@@ -4,87 +4,29 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <thread>
 #include <utility>
+
+#include "ipc/client/message.h"
 
 namespace meshd::ipc {
 namespace {
 
 using std::chrono::steady_clock;
 
-constexpr json::Limits kReplyLimits{Client::kLineBytesMax, 128, std::size_t{1} << 22};
 constexpr std::size_t kReadBytes = 64 * 1024;
-/// A full backlog refuses at once on AF_UNIX, so connecting is tried again this often.
-constexpr std::chrono::milliseconds kConnectRetry{10};
-
-ClientError failure(ClientError::Kind kind, std::string message) {
-    ClientError error;
-    error.kind = kind;
-    error.message = std::move(message);
-    return error;
-}
-
-ClientError closed() {
-    return failure(ClientError::Kind::Closed, "the daemon closed the connection");
-}
-
-ClientError remote_error(const json::Value& error) {
-    ClientError out;
-    out.kind = ClientError::Kind::Remote;
-    out.message = std::string(error["message"].as_string().value_or("refused without a reason"));
-    out.code = static_cast<int>(error["code"].as_int().value_or(0));
-    if (const json::Value data = error["data"]; data.exists()) {
-        out.data = data.print();
-    }
-    return out;
-}
-
-/// 0, or the errno of the last try.
-int connect_until(int descriptor, const std::string& path, Deadline deadline) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (path.size() >= sizeof address.sun_path) {
-        return ENAMETOOLONG;
-    }
-    std::memcpy(address.sun_path, path.data(), path.size());
-    while (::connect(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address) !=
-           0) {
-        if (errno == EISCONN) {
-            return 0;
-        }
-        const bool may_pass = errno == EAGAIN || errno == EINTR || errno == EINPROGRESS;
-        if (!may_pass || steady_clock::now() >= deadline) {
-            return errno;
-        }
-        std::this_thread::sleep_for(kConnectRetry);
-    }
-    return 0;
-}
 
 }  // namespace
 
 tl::expected<Client, ClientError> Client::connect(const std::vector<std::string>& paths,
                                                   Deadline deadline) {
-    ClientError error = failure(ClientError::Kind::NoDaemon, "no daemon answers");
-    for (const std::string& path : paths) {
-        Descriptor descriptor(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-        if (descriptor.get() < 0) {
-            error.tried.push_back({path, errno});
-            continue;
-        }
-        const int why = connect_until(descriptor.get(), path, deadline);
-        if (why == 0) {
-            return Client(std::move(descriptor));
-        }
-        error.tried.push_back({path, why});
-    }
-    return tl::unexpected(std::move(error));
+    return connect_socket(paths, deadline).map([](Descriptor&& descriptor) {
+        return Client(std::move(descriptor));
+    });
 }
 
 Client::Client(Descriptor descriptor) : descriptor_(std::move(descriptor)) {
@@ -103,11 +45,7 @@ tl::expected<Reply, ClientError> Client::call(std::string_view method, std::stri
 tl::expected<std::uint64_t, ClientError> Client::send(std::string_view method,
                                                       std::string_view params, Deadline deadline) {
     const std::uint64_t id = ++last_id_;
-    std::string line;
-    json::Writer writer(line);
-    writer.begin_object().member("jsonrpc", "2.0").member("id", id).member("method", method);
-    writer.member_raw("params", params).end_object();
-    line.push_back('\n');
+    const std::string line = print_call(id, method, params);
     if (auto sent = send_line(line, deadline); !sent) {
         return tl::unexpected(std::move(sent.error()));
     }
@@ -134,15 +72,7 @@ tl::expected<Reply, ClientError> Client::receive(std::uint64_t id, Deadline dead
     }
     json::Document document = std::move(*found->second);
     calls_.erase(found);
-    const json::Value root = document.root();
-    if (const json::Value error = root["error"]; error.exists()) {
-        return tl::unexpected(remote_error(error));
-    }
-    if (!root["result"].exists()) {
-        return tl::unexpected(
-            failure(ClientError::Kind::Protocol, "an answer without result and error"));
-    }
-    return Reply(std::move(document));
+    return read_reply(std::move(document));
 }
 
 bool Client::keep(json::Document document) {
@@ -222,16 +152,7 @@ tl::expected<json::Document, ClientError> Client::read_text(std::optional<Deadli
             if (line.find_first_not_of(" \t\r") == std::string::npos) {
                 continue;
             }
-            auto document = json::Document::parse(line, kReplyLimits);
-            if (!document) {
-                return tl::unexpected(
-                    failure(ClientError::Kind::Protocol, "not JSON: " + document.error().message));
-            }
-            if (!document->root().is_object()) {
-                return tl::unexpected(
-                    failure(ClientError::Kind::Protocol, "not a JSON-RPC message"));
-            }
-            return std::move(*document);
+            return parse_message(line);
         }
         searched_ = unread_.size();
         if (unread_.size() > kLineBytesMax) {
