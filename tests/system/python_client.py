@@ -9,7 +9,7 @@ import threading
 import python_box  # noqa: F401  the package is found through it
 from checks import wait_settled_lan
 from lab import check, scenario, wait_until
-from meshd import AsyncMesh, Mesh, RpcError, UnknownEntry, UnknownNode
+from meshd import AsyncMesh, Mesh, RpcError, UnknownEntry, UnknownNode, events
 
 
 def calls(a, b):
@@ -77,6 +77,21 @@ def each_alert_once(a, b, box):
     check(set(times.values()) == {1}, f"told more than once: {times.most_common(3)}")
 
 
+def a_slow_reader(a, b):
+    """What a slow reader did not take is fetched from the daemon later: all of it, each once."""
+    number, room = 400, 20
+    usual, events.QUEUE_MAX = events.QUEUE_MAX, room
+    try:
+        with b.subscribe("alert") as alerts:
+            ids = [a.alert({"n": i}, wait_ms=1000 if i == number - 1 else 0)["id"] for i in range(number)]
+            wait_until(lambda: alerts._state.is_behind, "the queue to be full")
+            got = [alerts.get(10)["id"] for _ in ids]
+            check(sorted(got) == sorted(ids) and alerts.get(0.2) is None, f"{len(set(got))} of {number}")
+            check(alerts.lost == 0, f"{alerts.lost} lost")
+    finally:
+        events.QUEUE_MAX = usual
+
+
 async def with_asyncio(boxes):
     a, b, _ = boxes
     async with AsyncMesh(a.socket) as one, AsyncMesh(b.socket) as other:
@@ -98,6 +113,7 @@ def run(lab):
     with Mesh(boxes[0].socket) as a, Mesh(boxes[1].socket) as b:
         calls(a, b)
         embeddings(a, b)
+        a_slow_reader(a, b)
         each_alert_once(a, b, boxes[1])
     wait_settled_lan(boxes)
     asyncio.run(with_asyncio(boxes))

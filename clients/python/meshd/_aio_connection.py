@@ -211,7 +211,8 @@ class AsyncConnection:
         try:
             while True:
                 data = await reader.read(1 << 18)
-                if not data:
+                # Names of subscriptions are of one connection: what an older one still tells is not for now.
+                if not data or self._writer is not writer:
                     break
                 for message in lines.feed(data):
                     reason = self._dispatch(message) or reason

@@ -164,10 +164,12 @@ class Connection:
             if self._sock is not None:
                 return
             sock = connect_first(self.paths)
+            # Names of subscriptions are of one connection: what an older one still tells finds no other's.
+            sinks: Dict[str, EventSink] = {}
             with self._lock:
-                self._sinks = {}
+                self._sinks = sinks
                 self._sock = sock
-            threading.Thread(target=self._read, args=(sock,), daemon=True, name="meshd-reader").start()
+            threading.Thread(target=self._read, args=(sock, sinks), daemon=True, name="meshd-reader").start()
             # close() may have looked for a connection just before there was this one.
             if self.is_closed:
                 self._drop(sock, Disconnected("this Mesh is closed"))
@@ -194,16 +196,16 @@ class Connection:
             one.done.set()
         return True
 
-    def _read(self, sock: socket.socket) -> None:
+    def _read(self, sock: socket.socket, sinks: Dict[str, EventSink]) -> None:
         reader = _wire.LineReader()
         reason: MeshError = Disconnected("meshd closed the connection")
         try:
-            while True:
+            while self._sock is sock:
                 data = sock.recv(1 << 18)
                 if not data:
                     break
                 for message in reader.feed(data):
-                    refusal = self._dispatch(message)
+                    refusal = self._dispatch(message, sinks)
                     if refusal is not None:
                         reason = refusal
         except OSError as error:
@@ -215,13 +217,13 @@ class Connection:
         sock.close()
         self._come_back()
 
-    def _dispatch(self, message: Dict[str, Any]) -> Optional[RpcError]:
+    def _dispatch(self, message: Dict[str, Any], sinks: Dict[str, EventSink]) -> Optional[RpcError]:
         """Hands a message on; returns what the daemon says of the whole connection, if it does."""
         if message.get("method") == "event":
             params = message.get("params")
             if isinstance(params, dict):
                 with self._lock:
-                    sink = self._sinks.get(str(params.get("subscription")))
+                    sink = sinks.get(str(params.get("subscription")))
                 if sink is not None:
                     sink(params)
             return None

@@ -227,6 +227,7 @@ def search(
     query = dict(query)
     if query.get("embedding") is not None:
         query["embedding"] = encode_embedding(query["embedding"])
+        query.setdefault("space", "default")
     params = given(timeout_ms=timeout_ms, nodes=None if nodes is None else list(nodes))
     return Request("search.query", {"query": query, "search_type": search_type, **params})
 
@@ -234,9 +235,9 @@ def search(
 # --- notes
 
 
-def note_send(node: str, note: Any, ack: bool, timeout_ms: Optional[int]) -> Request:
-    return Request("notes.send", given(node=node, note=note, ack=ack, timeout_ms=timeout_ms))
+def note_send(node: str, note: Mapping[str, Any], ack: bool, timeout_ms: Optional[int]) -> Request:
+    return Request("notes.send", given(node=node, note=dict(note), ack=ack, timeout_ms=timeout_ms))
 
 
-def note_broadcast(topic: str, note: Any) -> Request:
-    return Request("notes.broadcast", {"topic": topic, "note": note})
+def note_broadcast(topic: str, note: Mapping[str, Any]) -> Request:
+    return Request("notes.broadcast", {"topic": topic, "note": dict(note)})

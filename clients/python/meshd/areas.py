@@ -176,13 +176,13 @@ class Notes(_Area):
     """Messages to one box or all, not stored. Received by `@mesh.on("note")`."""
 
     def send(
-        self, node: str, note: Any, ack: bool = True, timeout_ms: Optional[int] = None
+        self, node: str, note: Mapping[str, Any], ack: bool = True, timeout_ms: Optional[int] = None
     ) -> Json:
         """Sends a note to one node. `ack`: wait until it has it, for at most `timeout_ms`; RpcError names
         the reason where it cannot be reached."""
         return self._do(_requests.note_send(node, note, ack, timeout_ms))
 
-    def broadcast(self, topic: str, note: Any) -> Json:
+    def broadcast(self, topic: str, note: Mapping[str, Any]) -> Json:
         """Sends a note to all nodes, at most once each."""
         return self._do(_requests.note_broadcast(topic, note))
 

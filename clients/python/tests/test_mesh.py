@@ -97,7 +97,8 @@ class CallTest(unittest.TestCase):
                 {"patch": {"zone": "yard"}, "activity": "IDLE"}, {"scope": "mesh", "patch": {"zone": "gate"}},
                 {"scope": "mesh", "patch": {"zone": None}}])
             self.assertEqual(asked["registry.nearest"]["k"], 1)
-            self.assertEqual(asked["search.query"]["query"], {"embedding": {"f16": "ADwAAA=="}})
+            self.assertEqual(asked["search.query"]["query"], {
+                "embedding": {"f16": "ADwAAA=="}, "space": "default"})
 
     def test_many_entries_go_in_calls_that_are_small_enough(self):
         with FakeDaemon(registry__put=lambda p: {"stored": len(p["entries"]), "durable": False}) as daemon, \
