@@ -72,7 +72,8 @@ def each_alert_once(a, b, box):
     ids += raise_some(20)
     box.start().ready()
     ids += raise_some(20)
-    wait_until(lambda: set(times) == set(ids), lambda: f"all alerts: {len(times)} of {len(ids)}")
+    # Older alerts that were not on b's disk yet when it was killed arrive there anew, and are told as well.
+    wait_until(lambda: set(ids) <= set(times), lambda: f"all alerts: {len(set(ids) - set(times))} are missing")
     b.status()
     check(set(times.values()) == {1}, f"told more than once: {times.most_common(3)}")
 
