@@ -25,7 +25,7 @@ constexpr std::size_t kReadBytes = 64 * 1024;
 /// Time for one client's turn, and for all turns before the loop looks at the network and the
 /// timers again. A single line may take longer.
 constexpr std::uint64_t kTurnNs = 500'000;
-constexpr std::uint64_t kTurnsNs = 4'000'000;
+constexpr std::uint64_t kTurnsNs = 1'000'000;
 /// Replies are written before the end of a turn where they are more than this.
 constexpr std::size_t kFlushBytes = 64 * 1024;
 /// A larger buffer is not kept for the next reply.
@@ -320,9 +320,7 @@ bool IpcServer::send(ClientId id, std::string_view line, bool is_event) {
         return false;
     }
     Client& client = *found->second;
-    const bool is_user_full = users_[client.uid].bytes > kEventBytesPerUserMax;
-    const std::size_t room = is_user_full ? kEventBytesShare : kEventBytesMax;
-    if (is_event && client.queued() + line.size() > room) {
+    if (is_event && client.queued() + line.size() > event_room(client)) {
         client.was_refused = true;
         return false;
     }
@@ -337,6 +335,15 @@ bool IpcServer::send(ClientId id, std::string_view line, bool is_event) {
     client.pending += line;
     count_held(client);
     return !client.is_doomed;
+}
+
+std::size_t IpcServer::event_room(const Client& client) const {
+    if (client.queued() == 0) {
+        return kEventBytesMax;
+    }
+    const std::size_t held = users_.at(client.uid).bytes;
+    const std::size_t left = held < kBytesPerUserMax ? kBytesPerUserMax - held : 0;
+    return std::min(kEventBytesMax, left / kEventShare);
 }
 
 void IpcServer::touch(Client& client) {

@@ -38,13 +38,13 @@ class IpcServer {
     /// is taken; beyond the second it is closed. Between them the largest reply has room (16 MiB).
     static constexpr std::size_t kEventBytesMax = std::size_t{4} << 20;
     static constexpr std::size_t kReplyBytesMax = std::size_t{32} << 20;
-    /// Bytes of half-sent lines and unread output held for all connections of one user: beyond the
-    /// first, no event is queued for those that hold more than the share; beyond the second, that
-    /// connection is closed which holds most. So memory is bounded whatever clients do, and who
+    /// Bytes of half-sent lines and unread output held for all connections of one user: beyond it
+    /// that connection is closed which holds most. Events for one connection may fill a share of
+    /// what is left of it, so that slow subscribers leave room for one that reads (the dynamic
+    /// thresholds of Choudhury and Hahne, 1998). So memory is bounded whatever clients do, and who
     /// reads what it asked for is not hurt by a neighbour that does not.
-    static constexpr std::size_t kEventBytesPerUserMax = std::size_t{32} << 20;
     static constexpr std::size_t kBytesPerUserMax = std::size_t{64} << 20;
-    static constexpr std::size_t kEventBytesShare = std::size_t{64} << 10;
+    static constexpr std::size_t kEventShare = 4;
     /// Lines of one client that are worked off before the next client's turn: some tens of
     /// microseconds, so that a thousand busy clients keep another waiting for less than 0.1 s.
     static constexpr std::size_t kLinesPerTurnMax = 16;
@@ -103,6 +103,7 @@ class IpcServer {
     void serve_turns();
     bool serve(Client& client);
     void on_turn();
+    std::size_t event_room(const Client& client) const;
     void touch(Client& client);
     void doom(Client& client);
     void enqueue(Client& client);

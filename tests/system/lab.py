@@ -54,10 +54,10 @@ def _find_tools():
             raise Skip(f"the program {tool} is not installed")
 
 
-def _namespace_command():
+def _namespace_command(as_root=False):
     """The unshare command that works here. Skip where none does."""
     _find_tools()
-    attempts = [["unshare", "-Urnm", "--"]]
+    attempts = [] if as_root else [["unshare", "-Urnm", "--"]]
     if os.geteuid() == 0:
         attempts.append(["unshare", "-nm", "--"])
     reason = ""
@@ -69,12 +69,12 @@ def _namespace_command():
     raise Skip(f"network namespaces are not permitted here ({reason})")
 
 
-def enter_namespaces():
+def enter_namespaces(as_root=False):
     """Returns inside namespaces of our own; from outside, replaces this process by one inside. Its
     process id stays, which tells an inherited variable from our own."""
     if os.environ.get(INSIDE) == str(os.getpid()):
         return
-    command = _namespace_command()
+    command = _namespace_command(as_root)
     os.environ[INSIDE] = str(os.getpid())
     sys.stdout.flush()
     os.execvp(command[0], [*command, sys.executable, *sys.argv])
@@ -397,10 +397,11 @@ def _on_terminate(_number, _frame):
     sys.exit(143)
 
 
-def scenario(run, hang_seconds=110, closing="passed"):
-    """Runs a scenario in namespaces of its own and exits with its result; closing words go to stdout."""
+def scenario(run, hang_seconds=110, closing="passed", as_root=False):
+    """Runs a scenario in namespaces of its own and exits with its result; closing words go to stdout.
+    `as_root`: the caller is root and wants the machine's users in there too."""
     try:
-        enter_namespaces()
+        enter_namespaces(as_root)
     except Skip as reason:
         print(f"skipped, because {reason}")
         sys.exit(SKIPPED)
