@@ -29,5 +29,5 @@ with Mesh() as mesh:
         for route in mesh.routes():
             print(f"to {route['node_id']}: {route['hops']} hops by {' > '.join(route['path'])}")
         print(f"ping {target}: {mesh.ping(target)['rtt_ms']} ms")
-        for hop in mesh.trace(target):
+        for hop in mesh.trace(target)["hops"]:
             print(f"  {hop['node_id']} {hop['rtt_ms']} ms")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each call as method and params, once for the synchronous and the asyncio client."""
-from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Union
 
 from .embedding import Embedding, decode_embedding, encode_embedding
 
@@ -27,12 +27,13 @@ def wait_seconds(params: Mapping[str, Any]) -> float:
     return max([float(wait) for wait in waits if isinstance(wait, (int, float))], default=0.0) / 1000
 
 
-def pick(result: Json, member: Optional[str]) -> Any:
-    """The part of a result that a call returns, its embeddings as lists of numbers."""
-    for name in ("entries", "matches"):
-        if isinstance(result.get(name), list):
-            decode_entries(result[name])
-    return result if member is None else result.get(member)
+def pick(result: Json, request: Request) -> Any:
+    """The part of a result that a call returns; embeddings of entries as lists of numbers."""
+    if request.method.startswith("registry."):
+        for name in ("entries", "matches", "results"):
+            if isinstance(result.get(name), list):
+                decode_entries(result[name])
+    return result if request.pick is None else result.get(request.pick)
 
 
 def decode_entries(entries: List[Any]) -> None:
@@ -84,7 +85,7 @@ def ping(node_id: str, timeout_ms: Optional[int]) -> Request:
 
 
 def trace(node_id: str, timeout_ms: Optional[int]) -> Request:
-    return Request("mesh.trace", given(node=node_id, timeout_ms=timeout_ms), "hops")
+    return Request("mesh.trace", given(node=node_id, timeout_ms=timeout_ms))
 
 
 def leave(restarting: bool) -> Request:
@@ -208,11 +209,45 @@ def nearest(
     space: Optional[str],
     k: Optional[int],
     type: Optional[str],
-    node: Optional[str],
+    nodes: Union[str, Iterable[str], None],
     max_age_ms: Optional[int],
+    with_embedding: bool,
 ) -> Request:
-    params = given(space=space or "default", k=k, type=type, node=node, max_age_ms=max_age_ms)
+    params = _nearest(space, k, type, nodes, max_age_ms, with_embedding)
     return Request("registry.nearest", {"embedding": encode_embedding(embedding), **params}, "matches")
+
+
+def nearest_many(
+    embeddings: Iterable[Embedding],
+    space: Optional[str],
+    k: Optional[int],
+    type: Optional[str],
+    nodes: Union[str, Iterable[str], None],
+    max_age_ms: Optional[int],
+    with_embedding: bool,
+) -> Request:
+    params = _nearest(space, k, type, nodes, max_age_ms, with_embedding)
+    coded = [encode_embedding(embedding) for embedding in embeddings]
+    return Request("registry.nearest", {"embeddings": coded, **params}, "results")
+
+
+def _nearest(
+    space: Optional[str],
+    k: Optional[int],
+    type: Optional[str],
+    nodes: Union[str, Iterable[str], None],
+    max_age_ms: Optional[int],
+    with_embedding: bool,
+) -> Json:
+    return given(space=space or "default", k=k, type=type, nodes=_names(nodes), max_age_ms=max_age_ms,
+                 with_embedding=with_embedding or None)
+
+
+def _names(nodes: Union[str, Iterable[str], None]) -> Optional[List[str]]:
+    """One name is a list of one, not of its letters."""
+    if nodes is None:
+        return None
+    return [nodes] if isinstance(nodes, str) else list(nodes)
 
 
 # --- search
@@ -222,13 +257,15 @@ def search(
     query: Mapping[str, Any],
     search_type: str,
     timeout_ms: Optional[int],
-    nodes: Optional[Iterable[str]],
+    nodes: Union[str, Iterable[str], None],
+    limit: Optional[int],
+    stream: bool,
 ) -> Request:
     query = dict(query)
     if query.get("embedding") is not None:
         query["embedding"] = encode_embedding(query["embedding"])
         query.setdefault("space", "default")
-    params = given(timeout_ms=timeout_ms, nodes=None if nodes is None else list(nodes))
+    params = given(timeout_ms=timeout_ms, nodes=_names(nodes), limit=limit, stream=stream or None)
     return Request("search.query", {"query": query, "search_type": search_type, **params})
 
 

@@ -12,7 +12,7 @@ LINE_BYTES_MAX = 32 << 20
 REPEATABLE = frozenset((
     "mesh.status", "mesh.stats", "mesh.nodes", "mesh.node", "mesh.peers", "mesh.routes", "mesh.topology",
     "mesh.discover", "mesh.ping", "mesh.trace", "state.get", "registry.get", "registry.list",
-    "registry.nearest", "alerts.list", "alerts.get", "config.get", "rpc.discover",
+    "registry.nearest", "search.query", "alerts.list", "alerts.get", "config.get", "rpc.discover",
 ))
 
 

@@ -15,7 +15,7 @@ from .aio_subscription import AsyncSubscription
 from .errors import Disconnected, MeshError, NoDaemon, Overloaded, RpcError, Timeout
 from .events import Event, SubscriptionState
 from .mesh import RECONNECT_SECONDS, TIMEOUT_SECONDS
-from .search import SearchRequest, results_of
+from .search import ANSWER_TOO_LARGE, SearchRequest, results_of, shortened
 
 log = logging.getLogger("meshd")
 
@@ -135,8 +135,8 @@ class AsyncMesh:
         """Asks a node for a sign of life over the mesh: {rtt_ms, …}."""
         return await self._do(_requests.ping(node_id, timeout_ms))
 
-    async def trace(self, node_id: str, timeout_ms: Optional[int] = None) -> List[Json]:
-        """The way to a node: [{node_id, rtt_ms}], hop by hop."""
+    async def trace(self, node_id: str, timeout_ms: Optional[int] = None) -> Json:
+        """The way to a node: {hops: [{hop, node_id, rtt_ms}], complete}."""
         return await self._do(_requests.trace(node_id, timeout_ms))
 
     async def leave(self, restarting: bool = False) -> Json:
@@ -165,10 +165,12 @@ class AsyncMesh:
         search_type: str,
         *,
         timeout_ms: Optional[int] = None,
-        nodes: Optional[Iterable[str]] = None,
+        nodes: Union[str, Iterable[str], None] = None,
+        limit: Optional[int] = None,
+        stream: bool = False,
     ) -> Json:
         """Asks every node alive, or those named; see `Mesh.search`."""
-        return await self._do(_requests.search(query, search_type, timeout_ms, nodes))
+        return await self._do(_requests.search(query, search_type, timeout_ms, nodes, limit, stream))
 
     # --- events
 
@@ -213,7 +215,7 @@ class AsyncMesh:
     # --- inside
 
     async def _do(self, request: Request) -> Any:
-        return _requests.pick(await self._ask(request.method, request.params), request.pick)
+        return _requests.pick(await self._ask(request.method, request.params), request)
 
     async def _ask(self, method: str, params: Mapping[str, Any]) -> Json:
         await self._settle()
@@ -268,9 +270,21 @@ class AsyncMesh:
             log.exception("the handler of searches for %s failed", request.search_type)
             results = []
         try:
-            await self.call("search.answer", search=request.search, results=results)
+            await self._send_answer(request, results)
+        except Disconnected as error:
+            log.debug("%s not answered: %s", request, error)
         except (MeshError, TypeError, ValueError) as error:
             log.warning("%s not answered: %s", request, error)
+
+    async def _send_answer(self, request: SearchRequest, results: List[Any]) -> None:
+        while True:
+            try:
+                await self.call("search.answer", search=request.search, results=results)
+                return
+            except RpcError as error:
+                if error.code != ANSWER_TOO_LARGE or not results:
+                    raise
+            results = shortened(results)
 
     async def _add(self, state: SubscriptionState) -> AsyncSubscription:
         subscription = AsyncSubscription(state, self._fetch, self._forget)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The areas of the synchronous client: `mesh.alerts`, `mesh.state`, `mesh.shared`, `mesh.registry`,
 `mesh.notes`. Names and units are those of ipc/API.md; what is not given is the daemon's default."""
-from typing import Any, Callable, Iterable, Iterator, List, Mapping, Optional
+from typing import Any, Callable, Iterable, Iterator, List, Mapping, Optional, Union
 
 from . import _requests
 from ._requests import Json, Request
@@ -23,7 +23,7 @@ class _Area:
         while limit is None or told < limit:
             params["limit"] = _requests.PAGE_MAX if limit is None else min(_requests.PAGE_MAX, limit - told)
             result = self._call(request.method, params)
-            page = _requests.pick(result, request.pick)
+            page = _requests.pick(result, request)
             yield from page
             told += len(page)
             params["after"] = result.get("next")
@@ -123,10 +123,10 @@ class Registry(_Area):
         the embeddings, as lists of numbers that go back in bit by bit."""
         request = _requests.registry_get(hash, embedding)
         result = self._call(request.method, request.params)
-        entries: List[Json] = _requests.pick(result, request.pick)
+        entries: List[Json] = _requests.pick(result, request)
         while result.get("next") is not None:
             result = self._call(request.method, {**request.params, "after": result["next"]})
-            entries += _requests.pick(result, request.pick)
+            entries += _requests.pick(result, request)
         return entries
 
     def delete(self, hash: str, node: Optional[str] = None) -> int:
@@ -165,11 +165,30 @@ class Registry(_Area):
         type: Optional[str] = None,
         *,
         space: Optional[str] = None,
-        node: Optional[str] = None,
+        nodes: Union[str, Iterable[str], None] = None,
         max_age_ms: Optional[int] = None,
+        with_embedding: bool = False,
     ) -> List[Json]:
-        """The k entries most alike by cosine, the best first: [{hash, node, score, …}]. Exact."""
-        return self._do(_requests.nearest(embedding, space, k, type, node, max_age_ms))
+        """The k entries most alike by cosine, the best first: [{hash, node, score, …}]. Exact. `nodes`:
+        only sightings of these."""
+        request = _requests.nearest(embedding, space, k, type, nodes, max_age_ms, with_embedding)
+        return self._do(request)
+
+    def nearest_many(
+        self,
+        embeddings: Iterable[Embedding],
+        k: Optional[int] = None,
+        type: Optional[str] = None,
+        *,
+        space: Optional[str] = None,
+        nodes: Union[str, Iterable[str], None] = None,
+        max_age_ms: Optional[int] = None,
+        with_embedding: bool = False,
+    ) -> List[List[Json]]:
+        """As `nearest` for up to 64 embeddings of one dimension at once, which takes less time than one by
+        one. Returns the matches of each."""
+        request = _requests.nearest_many(embeddings, space, k, type, nodes, max_age_ms, with_embedding)
+        return self._do(request)
 
 
 class Notes(_Area):
@@ -178,8 +197,8 @@ class Notes(_Area):
     def send(
         self, node: str, note: Mapping[str, Any], ack: bool = True, timeout_ms: Optional[int] = None
     ) -> Json:
-        """Sends a note to one node. `ack`: wait until it has it, for at most `timeout_ms`; RpcError names
-        the reason where it cannot be reached."""
+        """Sends a note to one node. `ack`: wait until it has it, for at most `timeout_ms`: Undeliverable
+        or NotAcknowledged then, with the reason. A note is an object."""
         return self._do(_requests.note_send(node, note, ack, timeout_ms))
 
     def broadcast(self, topic: str, note: Mapping[str, Any]) -> Json:

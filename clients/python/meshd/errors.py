@@ -54,12 +54,32 @@ class UnknownNode(RpcError):
     """No node of this name is known (100)."""
 
 
+class NodeUnreachable(RpcError):
+    """There is no way to the node (103): `data` has its `status`, and `because` of whom."""
+
+
+class NoAnswer(RpcError):
+    """The node did not answer in time (104)."""
+
+
 class UnknownEntry(RpcError):
     """The registry holds no such entry (300)."""
 
 
 class UnknownAlert(RpcError):
     """No alert of this id is held (401)."""
+
+
+class UnknownSearch(RpcError):
+    """No such search waits for an answer (any more) (500)."""
+
+
+class Undeliverable(RpcError):
+    """A note had no way to its node until the timeout (601); the message has the reason."""
+
+
+class NotAcknowledged(RpcError):
+    """A note was sent, and the node did not say that it has it (602): it may have it."""
 
 
 class Overloaded(RpcError):
@@ -80,8 +100,13 @@ _BY_CODE = {
     -32601: MethodNotFound,
     -32602: InvalidParams,
     100: UnknownNode,
+    103: NodeUnreachable,
+    104: NoAnswer,
     300: UnknownEntry,
     401: UnknownAlert,
+    500: UnknownSearch,
+    601: Undeliverable,
+    602: NotAcknowledged,
     900: Overloaded,
     901: NotPermitted,
 }

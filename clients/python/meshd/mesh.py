@@ -12,7 +12,7 @@ from ._socket_path import socket_candidates
 from .areas import Alerts, Notes, Registry, Shared, State
 from .errors import Disconnected, MeshError, NoDaemon, Overloaded, RpcError, Timeout
 from .events import Event, SubscriptionState
-from .search import SearchRequest
+from .search import ANSWER_TOO_LARGE, SearchRequest, shortened
 from .subscription import Subscription
 
 log = logging.getLogger("meshd")
@@ -131,8 +131,8 @@ class Mesh:
         """Asks a node for a sign of life over the mesh: {rtt_ms, …}."""
         return self._do(_requests.ping(node_id, timeout_ms))
 
-    def trace(self, node_id: str, timeout_ms: Optional[int] = None) -> List[Json]:
-        """The way to a node: [{node_id, rtt_ms}], hop by hop."""
+    def trace(self, node_id: str, timeout_ms: Optional[int] = None) -> Json:
+        """The way to a node: {hops: [{hop, node_id, rtt_ms}], complete}."""
         return self._do(_requests.trace(node_id, timeout_ms))
 
     def leave(self, restarting: bool = False) -> Json:
@@ -166,15 +166,18 @@ class Mesh:
         search_type: str,
         *,
         timeout_ms: Optional[int] = None,
-        nodes: Optional[Iterable[str]] = None,
+        nodes: Union[str, Iterable[str], None] = None,
+        limit: Optional[int] = None,
+        stream: bool = False,
     ) -> Json:
-        """Asks every node alive, or those named: {answers: [{node_id, results}], silent, unreachable,
-        complete}. Returns as soon as all have answered, at `timeout_ms` at the latest.
+        """Asks every node alive, or those named: {answers: [{node_id, results}], results (of all, the
+        best first), silent, unreachable, complete, truncated}. Returns as soon as all have answered, at `timeout_ms` at the latest.
 
         search_type: "embedding", "hash" or "metadata" ask the registry; any other the processes that serve
-        it (`serve`). An `embedding` in the query may be anything `registry.put` takes.
+        it (`serve`). An `embedding` in the query may be anything `registry.put` takes. limit: results of each
+        node, and of all. stream: each answer is also told at once, as event "search.answer".
         """
-        return self._do(_requests.search(query, search_type, timeout_ms, nodes))
+        return self._do(_requests.search(query, search_type, timeout_ms, nodes, limit, stream))
 
     # --- events
 
@@ -238,13 +241,20 @@ class Mesh:
     # --- inside
 
     def _do(self, request: Request) -> Any:
-        return _requests.pick(self._ask(request.method, request.params), request.pick)
+        return _requests.pick(self._ask(request.method, request.params), request)
 
     def _ask(self, method: str, params: Mapping[str, Any]) -> Json:
         return self._connection.call(method, params, self.timeout + _requests.wait_seconds(params))
 
     def _answer(self, request: SearchRequest, results: List[Any]) -> None:
-        self.call("search.answer", search=request.search, results=results)
+        while True:
+            try:
+                self.call("search.answer", search=request.search, results=results)
+                return
+            except RpcError as error:
+                if error.code != ANSWER_TOO_LARGE or not results:
+                    raise
+            results = shortened(results)
 
     def _serve_now(self) -> None:
         self._connection.call("search.serve", {"types": self._responder.types}, self.timeout)

@@ -14,7 +14,7 @@ from .events import Event
 from .mesh import Mesh
 from .messages import HashRegistryEntry, MeshMessage, MessageType, NodeState, PeerInfo, entry_of, peer_of
 from .process import OwnDaemon
-from .search import SearchRequest
+from .search import SearchRequest, results_of
 
 log = logging.getLogger("meshd")
 
@@ -392,7 +392,7 @@ class MeshProtocol:
                               payload=payload)
         results: List[Any] = []
         for answer in self._call_handlers(MessageType.SEARCH, message):
-            results += [answer] if isinstance(answer, Mapping) else list(answer or [])
+            results += results_of(answer)
         return results
 
     def _call_handlers(self, message_type: MessageType, message: MeshMessage) -> List[Any]:

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A question of another box, as a responder gets it."""
+import logging
 import time
 from typing import Any, Dict, List, Mapping
+
+log = logging.getLogger("meshd")
 
 
 class SearchRequest:
@@ -38,9 +41,20 @@ class SearchRequest:
 
 
 def results_of(answer: Any) -> List[Any]:
-    """What a handler returned, as a list of results: None is none, one object is one."""
+    """What a handler returned, as a list of results: None is none, one object is one. Results are objects:
+    what is none becomes {"result": it}."""
     if answer is None:
         return []
-    if isinstance(answer, Mapping):
-        return [dict(answer)]
-    return list(answer)
+    if isinstance(answer, (Mapping, str, bytes, int, float)):
+        answer = [answer]
+    return [dict(one) if isinstance(one, Mapping) else {"result": one} for one in answer]
+
+
+#: The daemon's error where results have more than 64 KiB together.
+ANSWER_TOO_LARGE = 502
+
+
+def shortened(results: List[Any]) -> List[Any]:
+    """The first half, to be tried where all are too large together; one alone gives way to none."""
+    log.warning("an answer of %d results is too large, and is cut", len(results))
+    return results[: len(results) // 2]

@@ -54,7 +54,7 @@ class AsyncMeshTest(unittest.IsolatedAsyncioTestCase):
                 await mesh.shared.update({"a": 1})
                 await mesh.search({"x": 1}, "person")
                 await mesh.notes.send("b", {})
-                self.assertEqual(await mesh.trace("b"), [])
+                self.assertEqual(await mesh.trace("b"), {"hops": []})
                 with self.assertRaises(meshd.MethodNotFound):
                     await mesh.call("no.such")
                 statuses = await asyncio.gather(*[mesh.status() for _ in range(50)])

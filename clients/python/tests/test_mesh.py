@@ -63,7 +63,8 @@ class CallTest(unittest.TestCase):
             registry__put=lambda p: {"stored": len(p.get("entries", [0])), "durable": False},
             registry__get=lambda p: {"entries": [dict(entry)], "next": None},
             registry__delete=lambda p: {"deleted": 1},
-            registry__nearest=lambda p: {"matches": [{"hash": "h", "score": 1}], "scanned": 1},
+            registry__nearest=lambda p: (
+                {"results": [[dict(entry)]]} if "embeddings" in p else {"matches": [{"hash": "h", "score": 1}]}),
             search__query=lambda p: {"answers": [], "complete": True},
             notes__send=lambda p: {}, notes__broadcast=lambda p: {},
             mesh__ping=lambda p: {"rtt_ms": 1}, mesh__trace=lambda p: {"hops": [{"node_id": "b"}]},
@@ -81,12 +82,13 @@ class CallTest(unittest.TestCase):
             mesh.registry.put("h", "face", [1, 0], {"camera": 2}, ttl_ms=5)
             self.assertEqual(mesh.registry.get("h", embedding=True)[0]["embedding"], [1.0, 0.0])
             self.assertEqual(mesh.registry.delete("h"), 1)
-            self.assertEqual(mesh.registry.nearest([1, 0], k=1, type="face")[0]["hash"], "h")
+            self.assertEqual(mesh.registry.nearest([1, 0], k=1, type="face", nodes="a")[0]["hash"], "h")
+            self.assertEqual(mesh.registry.nearest_many([[1, 0]], k=1)[0][0]["embedding"], [1, 0])
             mesh.search({"embedding": [1, 0]}, "embedding", timeout_ms=100)
             mesh.notes.send("b", {"hi": 1}, timeout_ms=50)
             mesh.notes.broadcast("greetings", {"hi": 1})
             self.assertEqual(mesh.ping("b"), {"rtt_ms": 1})
-            self.assertEqual(mesh.trace("b"), [{"node_id": "b"}])
+            self.assertEqual(mesh.trace("b")["hops"], [{"node_id": "b"}])
             self.assertEqual(mesh.call("mesh.status")["node_id"], "fake")
             asked = dict(daemon.calls)
             self.assertEqual(asked["alerts.raise"], {"alert": {"what": "smoke"}, "priority": "high", "wait_ms": 10})
@@ -96,7 +98,8 @@ class CallTest(unittest.TestCase):
             self.assertEqual(daemon.asked("state.update"), [
                 {"patch": {"zone": "yard"}, "activity": "IDLE"}, {"scope": "mesh", "patch": {"zone": "gate"}},
                 {"scope": "mesh", "patch": {"zone": None}}])
-            self.assertEqual(asked["registry.nearest"]["k"], 1)
+            self.assertEqual(daemon.asked("registry.nearest")[0], {
+                "embedding": {"f16": "ADwAAA=="}, "space": "default", "k": 1, "type": "face", "nodes": ["a"]})
             self.assertEqual(asked["search.query"]["query"], {
                 "embedding": {"f16": "ADwAAA=="}, "space": "default"})
 
@@ -422,7 +425,7 @@ class ServeTest(unittest.TestCase):
             daemon.start()
             daemon.wait_asked("search.serve", 3)
             daemon.tell("search.request", dict(self.REQUEST, search_type="car"))
-            self.assertEqual(daemon.wait_asked("search.answer")[0]["results"], [1, 2])
+            self.assertEqual(daemon.wait_asked("search.answer")[0]["results"], [{"result": 1}, {"result": 2}])
 
     def test_a_daemon_that_came_back_without_searches_does_not_end_the_rest(self):
         with FakeDaemon(search__serve=lambda p: {}) as daemon, Mesh(daemon.path) as mesh:
@@ -446,6 +449,19 @@ class ServeTest(unittest.TestCase):
             mesh.serve("person", fail)
             daemon.tell("search.request", self.REQUEST)
             self.assertEqual(daemon.wait_asked("search.answer")[0]["results"], [])
+
+    def test_an_answer_that_is_too_large_is_cut(self):
+        def answer(params):
+            if len(params["results"]) > 2:
+                raise Refusal(502, "too large")
+            return {"accepted": len(params["results"])}
+
+        with FakeDaemon(search__serve=lambda p: {}, search__answer=answer) as daemon, \
+                Mesh(daemon.path) as mesh, self.assertLogs("meshd", logging.WARNING):
+            mesh.serve("person", lambda request: [{"n": i} for i in range(9)])
+            daemon.tell("search.request", self.REQUEST)
+            sizes = [len(params["results"]) for params in daemon.wait_asked("search.answer", 3)]
+            self.assertEqual(sizes, [9, 4, 2])
 
     def test_a_slow_type_holds_up_no_other(self):
         gate = threading.Event()

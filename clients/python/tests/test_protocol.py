@@ -163,7 +163,7 @@ class DropInTest(unittest.TestCase):
             with protocol:
                 daemon.tell("search.request", {"search": "s1", "search_type": "person", "source": "box-2",
                                                "query": {"query": "red coat"}, "timeout_ms": 2000})
-                self.assertEqual(daemon.wait_asked("search.answer")[0]["results"], ["red coat"])
+                self.assertEqual(daemon.wait_asked("search.answer")[0]["results"], [{"result": "red coat"}])
 
     def test_messages_are_sent_as_what_they_are(self):
         with box() as daemon, MeshProtocol("box-1", socket=daemon.path) as protocol:
