@@ -3,7 +3,7 @@
 
 #include "cli/arguments.h"
 #include "cli/context.h"
-#include "cli/input.h"
+#include "cli/message_object.h"
 #include "cli/render.h"
 #include "cli/verbs.h"
 
@@ -47,44 +47,9 @@ std::string render_raised(const json::Value& result, bool has_waited) {
 namespace {
 
 constexpr std::chrono::milliseconds kWaitDefault{1000};
-/// Above what the daemon takes in one request, so that the refusal is the daemon's own.
-constexpr std::size_t kInputBytesMax = std::size_t{4} << 20;
-
-/// JSON text of the alert: an object as it is, any other text as {"message": text}.
-tl::expected<std::string, std::string> alert_object(std::string_view text) {
-    while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) {
-        text.remove_suffix(1);
-    }
-    if (!json::is_utf8(text)) {
-        return tl::unexpected(std::string("the alert is no UTF-8 text"));
-    }
-    const std::size_t first = text.find_first_not_of(" \t\r\n");
-    if (first == std::string_view::npos) {
-        return tl::unexpected(std::string("the alert is empty"));
-    }
-    if (text[first] == '{') {
-        const auto parsed = json::Document::parse(text, json::Limits{kInputBytesMax, 64, 1U << 18});
-        if (!parsed) {
-            return tl::unexpected("the alert begins like a JSON object but is " +
-                                  print_error(parsed.error()));
-        }
-        return parsed->root().print();
-    }
-    std::string object;
-    json::Writer(object).begin_object().member("message", text).end_object();
-    return object;
-}
 
 ExitCode run(Context& context, const Arguments& arguments) {
-    std::string given(arguments.text("ALERT"));
-    if (given == "-") {
-        auto input = read_whole("-", kInputBytesMax);
-        if (!input) {
-            return Context::fail(ExitCode::Usage, input.error());
-        }
-        given = std::move(*input);
-    }
-    const auto object = alert_object(given);
+    const auto object = message_object(arguments.text("ALERT"), "alert");
     if (!object) {
         return Context::fail(ExitCode::Usage, object.error());
     }

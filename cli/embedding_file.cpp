@@ -5,6 +5,7 @@
 
 #include "cli/format.h"
 #include "cli/input.h"
+#include "cli/npy_file.h"
 #include "proto/base/base64.h"
 #include "proto/base/json.h"
 
@@ -13,6 +14,16 @@ namespace {
 
 /// A request is no longer, so that the refusal of more is the daemon's own.
 constexpr std::size_t kFileBytesMax = std::size_t{1} << 20;
+
+std::string packed(std::string_view form, std::string_view bytes) {
+    std::string out;
+    json::Writer(out)
+        .begin_object()
+        .member(form,
+                print_base64({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}))
+        .end_object();
+    return out;
+}
 
 tl::expected<std::string, std::string> raw_values(const std::string& name, const std::string& bytes,
                                                   std::string_view form, std::size_t width) {
@@ -24,33 +35,32 @@ tl::expected<std::string, std::string> raw_values(const std::string& name, const
                               " bytes are no whole number of " + std::string(form) + " values of " +
                               std::to_string(width) + " bytes");
     }
-    std::string out;
-    json::Writer(out)
-        .begin_object()
-        .member(form,
-                print_base64({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}))
-        .end_object();
-    return out;
+    return packed(form, bytes);
 }
 
 }  // namespace
 
-tl::expected<std::string, std::string> embedding_of_file(const std::string& path) {
+tl::expected<std::string, std::string> embedding_of_file(const std::string& path, bool is_raw) {
     const auto content = read_whole(path, kFileBytesMax);
     if (!content) {
         return tl::unexpected(content.error());
     }
     const std::string name = path == "-" ? "standard input" : printable(path);
-    if (path.ends_with(".f32")) {
-        return raw_values(name, *content, "f32", 4);
-    }
     if (path.ends_with(".f16")) {
         return raw_values(name, *content, "f16", 2);
+    }
+    if (is_raw || path.ends_with(".f32")) {
+        return raw_values(name, *content, "f32", 4);
+    }
+    if (is_npy(*content)) {
+        const auto vector = parse_npy(*content);
+        return vector ? tl::expected<std::string, std::string>(packed(vector->form, vector->bytes))
+                      : tl::unexpected(name + " " + printable(vector.error()));
     }
     const auto parsed = json::Document::parse(*content, json::Limits{kFileBytesMax, 8, 1U << 18});
     if (!parsed) {
         return tl::unexpected(name + " is " + print_error(parsed.error()) +
-                              " (raw values are told by the ending .f32 or .f16)");
+                              " (raw values are told by the ending .f32 or .f16, or by --raw)");
     }
     const json::Value root = parsed->root();
     if (root.is_object() && root.size() == 1 && (root["f16"].exists() || root["f32"].exists())) {

@@ -36,6 +36,20 @@ std::string entry_words(std::string_view kind, const json::Value& data) {
     return out + (kind == "registry.deleted" ? by(data) : age(data));
 }
 
+std::string note_words(const json::Value& note) {
+    std::string out = "from " + print_value(note["source"]);
+    if (!note["topic"].as_string().value_or("").empty()) {
+        out += " on " + print_value(note["topic"]);
+    }
+    return out + ", " + print_count(note["hops"].as_uint().value_or(0), "hop", "hops") + ": " +
+           print_alert(note["note"]);
+}
+
+std::string request_words(const json::Value& request) {
+    return print_value(request["search_type"]) + " from " + print_value(request["source"]) + ": " +
+           print_value(request["query"]);
+}
+
 Tone tone_of_event(std::string_view kind) {
     if (kind == "node.joined" || kind == "node.returned" || kind == "node.rejoined" ||
         kind == "link.up") {
@@ -51,6 +65,12 @@ Tone tone_of_event(std::string_view kind) {
 std::string words_of(std::string_view kind, const json::Value& data, const Style& style) {
     if (kind == "alert") {
         return alert_words(data, style);
+    }
+    if (kind == "note") {
+        return note_words(data);
+    }
+    if (kind == "search.request") {
+        return request_words(data);
     }
     if (kind == "lagged") {
         const auto lost = data["lost"].as_uint();

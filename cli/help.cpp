@@ -18,6 +18,12 @@ std::string option_form(const Option& option) {
     return out;
 }
 
+/// The same with its short form, for the list of options.
+std::string option_forms(const Option& option) {
+    return (option.letter == '\0' ? "" : std::string("-") + option.letter + ", ") +
+           option_form(option);
+}
+
 std::string argument_form(const Argument& argument) {
     std::string out(argument.name);
     if (argument.is_many) {
@@ -67,7 +73,7 @@ std::string examples(const Verb& verb) {
 std::vector<std::string> usage_parts(const Verb& verb) {
     std::vector<std::string> parts = {"meshctl " + std::string(verb.name)};
     for (const Option& option : verb.options) {
-        parts.push_back("[" + option_form(option) + "]");
+        parts.push_back("[" + option_form(option) + "]" + (option.is_many ? "..." : ""));
     }
     for (const Argument& argument : verb.arguments) {
         parts.push_back(argument_form(argument));
@@ -96,7 +102,7 @@ std::string verb_help(const Verb& verb) {
     if (!verb.options.empty()) {
         Listing rows;
         for (const Option& option : verb.options) {
-            rows.add(option_form(option), option_help(option));
+            rows.add(option_forms(option), option_help(option));
         }
         out += rows_below("Options", rows);
     }

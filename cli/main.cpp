@@ -34,13 +34,17 @@ struct Level {
 };
 
 void bind_option(Level& level, const Option& option) {
-    const std::string name = "--" + std::string(option.name);
+    std::string name = "--" + std::string(option.name);
+    if (option.letter != '\0') {
+        name += std::string(",-") + option.letter;
+    }
     CLI::Option* bound = nullptr;
     if (option.kind == ValueKind::Flag) {
         bound = level.app->add_flag(name);
     } else {
         bound = level.app->add_option(name);
-        bound->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+        bound->multi_option_policy(option.is_many ? CLI::MultiOptionPolicy::TakeAll
+                                                  : CLI::MultiOptionPolicy::TakeLast);
     }
     level.bound.push_back({std::string(option.name), option.kind == ValueKind::Flag, bound});
 }

@@ -260,8 +260,8 @@ ExitCode run_ls(Context& context, const Arguments& arguments) {
 constexpr std::array<Argument, 1> kHashArgument = {{{"HASH", "which person or object"}}};
 constexpr std::array<Option, 6> kPutOptions = {{
     {"type", "T", "what the hash is of, as person (required)", ValueKind::Text},
-    {"embedding", "FILE", "its vector: a JSON array, or raw values in *.f32, *.f16; - reads JSON",
-     ValueKind::Text},
+    {"embedding", "FILE",
+     "its vector: a JSON array, .npy, or raw values in *.f32, *.f16; - reads one", ValueKind::Text},
     {"space", "S", "name of the model that made the embedding", ValueKind::Text},
     {"metadata", "JSON", "an object of whatever is to be kept with it", ValueKind::Text},
     {"ttl", "D", "age at which all boxes drop it (default: lives until deleted)",

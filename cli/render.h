@@ -26,6 +26,8 @@ std::string render_backup(const json::Value& result, const Style& style);  ///< 
 
 std::string render_forgotten(const json::Value& result, const Style& style);  ///< mesh.forget
 
+std::string render_trace(const json::Value& result, const Style& style);  ///< mesh.trace
+
 /// alerts.raise; `has_waited`: false where nobody waited for confirmations.
 std::string render_raised(const json::Value& result, bool has_waited);
 

@@ -31,6 +31,8 @@ struct Option {
     std::int64_t min = 0;
     std::int64_t max = 0;
     std::string_view choices = {};  ///< separated by `|`
+    char letter = '\0';             ///< short form, as -c; none where 0
+    bool is_many = false;           ///< may be given several times; else the last one counts
 };
 
 struct Argument {

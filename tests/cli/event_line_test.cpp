@@ -64,5 +64,19 @@ TEST_CASE("event line: an alert shows priority, source, hops, age and what it is
           "06:13:20.456  alert             low from cam-1, 1 hop, 1 min old, replayed: door?open");
 }
 
+TEST_CASE("event line: a note shows source, topic, hops and what it says") {
+    CHECK(line_of("note", R"({"source":"cam-1","topic":"lights","note":{"on":true},"hops":2})") ==
+          R"(06:13:20.456  note              from cam-1 on lights, 2 hops: {"on":true})");
+    CHECK(line_of("note", R"({"source":"cam-1","topic":"","note":{"message":"hello"},"hops":1})") ==
+          "06:13:20.456  note              from cam-1, 1 hop: hello");
+}
+
+TEST_CASE("event line: a search for programs shows its type, who asks and what") {
+    CHECK(line_of(
+              "search.request",
+              R"({"search":"1","search_type":"person","source":"cam-1","query":{"coat":"red"}})") ==
+          R"(06:13:20.456  search.request    person from cam-1: {"coat":"red"})");
+}
+
 }  // namespace
 }  // namespace meshd::cli

@@ -29,7 +29,10 @@ TEST_CASE("help: every verb says what it does, how it is used and gives an examp
         CHECK(help.find("\nExample:\n  meshctl ") != std::string::npos);
         CHECK(help.find("--json") != std::string::npos);
         for (const Option& option : verb->options) {
-            CHECK(help.find("\n  --" + std::string(option.name)) != std::string::npos);
+            const std::string letter =
+                option.letter == '\0' ? "" : std::string("-") + option.letter + ", ";
+            CHECK(help.find("\n  " + letter + "--" + std::string(option.name)) !=
+                  std::string::npos);
             CHECK(!option.help.empty());
             CHECK(option.value.empty() == (option.kind == ValueKind::Flag));
         }
@@ -54,6 +57,9 @@ TEST_CASE("help: the usage line shows what may be left out and what may come oft
     CHECK(usage_line(kWatchVerb) ==
           "meshctl watch [--priority P] [--type T] [--count N] [--since CURSOR] [--replay] "
           "[KIND...]");
+    CHECK(usage_line(kPingVerb) ==
+          "meshctl ping [--count N] [--interval S] [--wait S] [--quiet] NODE");
+    CHECK(usage_line(kRegistryNearestVerb).find(" [--node NODE]... ") != std::string::npos);
     CHECK(usage_line(kStateGetVerb) == "meshctl state get [--mesh] [--key K] [NODE]");
 }
 

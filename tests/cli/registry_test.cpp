@@ -15,6 +15,7 @@
 #include "tests/cli/fake_daemon.h"
 #include "tests/cli/parsed.h"
 #include "tests/cli/run_meshctl.h"
+#include "tests/cli/run_verb.h"
 
 namespace meshd::cli {
 namespace {
@@ -23,23 +24,11 @@ bool has(const std::string& text, std::string_view part) {
     return text.find(part) != std::string::npos;
 }
 
-/// Runs one verb before a daemon that answers every call with `member`; `seen` are the calls.
-struct Ran {
-    Finished done;
-    std::string seen;
-};
-Ran run_with(std::string_view member, std::vector<std::string> words, const std::string& in = "") {
-    Ran out;
-    {
-        const FakeDaemon daemon(
-            {responder([&](std::string_view method, const std::string& params) -> std::string {
-                out.seen += std::string(method) + " " + params + "\n";
-                return std::string(member);
-            })});
-        words.insert(words.begin(), {"--socket", daemon.path(), "registry"});
-        out.done = run_meshctl(std::move(words), in);
-    }
-    return out;
+/// Runs one of the registry's verbs, as run_verb().
+RanVerb run_with(std::string_view member, std::vector<std::string> words,
+                 const std::string& input = "") {
+    words.insert(words.begin(), "registry");
+    return run_verb(member, std::move(words), input);
 }
 
 std::string entry(const std::string& hash, const std::string& node = "a") {
@@ -81,19 +70,20 @@ TEST_CASE("meshctl registry put: options become the params") {
     const TemporaryDirectory directory;
     const std::string vector = directory.path() + "/v.json";
     std::ofstream(vector) << "[1, 2]";
-    const Ran full = run_with(R"("result":{"stored":1,"durable":true})",
-                              {"put", "9f86", "--type", "person", "--embedding", vector, "--space",
-                               "s", "--metadata", "{\"camera\": 3}", "--ttl", "1h", "--durable"});
+    const RanVerb full =
+        run_with(R"("result":{"stored":1,"durable":true})",
+                 {"put", "9f86", "--type", "person", "--embedding", vector, "--space", "s",
+                  "--metadata", "{\"camera\": 3}", "--ttl", "1h", "--durable"});
     CHECK(full.done.exit_code == 0);
     CHECK(full.done.out == "stored 9f86, kept on disk\n");
-    CHECK(full.seen ==
+    CHECK(full.calls ==
           "registry.put {\"hash\":\"9f86\",\"type\":\"person\",\"embedding\":[1,2],\"space\":\"s\","
           "\"metadata\":{\"camera\":3},\"ttl_ms\":3600000,\"durable\":true}\n");
-    const Ran piped = run_with(
+    const RanVerb piped = run_with(
         R"("result":{"stored":1,"durable":false})",
         {"put", "x", "--type", "t", "--embedding", "-", "--space", "s", "--json"}, "[3]\n");
     CHECK(piped.done.out == "{\"stored\":1,\"durable\":false}\n");
-    CHECK(has(piped.seen, R"("embedding":[3])"));
+    CHECK(has(piped.calls, R"("embedding":[3])"));
     CHECK(has(run_with(R"("result":{"stored":1,"durable":false})",
                        {"put", "x", "--type", "t", "--durable"})
                   .done.out,
@@ -101,28 +91,29 @@ TEST_CASE("meshctl registry put: options become the params") {
 }
 
 TEST_CASE("meshctl registry get: shows the sightings, and none is exit code 1") {
-    const Ran found = run_with("\"result\":{\"entries\":[" + entry("x") + "]}", {"get", "x"});
+    const RanVerb found = run_with("\"result\":{\"entries\":[" + entry("x") + "]}", {"get", "x"});
     CHECK(found.done.exit_code == 0);
-    CHECK(found.seen == "registry.get {\"hash\":\"x\"}\n");
+    CHECK(found.calls == "registry.get {\"hash\":\"x\"}\n");
     CHECK(found.done.out ==
           "HASH  NODE  TYPE    AGE  TTL  SPACE  METADATA\n"
           "x     a     t     1.0 s    -  -      -\n");
-    const Ran full = run_with(
+    const RanVerb full = run_with(
         R"("result":{"entries":[{"hash":"x","node":"cam-1","type":"person","age_ms":2000,"ttl_ms":3600000,"space":"arcface","dimension":512,"metadata":{"camera":3}}]})",
         {"get", "x"});
     CHECK(full.done.out ==
           "HASH  NODE   TYPE      AGE        TTL  SPACE          METADATA\n"
           "x     cam-1  person  2.0 s  1 h 0 min  arcface (512)  {\"camera\":3}\n");
-    const Ran vectors = run_with(
+    const RanVerb vectors = run_with(
         R"("result":{"entries":[{"hash":"x","node":"a","type":"t","embedding":{"f16":"AAAA"}}]})",
         {"get", "x", "--embedding"});
-    CHECK(has(vectors.seen, R"("embedding":true)"));
+    CHECK(has(vectors.calls, R"("embedding":true)"));
     CHECK(has(vectors.done.out, "embedding of a: {\"f16\":\"AAAA\"}\n"));
-    const Ran none = run_with(R"("result":{"entries":[]})", {"get", "x"});
+    const RanVerb none = run_with(R"("result":{"entries":[]})", {"get", "x"});
     CHECK(none.done.exit_code == 1);
     CHECK(none.done.out.empty());
     CHECK(none.done.err == "meshctl: no sighting of 'x' is held here\n");
-    const Ran unknown = run_with(R"("error":{"code":300,"message":"unknown entry"})", {"get", "x"});
+    const RanVerb unknown =
+        run_with(R"("error":{"code":300,"message":"unknown entry"})", {"get", "x"});
     CHECK(unknown.done.exit_code == 1);
     const FakeDaemon paged({responder([](std::string_view, const std::string& params) {
         return has(params, R"("after":"a/x")")
@@ -136,11 +127,11 @@ TEST_CASE("meshctl registry get: shows the sightings, and none is exit code 1") 
 }
 
 TEST_CASE("meshctl registry rm: says how many, and none is exit code 1") {
-    const Ran some = run_with(R"("result":{"deleted":2})", {"rm", "x"});
+    const RanVerb some = run_with(R"("result":{"deleted":2})", {"rm", "x"});
     CHECK(some.done.exit_code == 0);
     CHECK(some.done.out == "deleted 2 sightings of 'x'\n");
-    const Ran none = run_with(R"("result":{"deleted":0})", {"rm", "x", "--node", "b"});
-    CHECK(none.seen == "registry.delete {\"hash\":\"x\",\"node\":\"b\"}\n");
+    const RanVerb none = run_with(R"("result":{"deleted":0})", {"rm", "x", "--node", "b"});
+    CHECK(none.calls == "registry.delete {\"hash\":\"x\",\"node\":\"b\"}\n");
     CHECK(none.done.exit_code == 1);
     CHECK(none.done.err == "meshctl: no sighting of 'x' by 'b' is held here: nothing deleted\n");
 }

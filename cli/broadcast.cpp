@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <array>
+
+#include "cli/arguments.h"
+#include "cli/context.h"
+#include "cli/message_object.h"
+#include "cli/verbs.h"
+
+namespace meshd::cli {
+namespace {
+
+ExitCode run(Context& context, const Arguments& arguments) {
+    if (!json::is_utf8(arguments.text("topic"))) {
+        return Context::fail(ExitCode::Usage, "--topic is no UTF-8 text");
+    }
+    const auto note = message_object(arguments.text("NOTE"), "note", arguments.has("text"));
+    if (!note) {
+        return Context::fail(ExitCode::Usage, note.error());
+    }
+    std::string params;
+    json::Writer writer(params);
+    writer.begin_object();
+    if (arguments.has("topic")) {
+        writer.member("topic", arguments.text("topic"));
+    }
+    writer.member_raw("note", *note).end_object();
+    const auto reply = context.call("notes.broadcast", params);
+    if (!reply) {
+        return reply.error();
+    }
+    const std::uint64_t boxes = reply->result()["nodes"].as_uint().value_or(0);
+    if (context.is_json()) {
+        context.write_line(reply->result().print());
+    } else if (!arguments.has("quiet")) {
+        context.write_line(boxes == 0
+                               ? "no other box is there to hear it"
+                               : "sent to " + print_count(boxes, "other box", "other boxes"));
+    }
+    return ExitCode::Ok;
+}
+
+constexpr std::array<Argument, 1> kArguments = {
+    {{"NOTE", "a JSON object, or a text sent as {\"message\": text}; - reads standard input"}}};
+constexpr std::array<Option, 3> kOptions = {{
+    {"topic", "T", "what it is about: programs may listen to some topics only", ValueKind::Text},
+    {"text", "", "the note is a text, also where it begins like a JSON object"},
+    {"quiet", "", "print nothing where it worked", ValueKind::Flag, 0, 0, {}, 'q'},
+}};
+
+}  // namespace
+
+constexpr Verb kBroadcastVerb = {
+    .name = "broadcast",
+    .summary = "Send a note to all other boxes, at most once to each",
+    .arguments = kArguments,
+    .options = kOptions,
+    .example =
+        "meshctl broadcast 'lights on'\n"
+        "meshctl broadcast '{\"scene\":\"night\"}' --topic lights --json",
+    .run = run,
+    .notes =
+        "It is not stored: a box that is not there now never gets it. What must arrive is an\n"
+        "alert (meshctl alert).",
+};
+
+}  // namespace meshd::cli

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <array>
+
+#include "cli/arguments.h"
+#include "cli/context.h"
+#include "cli/interrupt.h"
+#include "cli/round_trips.h"
+#include "cli/verbs.h"
+#include "ipc/error.h"
+
+namespace meshd::cli {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::int64_t kCountDefault = 4;
+constexpr milliseconds kIntervalDefault{1000};
+constexpr milliseconds kWaitDefault{2000};
+
+std::string print_answer(const json::Value& result, std::uint64_t number) {
+    std::string out = print_value(result["node_id"]) + ": number " + std::to_string(number) + ", ";
+    if (!result["rtt_ms"].as_double()) {
+        return out + "no answer";
+    }
+    out += print_count(result["hops"].as_uint().value_or(0), "hop", "hops") + ", " +
+           print_duration_ms(result["rtt_ms"]);
+    // The first and the last of the path are the two ends.
+    std::vector<std::string> path = texts_of(result["path"]);
+    if (path.size() > 2) {
+        out += " by " + join(std::span(path).subspan(1, path.size() - 2), ", ");
+    }
+    return out;
+}
+
+ExitCode run(Context& context, const Arguments& arguments) {
+    if (!json::is_utf8(arguments.text("NODE"))) {
+        return Context::fail(ExitCode::Usage, "NODE is no UTF-8 text");
+    }
+    const auto wait = arguments.duration("wait").value_or(kWaitDefault);
+    const auto interval = arguments.duration("interval").value_or(kIntervalDefault);
+    const auto count =
+        static_cast<std::uint64_t>(arguments.number("count").value_or(kCountDefault));
+    const bool has_lines = !context.is_json() && !arguments.has("quiet");
+    std::string params;
+    json::Writer(params)
+        .begin_object()
+        .member("node", arguments.text("NODE"))
+        .member("timeout_ms", wait.count())
+        .end_object();
+
+    const Interrupt interrupt;
+    auto client = context.connect();
+    if (!client) {
+        return Context::fail(client.error());
+    }
+    client->set_interrupt(interrupt.descriptor());
+    RoundTrips trips;
+    while (true) {
+        const auto next = std::chrono::steady_clock::now() + interval;
+        const auto reply = client->call("mesh.ping", params, context.deadline() + wait);
+        if (!reply && reply.error().kind == ipc::ClientError::Kind::Interrupted) {
+            break;
+        }
+        if (!reply) {
+            return Context::fail(reply.error());
+        }
+        trips.add(reply->result()["rtt_ms"].as_double());
+        const bool is_written =
+            context.is_json() ? context.write_line(reply->result().print())
+            : has_lines       ? context.write_line(print_answer(reply->result(), trips.sent()))
+                              : true;
+        if (!is_written || trips.sent() == count) {
+            break;
+        }
+        const auto rest = std::chrono::ceil<milliseconds>(next - std::chrono::steady_clock::now());
+        if (interrupt.wait(std::max(rest, milliseconds(0)))) {
+            break;
+        }
+    }
+    if (!context.is_json()) {
+        context.write(trips.print(arguments.text("NODE")));
+    }
+    return trips.answered() > 0 ? ExitCode::Ok : ExitCode::Partial;
+}
+
+constexpr std::array<Argument, 1> kArguments = {{{"NODE", "which box"}}};
+constexpr std::array<Option, 4> kOptions = {{
+    {"count",
+     "N",
+     "end after so many (default 4); 0 goes on until Ctrl-C",
+     ValueKind::Number,
+     0,
+     1'000'000'000,
+     {},
+     'c'},
+    {"interval",
+     "S",
+     "from one to the next (default 1s)",
+     ValueKind::Duration,
+     10,
+     3'600'000,
+     {},
+     'i'},
+    {"wait", "S", "how long to wait for each answer (default 2s)", ValueKind::Duration, 1, 60'000},
+    {"quiet", "", "only the summary", ValueKind::Flag, 0, 0, {}, 'q'},
+}};
+
+}  // namespace
+
+constexpr Verb kPingVerb = {
+    .name = "ping",
+    .summary = "Measure the round trip to a box, over however many hops",
+    .arguments = kArguments,
+    .options = kOptions,
+    .example =
+        "meshctl ping cam-5\n"
+        "meshctl ping cam-5 -c 100 -i 100ms --quiet\n"
+        "meshctl ping cam-5 -c 1 --json | jq .rtt_ms",
+    .run = run,
+    .notes =
+        "Asks the meshd over there, by the way that notes and searches go too. Exit code 4: no\n"
+        "answer at all. With --json it prints one result per ping, a line each, and no summary.",
+};
+
+}  // namespace meshd::cli

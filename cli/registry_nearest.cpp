@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <array>
+
+#include "cli/arguments.h"
+#include "cli/context.h"
+#include "cli/embedding_file.h"
+#include "cli/search_results.h"
+#include "cli/verbs.h"
+
+namespace meshd::cli {
+namespace {
+
+tl::expected<std::string, std::string> nearest_params(const Arguments& arguments) {
+    if (!arguments.has("space")) {
+        return tl::unexpected(
+            std::string("--space is missing, the name of the model that made the vector"));
+    }
+    for (const char* name : {"space", "type", "node"}) {
+        for (const std::string& value : arguments.all(name)) {
+            if (!json::is_utf8(value)) {
+                return tl::unexpected("--" + std::string(name) + " is no UTF-8 text");
+            }
+        }
+    }
+    const auto embedding =
+        embedding_of_file(std::string(arguments.text("VECTOR")), arguments.has("raw"));
+    if (!embedding) {
+        return embedding;
+    }
+    std::string params;
+    json::Writer writer(params);
+    writer.begin_object().member_raw("embedding", *embedding);
+    writer.member("space", arguments.text("space"));
+    if (const auto count = arguments.number("count")) {
+        writer.member("k", *count);
+    }
+    if (arguments.has("type")) {
+        writer.member("type", arguments.text("type"));
+    }
+    if (arguments.has("node")) {
+        writer.key("nodes").begin_array();
+        for (const std::string& node : arguments.all("node")) {
+            writer.string(node);
+        }
+        writer.end_array();
+    }
+    if (const auto age = arguments.duration("max-age")) {
+        writer.member("max_age_ms", age->count());
+    }
+    writer.end_object();
+    return params;
+}
+
+ExitCode run(Context& context, const Arguments& arguments) {
+    const auto params = nearest_params(arguments);
+    if (!params) {
+        return Context::fail(ExitCode::Usage, params.error());
+    }
+    const auto reply = context.call("registry.nearest", *params);
+    if (!reply) {
+        return reply.error();
+    }
+    const json::Value result = reply->result();
+    if (context.is_json()) {
+        context.write_line(result.print());
+        return ExitCode::Ok;
+    }
+    context.write(render_matches(result, context.style()));
+    if (!arguments.has("quiet")) {
+        Context::say("compared with " +
+                     print_count(result["scanned"].as_uint().value_or(0), "entry", "entries"));
+    }
+    return ExitCode::Ok;
+}
+
+constexpr std::array<Argument, 1> kArguments = {
+    {{"VECTOR", "a file of one: JSON array, .npy, raw *.f32 or *.f16; - reads standard input"}}};
+constexpr std::array<Option, 7> kOptions = {{
+    {"space", "S", "name of the model that made the vector (required)", ValueKind::Text},
+    {"count", "K", "so many of the nearest (default 10)", ValueKind::Number, 1, 1000, {}, 'k'},
+    {"type", "T", "only entries of this type", ValueKind::Text},
+    {"node",
+     "NODE",
+     "only sightings by this box; may come several times",
+     ValueKind::Text,
+     0,
+     0,
+     {},
+     '\0',
+     true},
+    {"max-age", "D", "only entries at most so old, as 10m", ValueKind::Duration, 1,
+     10LL * 365 * 24 * 3600 * 1000},
+    {"raw", "", "the file holds raw little-endian f32 values"},
+    {"quiet",
+     "",
+     "matches only, not how many entries were compared",
+     ValueKind::Flag,
+     0,
+     0,
+     {},
+     'q'},
+}};
+
+}  // namespace
+
+constexpr Verb kRegistryNearestVerb = {
+    .name = "registry nearest",
+    .summary = "Show the entries whose embeddings are most like a vector",
+    .arguments = kArguments,
+    .options = kOptions,
+    .example =
+        "meshctl registry nearest face.npy --space arcface-r50 -k 5\n"
+        "embed photo.jpg | meshctl registry nearest - --raw --space arcface-r50 --type person\n"
+        "echo '[0.6,0,0.8]' | meshctl registry nearest - --space demo --json | jq .matches[0]",
+    .run = run,
+    .notes =
+        "Exact, among the entries of all boxes as this one holds them. SCORE is the cosine: 1 is\n"
+        "the same direction. 'meshctl search --embedding' asks each box instead.",
+};
+
+}  // namespace meshd::cli

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <array>
+
+#include "cli/arguments.h"
+#include "cli/context.h"
+#include "cli/render.h"
+#include "cli/table.h"
+#include "cli/verbs.h"
+
+namespace meshd::cli {
+
+std::string render_trace(const json::Value& result, const Style& style) {
+    Table table({{"HOP", Align::Right}, {"NODE"}, {"RTT", Align::Right}});
+    for (const json::Value& hop : result["hops"]) {
+        const bool is_known = hop["rtt_ms"].as_double().has_value();
+        table.add_row({print_value(hop["hop"]),
+                       print_value(hop["node_id"]),
+                       {is_known ? print_duration_ms(hop["rtt_ms"]) : "*",
+                        is_known ? Tone::Plain : Tone::Warn}});
+    }
+    return table.print(style);
+}
+
+namespace {
+
+constexpr std::chrono::milliseconds kWaitDefault{2000};
+
+ExitCode run(Context& context, const Arguments& arguments) {
+    if (!json::is_utf8(arguments.text("NODE"))) {
+        return Context::fail(ExitCode::Usage, "NODE is no UTF-8 text");
+    }
+    const auto wait = arguments.duration("wait").value_or(kWaitDefault);
+    std::string params;
+    json::Writer(params)
+        .begin_object()
+        .member("node", arguments.text("NODE"))
+        .member("timeout_ms", wait.count())
+        .end_object();
+    const auto reply = context.call("mesh.trace", params, wait);
+    if (!reply) {
+        return reply.error();
+    }
+    const json::Value result = reply->result();
+    const bool is_complete = result["complete"].as_bool().value_or(false);
+    if (context.is_json()) {
+        context.write_line(result.print());
+    } else {
+        if (result["hops"].size() > 0) {
+            context.write(render_trace(result, context.style()));
+        }
+        if (!is_complete && !arguments.has("quiet")) {
+            Context::say("not all hops to " + printable(arguments.text("NODE")) +
+                         " answered within " + print_duration(static_cast<double>(wait.count())));
+        }
+    }
+    return is_complete ? ExitCode::Ok : ExitCode::Partial;
+}
+
+constexpr std::array<Argument, 1> kArguments = {{{"NODE", "which box"}}};
+constexpr std::array<Option, 2> kOptions = {{
+    {"wait", "S", "how long to wait for the answers (default 2s)", ValueKind::Duration, 1, 60'000},
+    {"quiet", "", "the hops only, no words", ValueKind::Flag, 0, 0, {}, 'q'},
+}};
+
+}  // namespace
+
+constexpr Verb kTraceVerb = {
+    .name = "trace",
+    .summary = "Show the way to a box, with the round trip to each hop",
+    .arguments = kArguments,
+    .options = kOptions,
+    .example = "meshctl trace cam-5\nmeshctl trace cam-5 --json | jq -r '.hops[].node_id'",
+    .run = run,
+    .notes =
+        "* stands where a hop did not answer. Exit code 4: the box itself or one on the way was\n"
+        "silent. 'meshctl routes' shows the ways as this box knows them, without asking.",
+};
+
+}  // namespace meshd::cli
