@@ -45,6 +45,8 @@ class IpcServer {
     /// reads what it asked for is not hurt by a neighbour that does not.
     static constexpr std::size_t kBytesPerUserMax = std::size_t{64} << 20;
     static constexpr std::size_t kEventShare = 4;
+    /// Taken at once from one client; the next is read when these are worked off.
+    static constexpr std::size_t kReadBytes = std::size_t{64} << 10;
     /// Lines of one client that are worked off before the next client's turn: some tens of
     /// microseconds, so that a thousand busy clients keep another waiting for less than 0.1 s.
     static constexpr std::size_t kLinesPerTurnMax = 16;
@@ -113,6 +115,7 @@ class IpcServer {
     void write_rest(Client& client);
     void on_written(Client& client, int status);
     void start_reading(Client& client);
+    void stop_reading(Client& client);
     void find_closed_halves();
     void close_client(Client& client);
 
