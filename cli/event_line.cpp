@@ -58,8 +58,10 @@ Tone tone_of_event(std::string_view kind) {
     if (kind == "node.offline" || kind == "node.conflict" || kind == "node.isolated") {
         return Tone::Bad;
     }
-    return kind == "node.unreachable" || kind == "lagged" || kind == "link.down" ? Tone::Warn
-                                                                                 : Tone::Plain;
+    return kind == "node.unreachable" || kind == "lagged" || kind == "overload" ||
+                   kind == "link.down"
+               ? Tone::Warn
+               : Tone::Plain;
 }
 
 std::string words_of(std::string_view kind, const json::Value& data, const Style& style) {
@@ -75,6 +77,10 @@ std::string words_of(std::string_view kind, const json::Value& data, const Style
     if (kind == "lagged") {
         const auto lost = data["lost"].as_uint();
         return lost ? print_count(*lost, "event", "events") + " lost" : "events were lost";
+    }
+    if (kind == "overload") {
+        return print_count(data["refused"].as_uint().value_or(1), "call", "calls") +
+               " refused, the last of " + print_value(data["method"]);
     }
     if (kind.starts_with("registry.")) {
         return entry_words(kind, data);

@@ -82,7 +82,7 @@ constexpr Verb kWatchVerb = {
         "Kinds: node.joined, node.left, node.offline, node.unreachable, node.returned,\n"
         "node.restarting, node.conflict, node.isolated, node.rejoined, node.forgotten,\n"
         "state.changed, alert, link.up, link.down, registry.put, registry.deleted,\n"
-        "shared.changed, lagged.\n"
+        "shared.changed, overload, lagged.\n"
         "Ends with Ctrl-C; when the daemon goes, it waits and goes on behind the last event once\n"
         "it is back, and prints each alert once. With --json it prints one event per line; its\n"
         "`cursor` is what --since takes.",

@@ -141,7 +141,8 @@ std::string Daemon::open_node(const Settings& settings) {
                           return server_->caller(client).value_or(IpcServer::Caller{}).uid;
                       },
                       [this](RpcService::ClientId client, const ipc::Method& method,
-                             bool is_permitted) { audit(client, method, is_permitted); }});
+                             bool is_permitted) { audit(client, method, is_permitted); },
+                      [this] { return server_->counters(); }});
     return {};
 }
 

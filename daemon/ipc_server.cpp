@@ -144,6 +144,7 @@ void IpcServer::on_connection() {
     const auto user = users_.find(client->uid);
     if (clients_.size() >= kClientsMax ||
         (user != users_.end() && user->second.clients >= kClientsPerUserMax)) {
+        ++clients_refused_;
         std::string line =
             overloaded_line(clients_.size() >= kClientsMax
                                 ? "too many connections: at most " + std::to_string(kClientsMax)
@@ -158,6 +159,12 @@ void IpcServer::on_connection() {
     ++users_[accepted.uid].clients;
     clients_.emplace(accepted.id, std::move(client));
     start_reading(accepted);
+}
+
+std::vector<std::pair<std::string_view, std::uint64_t>> IpcServer::counters() const {
+    return {{"api_clients_refused", clients_refused_},
+            {"api_clients_closed", clients_closed_},
+            {"api_events_refused", events_refused_}};
 }
 
 std::optional<IpcServer::Caller> IpcServer::caller(ClientId id) const {

@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
+#include <utility>
 #include <vector>
 
 namespace meshd {
@@ -83,6 +84,10 @@ class IpcServer {
     /// and members of group meshd-admin, where that group exists.
     bool is_admin(ClientId client) const;
 
+    /// "api_…": connections refused for want of room, connections closed because they held too
+    /// much, and events refused because a client reads too slowly (it may get them later).
+    std::vector<std::pair<std::string_view, std::uint64_t>> counters() const;
+
     /// Who connected: nothing where it is gone.
     struct Caller {
         uid_t uid = 0;
@@ -135,6 +140,9 @@ class IpcServer {
     std::deque<ClientId> turns_;   ///< clients with lines, the longest waiting first
     std::vector<ClientId> touched_;
     ClientId last_client_ = 0;
+    std::uint64_t clients_refused_ = 0;
+    std::uint64_t clients_closed_ = 0;
+    std::uint64_t events_refused_ = 0;
     std::vector<char> read_room_;
     /// A used output buffer, so that a busy connection needs no new memory for each reply.
     std::string spare_;

@@ -22,10 +22,12 @@ bool IpcServer::send(ClientId id, std::string_view line, bool is_event) {
     Client& client = *found->second;
     if (is_event && client.queued() + line.size() > event_room(client)) {
         client.was_refused = true;
+        ++events_refused_;
         return false;
     }
     touch(client);
     if (client.queued() + line.size() > kReplyBytesMax) {
+        ++clients_closed_;
         doom(client);
         return false;
     }
@@ -79,6 +81,7 @@ void IpcServer::relieve(uid_t uid) {
     if (fattest != nullptr) {
         users_[uid].bytes -= fattest->counted;
         fattest->counted = 0;
+        ++clients_closed_;
         doom(*fattest);
     }
 }

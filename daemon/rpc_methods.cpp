@@ -138,9 +138,12 @@ CallReply RpcMethods::call(EventFeed::ClientId client, const ipc::Method& method
             }
             return CallReply::done(print_status(status));
         }
-        case MethodId::MeshStats:
-            return CallReply::done(
-                print_stats(self.status(now), self.counters(), other_counters(mesh_)));
+        case MethodId::MeshStats: {
+            OtherCounters others = other_counters(mesh_);
+            const OtherCounters of_api = counters_ ? counters_() : OtherCounters{};
+            others.insert(others.end(), of_api.begin(), of_api.end());
+            return CallReply::done(print_stats(self.status(now), self.counters(), others));
+        }
         case MethodId::MeshNodes:
             return nodes(params);
         case MethodId::MeshNode:

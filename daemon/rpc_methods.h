@@ -6,7 +6,9 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "daemon/mesh_access.h"
 #include "daemon/rpc_events.h"
@@ -26,9 +28,15 @@ class RpcMethods {
     /// What a call came to that waited for something else than the node.
     using Answer = std::function<void(RequestId, ipc::CallReply)>;
 
+    /// More counters for mesh.stats, by name.
+    using Counters = std::function<std::vector<std::pair<std::string_view, std::uint64_t>>()>;
+
     /// `answer` is called from the loop, and only while this object lives.
-    RpcMethods(MeshAccess& mesh, EventFeed& feed, Answer answer)
-        : mesh_(mesh), feed_(feed), answer_(std::make_shared<Answer>(std::move(answer))) {}
+    RpcMethods(MeshAccess& mesh, EventFeed& feed, Answer answer, Counters counters = {})
+        : mesh_(mesh),
+          feed_(feed),
+          answer_(std::make_shared<Answer>(std::move(answer))),
+          counters_(std::move(counters)) {}
 
     ipc::CallReply call(EventFeed::ClientId client, const ipc::Method& method,
                         const ipc::Params& params);
@@ -55,6 +63,7 @@ class RpcMethods {
     EventFeed& feed_;
     /// Shared with backups under way, which may end after this object does.
     std::shared_ptr<Answer> answer_;
+    Counters counters_;
     std::uint64_t last_own_request_ = 0;
 };
 

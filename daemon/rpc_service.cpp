@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/rpc_service.h"
 
+#include <chrono>
 #include <map>
 #include <utility>
 #include <variant>
@@ -26,6 +27,8 @@ using ipc::EventKind;
 
 /// Hint to a client with too many calls waiting: a few round trips of the mesh.
 constexpr std::int64_t kWaitingRetryMs = 100;
+/// Between events that tell of overload, which must not add to it.
+constexpr std::chrono::seconds kOverloadInterval{1};
 
 EventKind event_kind(NodeEventKind kind) {
     switch (kind) {
@@ -139,9 +142,10 @@ class RpcService::Impl {
           user_of_(std::move(callbacks.user_of)),
           on_write_(std::move(callbacks.on_write)),
           feed_(feed_callbacks()),
-          methods_(mesh, feed_, [this](RequestId request, CallReply reply) {
-              answer(request, std::move(reply));
-          }) {}
+          methods_(
+              mesh, feed_,
+              [this](RequestId request, CallReply reply) { answer(request, std::move(reply)); },
+              std::move(callbacks.counters)) {}
 
     void on_line(ClientId client, std::string_view line);
     void on_line_too_long(ClientId client);
@@ -173,6 +177,7 @@ class RpcService::Impl {
 
     std::uint32_t user_of(ClientId client) const { return user_of_ ? user_of_(client) : 0; }
     std::optional<Error> refuse_waiting(ClientId client) const;
+    void note_overload(const ipc::Request& request, const Error& error);
     void count_waiting(ClientId client);
     void start(ClientId client, const ipc::Request& request,
                const std::shared_ptr<ipc::CallGroup>& group, std::size_t index);
@@ -193,6 +198,8 @@ class RpcService::Impl {
     EventFeed feed_;
     RpcMethods methods_;
     std::map<RequestId, Waiting> waiting_;
+    std::uint64_t overloads_ = 0;  ///< since the last event that told of some
+    std::optional<TimePoint> overload_told_;
     std::map<ClientId, Calls> calls_;  ///< of clients with at least one that waits
     std::map<std::uint32_t, std::size_t> waiting_per_user_;
 };
@@ -321,6 +328,27 @@ void RpcService::Impl::start(ClientId client, const ipc::Request& request,
     } else {
         group->fail(index, request.id, *reply.as_failed());
     }
+    if (const Error* const failed = reply.as_failed();
+        failed != nullptr && failed->code == ErrorCode::Overloaded && failed->retry_after_ms) {
+        note_overload(request, *failed);
+    }
+}
+
+void RpcService::Impl::note_overload(const ipc::Request& request, const Error& error) {
+    ++overloads_;
+    const Now now = mesh_.now();
+    if (overload_told_ && now.monotonic - *overload_told_ < kOverloadInterval) {
+        return;
+    }
+    std::string data;
+    json::Writer(data)
+        .begin_object()
+        .member("method", request.method)
+        .member("refused", std::exchange(overloads_, 0))
+        .member("retry_after_ms", *error.retry_after_ms)
+        .end_object();
+    overload_told_ = now.monotonic;
+    feed_.publish(now, EventKind::Overload, std::move(data));
 }
 
 std::optional<RpcService::Impl::Waiting> RpcService::Impl::take_waiting(RequestId request) {

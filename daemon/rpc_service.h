@@ -6,6 +6,8 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "daemon/mesh_access.h"
 #include "ipc/method_table.h"
@@ -33,6 +35,8 @@ class RpcService {
         /// A call that changes something is about to be tried, or was not permitted: for the log.
         std::function<void(ClientId client, const ipc::Method& method, bool is_permitted)>
             on_write = {};
+        /// What the socket server counted, by name: belongs into mesh.stats' counters.
+        std::function<std::vector<std::pair<std::string_view, std::uint64_t>>()> counters = {};
     };
 
     /// Calls that wait for the mesh, of one client and of one user: more than a process has

@@ -28,15 +28,16 @@ enum class EventKind : std::uint8_t {
     RegistryPut,
     RegistryDeleted,
     SharedChanged,
+    Overload,
     /// Events were lost. Goes to every subscription, whatever it asked for.
     Lagged,
 };
 
-inline constexpr std::array<std::string_view, 18> kEventKindNames = {
+inline constexpr std::array<std::string_view, 19> kEventKindNames = {
     "node.joined",      "node.left",      "node.offline",  "node.unreachable", "node.returned",
     "node.restarting",  "node.conflict",  "node.isolated", "node.rejoined",    "node.forgotten",
     "state.changed",    "alert",          "link.up",       "link.down",        "registry.put",
-    "registry.deleted", "shared.changed", "lagged",
+    "registry.deleted", "shared.changed", "overload",      "lagged",
 };
 inline constexpr std::array<std::string_view, 5> kEventGroupNames = {"node", "state", "link",
                                                                      "registry", "shared"};

@@ -47,6 +47,8 @@ TEST_CASE("event line: each kind says who and what") {
     CHECK(line_of("registry.deleted",
                   R"({"hash":"9f86","node":"cam-2","type":null,"age_ms":0,"by":"cam-1"})") ==
           "06:13:20.456  registry.deleted  9f86 of cam-2 by cam-1");
+    CHECK(line_of("overload", R"({"method":"alerts.raise","refused":3,"retry_after_ms":20})") ==
+          "06:13:20.456  overload          3 calls refused, the last of alerts.raise");
     CHECK(line_of("shared.changed", R"({"key":"mode","value":"night","by":"cam-1","age_ms":5})") ==
           "06:13:20.456  shared.changed    mode = night by cam-1, 5.0 ms old");
     CHECK(line_of("shared.changed", R"({"key":"mode","value":null,"by":"cam-1","age_ms":5})") ==

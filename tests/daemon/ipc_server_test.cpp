@@ -344,6 +344,8 @@ TEST_CASE("ipc server: half lines of one user are bounded, the greediest connect
     }
     CHECK_FALSE(bench.gone.empty());
     CHECK(bench.gone.size() < 4);
+    CHECK(bench.server->counters()[1] ==
+          std::pair<std::string_view, std::uint64_t>("api_clients_closed", bench.gone.size()));
     modest.write(" and half\n");
     bench.turn();
     CHECK(bench.lines == std::vector<std::string>{"half and half"});

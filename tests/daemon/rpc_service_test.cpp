@@ -482,6 +482,26 @@ TEST_CASE("service: what changes something is reported with its client, permitte
     CHECK(f.writes == Lines{"mesh.forget refused", "alerts.raise"});
 }
 
+TEST_CASE("service: overload becomes an event, once a second with the number of refused calls") {
+    Fixture f;
+    f.service.on_line(2, R"({"jsonrpc":"2.0","id":1,"method":"events.subscribe",)"
+                         R"("params":{"kinds":["overload"]}})");
+    f.take(2);
+    f.recording(CommandError{CommandError::Code::Overloaded, "", "full", 30ms});
+    for (int i = 0; i < 5; ++i) {
+        CHECK(f.code("alerts.raise", R"({"alert":{}})") == 900);
+    }
+    const auto first = f.take(2);
+    REQUIRE(first.size() == 1);
+    CHECK(first[0].find(R"("data":{"method":"alerts.raise","refused":1,"retry_after_ms":30})") !=
+          std::string::npos);
+    f.mesh.advance(1s);
+    CHECK(f.code("registry.put", R"({"hash":"h","type":"t"})") == 900);
+    const auto second = f.take(2);
+    REQUIRE(second.size() == 1);
+    CHECK(second[0].find(R"("data":{"method":"registry.put","refused":5,)") != std::string::npos);
+}
+
 TEST_CASE("service: outputs become events of subscribers") {
     Fixture f;
     f.service.on_line(kClient, R"({"jsonrpc":"2.0","id":1,"method":"events.subscribe",)"
