@@ -114,11 +114,19 @@ double processor_seconds(pid_t process) {
     return nanoseconds / 1e9;
 }
 
-/// Requests per second, each sent when the reply before has come.
-double serial_rate(const std::string& path, const std::string& request) {
+/// Requests per second, by the clock and by the server's processor time: on a machine that does
+/// other work as well, the latter says what a core of its own would give.
+struct Rate {
+    double by_clock = 0;
+    double by_core = 0;
+};
+
+/// Each request is sent when the reply before has come.
+Rate serial_rate(pid_t server, const std::string& path, const std::string& request) {
     const Descriptor client = connect_to(path);
+    const double used = processor_seconds(server);
     const auto begin = steady_clock::now();
-    std::size_t done = 0;
+    double done = 0;
     while (steady_clock::now() - begin < kRound) {
         for (int i = 0; i < 64; ++i, ++done) {
             write_all(client, request);
@@ -126,15 +134,8 @@ double serial_rate(const std::string& path, const std::string& request) {
             }
         }
     }
-    return static_cast<double>(done) / seconds_since(begin);
+    return {done / seconds_since(begin), done / (processor_seconds(server) - used)};
 }
-
-/// Requests per second, by the clock and by the server's processor time: on a machine that does
-/// other work as well, the latter says what a core of its own would give.
-struct Rate {
-    double by_clock = 0;
-    double by_core = 0;
-};
 
 /// With some hundred requests always under way.
 Rate pipelined_rate(pid_t server, const std::string& path, const std::string& request) {
@@ -165,6 +166,36 @@ double median(std::vector<double> values) {
     std::sort(values.begin(), values.end());
     return values[values.size() / 2];
 }
+
+/// The rates of all rounds.
+class Series {
+  public:
+    void add(const Rate& rate) {
+        by_clock_.push_back(rate.by_clock);
+        by_core_.push_back(rate.by_core);
+    }
+    void print(const char* what) const {
+        std::printf("%-28s  %8.0f  %8.0f\n", what, median(by_clock_), median(by_core_));
+    }
+    /// Round by round, since other work on the machine comes and goes.
+    Rate ratio(const Series& other) const {
+        return {median(quotients(by_clock_, other.by_clock_)),
+                median(quotients(by_core_, other.by_core_))};
+    }
+
+  private:
+    static std::vector<double> quotients(const std::vector<double>& a,
+                                         const std::vector<double>& b) {
+        std::vector<double> result;
+        for (std::size_t i = 0; i < a.size(); ++i) {
+            result.push_back(a[i] / b[i]);
+        }
+        return result;
+    }
+
+    std::vector<double> by_clock_;
+    std::vector<double> by_core_;
+};
 
 /// A server that knows nothing but lines.
 class Echo {
@@ -297,6 +328,24 @@ void measure_events(const std::string& path) {
                 static_cast<double>(puts * kEntries) / seconds);
 }
 
+/// Memory of the daemon for clients that have asked once and wait; before anything else, so that no
+/// memory freed by other work hides it.
+void measure_idle(pid_t meshd, const std::string& path, const std::string& request) {
+    rlimit limit{};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    const double before = resident_mb(meshd);
+    std::vector<Descriptor> idle;
+    while (idle.size() < kIdleClients) {
+        idle.push_back(connect_to(path));
+        write_all(idle.back(), request);
+        read_line(idle.back());
+    }
+    std::printf("1000 idle clients             %8.2f MB resident (%.1f before)\n",
+                resident_mb(meshd) - before, before);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -321,47 +370,26 @@ int main(int argc, char** argv) {
     const pid_t echo = start([&] { Echo(echo_path, reply_bytes); });
     pin(kClientCore);
 
-    std::vector<double> ratios;
-    std::vector<double> serial;
-    std::vector<double> echo_serial;
-    std::vector<double> pipelined;
-    std::vector<double> pipelined_by_core;
-    std::vector<double> echo_pipelined;
-    std::vector<double> echo_pipelined_by_core;
+    measure_idle(meshd, meshd_path, request);
+    Series echo_serial;
+    Series serial;
+    Series echo_pipelined;
+    Series pipelined;
     for (int round = 0; round < rounds; ++round) {
-        echo_serial.push_back(serial_rate(echo_path, request));
-        serial.push_back(serial_rate(meshd_path, request));
-        ratios.push_back(serial.back() / echo_serial.back());
-        const Rate of_echo = pipelined_rate(echo, echo_path, request);
-        echo_pipelined.push_back(of_echo.by_clock);
-        echo_pipelined_by_core.push_back(of_echo.by_core);
-        const Rate of_meshd = pipelined_rate(meshd, meshd_path, request);
-        pipelined.push_back(of_meshd.by_clock);
-        pipelined_by_core.push_back(of_meshd.by_core);
+        echo_serial.add(serial_rate(echo, echo_path, request));
+        serial.add(serial_rate(meshd, meshd_path, request));
+        echo_pipelined.add(pipelined_rate(echo, echo_path, request));
+        pipelined.add(pipelined_rate(meshd, meshd_path, request));
     }
-    std::printf("reply of mesh.status          %8zu bytes\n", reply_bytes);
-    std::printf("serial, bare echo             %8.0f /s\n", median(echo_serial));
-    std::printf("serial, mesh.status           %8.0f /s, %.2f of the echo\n", median(serial),
-                median(ratios));
-    std::printf("pipelined, bare echo          %8.0f /s, %.0f /s of processor time\n",
-                median(echo_pipelined), median(echo_pipelined_by_core));
-    std::printf("pipelined, mesh.status        %8.0f /s, %.0f /s of processor time\n",
-                median(pipelined), median(pipelined_by_core));
+    std::printf("a reply of mesh.status has %zu bytes; requests per second\n", reply_bytes);
+    std::printf("                               by clock  per core\n");
+    echo_serial.print("serial, bare echo");
+    serial.print("serial, mesh.status");
+    std::printf("  of the echo                 %8.2f  %8.2f\n", serial.ratio(echo_serial).by_clock,
+                serial.ratio(echo_serial).by_core);
+    echo_pipelined.print("pipelined, bare echo");
+    pipelined.print("pipelined, mesh.status");
 
-    rlimit limit{};
-    getrlimit(RLIMIT_NOFILE, &limit);
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-    const double before = resident_mb(meshd);
-    std::vector<Descriptor> idle;
-    while (idle.size() < kIdleClients) {
-        idle.push_back(connect_to(meshd_path));
-        write_all(idle.back(), request);
-        read_line(idle.back());
-    }
-    std::printf("1000 idle clients             %8.2f MB resident (%.1f before)\n",
-                resident_mb(meshd) - before, before);
-    idle.clear();
     measure_events(meshd_path);
 
     kill(meshd, SIGTERM);
