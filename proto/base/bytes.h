@@ -22,6 +22,10 @@ inline std::string_view as_text(Bytes bytes) {
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
+inline Buffer to_buffer(Bytes bytes) {
+    return Buffer(bytes.begin(), bytes.end());
+}
+
 /// Writes the low `Width` bytes of `value`, most significant first.
 template <std::size_t Width>
 void store_big_endian(std::uint8_t* to, std::uint64_t value) {

@@ -29,6 +29,8 @@ using StreamId = Id<struct StreamTag, std::uint64_t>;
 using SessionId = Id<struct SessionTag, std::uint32_t>;
 /// Ties the answer to a command to the command.
 using RequestId = Id<struct RequestTag, std::uint64_t>;
+/// A question put to this node, while it is worked on. 0 = none.
+using SearchTicket = Id<struct SearchTicketTag, std::uint64_t>;
 
 /// A 64-bit value as 16 lower-case hex digits, the form it has in JSON (jq and JavaScript lose
 /// integers above 2^53).

@@ -60,8 +60,8 @@ MessageKind kind_of(const Delta&) {
 MessageKind kind_of(const Fragment&) {
     return MessageKind::Fragment;
 }
-MessageKind kind_of(const Routed&) {
-    return MessageKind::Broadcast;
+MessageKind kind_of(const Routed& routed) {
+    return routed_kind(routed.payload);
 }
 MessageKind kind_of(const Census&) {
     return MessageKind::Census;
@@ -120,7 +120,8 @@ EncodedMessage encode(const T& message) {
     Bytes body;
     std::size_t extra = 0;
     writer.begin_object();
-    if constexpr (std::is_same_v<T, Push> || std::is_same_v<T, Fragment>) {
+    if constexpr (std::is_same_v<T, Push> || std::is_same_v<T, Fragment> ||
+                  std::is_same_v<T, Routed>) {
         body = write_fields(writer, message);
     } else if constexpr (!std::is_same_v<T, Conf> && !std::is_same_v<T, Prune>) {
         write_fields(writer, message);
@@ -153,8 +154,9 @@ std::optional<Message> read_message(MessageKind kind, Fields& fields, Bytes body
         case MessageKind::Alert:
         case MessageKind::Registry:
             return read_push(fields, body, kind);
+        case MessageKind::Search:
         case MessageKind::Broadcast:
-            return read_routed(fields, body);
+            return read_routed(fields, body, kind);
         case MessageKind::Ack:
             return read_ack(fields, body);
         case MessageKind::Req:
@@ -181,8 +183,6 @@ std::optional<Message> read_message(MessageKind kind, Fields& fields, Bytes body
             return read_prune(fields, body);
         case MessageKind::Notice:
             return read_notice(fields, body);
-        case MessageKind::Search:
-            break;
     }
     return std::nullopt;
 }
@@ -195,6 +195,7 @@ bool is_known(MessageKind kind) {
         case MessageKind::StateSync:
         case MessageKind::Alert:
         case MessageKind::Registry:
+        case MessageKind::Search:
         case MessageKind::Broadcast:
         case MessageKind::Ack:
         case MessageKind::Req:
@@ -210,8 +211,6 @@ bool is_known(MessageKind kind) {
         case MessageKind::Prune:
         case MessageKind::Notice:
             return true;
-        case MessageKind::Search:
-            break;
     }
     return false;
 }

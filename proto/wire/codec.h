@@ -31,6 +31,9 @@ std::size_t encoded_bytes_max(const StreamIntervals& stream);
 /// each: any subset is safe by itself. At least one part, which may be empty.
 std::vector<std::vector<StreamIntervals>> split_streams(std::vector<StreamIntervals> streams);
 
+/// Search where the payload asks or answers one, else Broadcast.
+MessageKind routed_kind(const RoutedPayload& payload);
+
 enum class DecodeError {
     UnknownKind,  ///< ignore this item, keep the others
     Malformed,    ///< reject the datagram

@@ -77,23 +77,6 @@ void write_fields(json::Writer& writer, const Delta& delta) {
     writer.end_array();
 }
 
-void write_fields(json::Writer& writer, const Routed& routed) {
-    MESHD_ASSERT(!routed.source.empty() && routed.start && !routed.destination.empty() &&
-                 routed.seq <= limits::kCounterMax);
-    writer.member("source", routed.source.text());
-    writer.member("start", print_hex(routed.start.value));
-    writer.member("seq", routed.seq);
-    writer.member("timestamp", routed.timestamp_ms);
-    writer.member("to", routed.destination.text());
-    writer.key("path");
-    write_path(writer, routed.path);
-    const auto& report = std::get<DeliveryReport>(routed.payload);
-    writer.key("report").begin_object();
-    writer.member("stream", print_hex(report.stream.value));
-    writer.member("counter", report.counter);
-    writer.end_object();
-}
-
 std::optional<Message> read_push(Fields& fields, Bytes body, MessageKind kind) {
     const auto record_kind = parse_record_kind(fields.text("kind", 1, kKindNameBytesMax));
     if (!record_kind) {
@@ -180,28 +163,6 @@ std::optional<Message> read_delta(Fields& fields, Bytes body) {
     }
     fields.require(at == body.size());
     return delta;
-}
-
-std::optional<Message> read_routed(Fields& fields, Bytes body) {
-    Routed routed;
-    routed.source = fields.node("source");
-    routed.start = StartId{fields.hex("start")};
-    routed.seq = fields.number("seq", 0, limits::kCounterMax);
-    routed.timestamp_ms = fields.signed_number("timestamp");
-    routed.destination = fields.node("to");
-    fields.require(fields.has("path"));
-    routed.path = fields.path("path");
-    if (!fields.has("report")) {
-        return std::nullopt;
-    }
-    fields.require(body.empty());
-    Fields report(fields["report"]);
-    DeliveryReport delivery;
-    delivery.stream = StreamId{report.hex("stream")};
-    delivery.counter = report.number("counter", 1, limits::kCounterMax);
-    fields.require(report.ok());
-    routed.payload = delivery;
-    return routed;
 }
 
 std::size_t encoded_bytes_max(const DeltaRecord& record) {

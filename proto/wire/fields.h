@@ -78,6 +78,7 @@ void write_streams(json::Writer& writer, std::string_view key,
 /// Writes JSON members of `message` into an open object; returns the body.
 Bytes write_fields(json::Writer& writer, const Push& message);
 Bytes write_fields(json::Writer& writer, const Fragment& message);
+Bytes write_fields(json::Writer& writer, const Routed& message);
 void write_fields(json::Writer& writer, const Hello& message);
 void write_fields(json::Writer& writer, const Offer& message);
 void write_fields(json::Writer& writer, const Req& message);
@@ -89,7 +90,6 @@ void write_fields(json::Writer& writer, const Ack& message);
 void write_fields(json::Writer& writer, const Digest& message);
 void write_fields(json::Writer& writer, const Pull& message);
 void write_fields(json::Writer& writer, const Delta& message);
-void write_fields(json::Writer& writer, const Routed& message);
 void write_fields(json::Writer& writer, const Census& message);
 void write_fields(json::Writer& writer, const Announce& message);
 void append_body(Buffer& bytes, const Census& message);
@@ -114,7 +114,7 @@ std::optional<Message> read_push(Fields& fields, Bytes body, MessageKind kind);
 std::optional<Message> read_digest(Fields& fields, Bytes body);
 std::optional<Message> read_pull(Fields& fields, Bytes body);
 std::optional<Message> read_delta(Fields& fields, Bytes body);
-std::optional<Message> read_routed(Fields& fields, Bytes body);
+std::optional<Message> read_routed(Fields& fields, Bytes body, MessageKind kind);
 std::optional<Message> read_census(Fields& fields, Bytes body);
 std::optional<Message> read_announce(Fields& fields, Bytes body);
 

@@ -103,6 +103,16 @@ inline constexpr std::size_t kSharedKeyBytesMax = 128;
 inline constexpr std::uint64_t kTtlMsMax = std::uint64_t{10} * 366 * 24 * 3600 * 1000;
 inline constexpr std::size_t kDedupeKeyBytesMax = 128;
 
+/// Topic of a note and type of a search: names.
+inline constexpr std::size_t kTopicBytesMax = 128;
+inline constexpr std::size_t kSearchTypeBytesMax = 64;
+/// A caller waits no longer for answers, acknowledgements and routes.
+inline constexpr std::uint32_t kWaitMsMax = 60'000;
+/// Results of one node: beyond it their bytes are the limit.
+inline constexpr std::uint32_t kSearchResultsMax = 1000;
+/// Local processes that answer searches of one node.
+inline constexpr std::uint32_t kRespondersMax = 256;
+
 /// Alert records kept per author and class (critical, other), and their longest age.
 inline constexpr std::size_t kAlertsPerAuthorMax = 1000;
 inline constexpr std::int64_t kAlertAgeMsMax = 24 * 3600 * 1000;

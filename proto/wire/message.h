@@ -229,15 +229,65 @@ struct DeliveryReport {
     std::uint64_t counter = 0;
 };
 
-/// A message to one node, passed on along the shortest path.
+/// Application payload, not stored.
+struct Note {
+    std::uint64_t number = 0;  ///< of its source's start, from 1; a repetition keeps it
+    bool wants_ack = false;    ///< only to one node
+    std::string topic;         ///< only to everyone, and may be empty there
+    Bytes note;                ///< JSON, at most kPayloadBytesMax
+};
+
+/// "I have your note": from end to end.
+struct NoteAck {
+    std::uint64_t number = 0;
+};
+
+/// Asks for a Pong; of a trace, from each node that passes it on too.
+struct Ping {
+    std::uint64_t number = 0;  ///< of its source's start, from 1
+    bool is_trace = false;
+};
+
+struct Pong {
+    std::uint64_t number = 0;  ///< of the Ping
+    /// Short ids of the nodes that the Ping had passed, its source first.
+    std::vector<std::uint32_t> passed;
+};
+
+/// A question, to one node or to everyone.
+struct SearchQuery {
+    std::uint64_t number = 0;      ///< of its source's start, from 1; asked again it keeps it
+    std::string type;              ///< 1 to kSearchTypeBytesMax bytes
+    std::uint32_t timeout_ms = 0;  ///< how long the asker waits from now on
+    std::uint32_t limit = 0;       ///< results wanted of each node
+    Bytes query;                   ///< JSON object, at most kPayloadBytesMax
+};
+
+/// A node's answer to a question.
+struct SearchAnswer {
+    std::uint64_t number = 0;  ///< of the question
+    /// There is more to come: local responders are still at it. Carries no results.
+    bool is_pending = false;
+    bool is_truncated = false;  ///< there was more than the limits let through
+    std::uint32_t silent = 0;   ///< local responders that did not answer in time
+    std::uint32_t skipped = 0;  ///< and those not asked any more, since they never did
+    std::string refused;        ///< why the node does not answer: "overloaded", "query"; else empty
+    Bytes results;              ///< JSON array; empty where pending or refused
+};
+
+using RoutedPayload =
+    std::variant<DeliveryReport, Note, NoteAck, Ping, Pong, SearchQuery, SearchAnswer>;
+
+/// A message passed on along the shortest path to one node, or along its source's tree to everyone.
 struct Routed {
     NodeId source;
     StartId start;
     std::uint64_t seq = 0;
     std::int64_t timestamp_ms = 0;
-    NodeId destination;
+    NodeId destination;       ///< empty: everyone
+    std::uint32_t graph = 0;  ///< to everyone: hash of the graph whose tree it follows; 0 = flooded
     std::vector<std::uint32_t> path;
-    std::variant<DeliveryReport> payload;
+    RoutedPayload payload;
 };
 
 using Message = std::variant<Hello, Offer, Req, Acc, Conf, Close, Heartbeat, Push, Ack, Digest,

@@ -13,10 +13,10 @@ enum class MessageKind : std::uint8_t {
     Heartbeat = 1,
     Discovery = 2,  ///< HELLO and OFFER
     StateSync = 3,  ///< push of a node, state or shared record
-    Search = 4,
+    Search = 4,     ///< a routed message that asks or answers a search
     Alert = 5,      ///< push of an alert record
     Registry = 6,   ///< push of a registry record
-    Broadcast = 7,  ///< a routed message: envelope, destination and payload
+    Broadcast = 7,  ///< any other routed message: envelope, destination and payload
     Ack = 8,
     Req = 16,
     Acc = 17,

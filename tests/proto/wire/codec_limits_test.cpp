@@ -188,6 +188,28 @@ TEST_CASE("codec: each field is accepted at its limit and refused one past it") 
         {"routed_delivery_report", "\"counter\":9", "\"counter\":1", "\"counter\":0"},
         {"routed_delivery_report", "{\"stream\":\"00000000000000c1\",\"counter\":9}",
          "{\"stream\":\"ffffffffffffffff\",\"counter\":9}", "[]"},
+        {"note", "\"number\":1", "\"number\":" + kCounterMax, "\"number\":0"},
+        {"note", "\"ack\":true", "\"ack\":false", "\"ack\":1"},
+        {"note_to_all", "\"doors\"", "\"" + std::string(128, 't') + "\"",
+         "\"" + std::string(129, 't') + "\""},
+        {"note_to_all", "\"doors\"", "\"d\"", "\"\""},
+        {"note_to_all", "\"topic\":\"doors\"", "\"ack\":false", "\"ack\":true"},
+        {"note_to_all", "3735928559", "4294967295", "4294967296"},
+        {"note_flooded", "\"path\"", "\"to\":\"box-a\",\"path\"", "\"to\":\"\",\"path\""},
+        {"ping_trace", "\"trace\":true", "\"trace\":false", "\"trace\":{}"},
+        {"ping", "\"to\":\"box-a\",", "\"to\":\"box-c\",", ""},
+        {"pong", "[1,4294967295]", "[" + repeated("7", 32) + "]", "[" + repeated("7", 33) + "]"},
+        {"search_query", "\"person\"", "\"" + std::string(64, 't') + "\"",
+         "\"" + std::string(65, 't') + "\""},
+        {"search_query", "1500", "60000", "60001"},
+        {"search_query", "\"limit\":10", "\"limit\":1000", "\"limit\":1001"},
+        {"search_query", "\"limit\":10", "\"limit\":1", "\"limit\":0"},
+        {"search_answer", "\"silent\":1", "\"silent\":256", "\"silent\":257"},
+        {"search_answer", "\"skipped\":2", "\"skipped\":256", "\"skipped\":257"},
+        {"search_answer", "\"truncated\":true", "\"truncated\":false", "\"pending\":true"},
+        {"search_answer_refused", "\"overloaded\"", "\"" + std::string(16, 'r') + "\"",
+         "\"" + std::string(17, 'r') + "\""},
+        {"search_answer_pending", "\"pending\":true", "\"refused\":\"query\"", "\"pending\":false"},
     };
     for (const Step& step : steps) {
         CHECK_MESSAGE(accepts(step.name, step.from, step.at_limit), step.name, ": ", step.at_limit);
@@ -242,10 +264,28 @@ TEST_CASE("codec: a message whose required member is missing or null is refused"
 }
 
 TEST_CASE("codec: a body where none belongs, or of another length, is refused") {
-    for (const char* name :
-         {"hello", "offer", "req", "acc", "conf", "close", "prune", "notice", "ack", "digest",
-          "digest_buckets", "pull", "heartbeat_reply", "routed_delivery_report", "census_request",
-          "census_empty", "announce"}) {
+    for (const char* name : {"hello",
+                             "offer",
+                             "req",
+                             "acc",
+                             "conf",
+                             "close",
+                             "prune",
+                             "notice",
+                             "ack",
+                             "digest",
+                             "digest_buckets",
+                             "pull",
+                             "heartbeat_reply",
+                             "routed_delivery_report",
+                             "census_request",
+                             "census_empty",
+                             "announce",
+                             "note_ack",
+                             "ping",
+                             "pong",
+                             "search_answer_pending",
+                             "search_answer_refused"}) {
         CHECK_MESSAGE(!accepts_body(name, "x"), name);
         CHECK_MESSAGE(accepts_body(name, ""), name);
     }
@@ -257,6 +297,11 @@ TEST_CASE("codec: a body where none belongs, or of another length, is refused") 
     CHECK_FALSE(accepts_body("digest_request", std::string(257, 'h')));
     CHECK_FALSE(accepts_body("push_alert", ""));
     CHECK_FALSE(accepts_body("fragment", ""));
+    for (const char* name : {"note", "note_to_all", "search_query", "search_answer"}) {
+        CHECK_MESSAGE(!accepts_body(name, ""), name);
+        CHECK_MESSAGE(accepts_body(name, std::string(limits::kPayloadBytesMax, 'p')), name);
+        CHECK_MESSAGE(!accepts_body(name, std::string(limits::kPayloadBytesMax + 1, 'p')), name);
+    }
     CHECK(accepts_body("delta", std::string(15, 'r')));
     CHECK_FALSE(accepts_body("delta", std::string(14, 'r')));
     CHECK_FALSE(accepts_body("delta", std::string(16, 'r')));

@@ -113,7 +113,7 @@ TEST_CASE("codec: kinds that this build does not know are told from broken messa
     for (int kind = 0; kind < 256; ++kind) {
         const auto result = decode(static_cast<MessageKind>(kind), "!");
         REQUIRE_FALSE(result.has_value());
-        const bool known = (kind >= 1 && kind <= 8 && kind != 4) || (kind >= 16 && kind <= 27);
+        const bool known = (kind >= 1 && kind <= 8) || (kind >= 16 && kind <= 27);
         CHECK_MESSAGE(result.error() == (known ? DecodeError::Malformed : DecodeError::UnknownKind),
                       kind);
     }
@@ -124,9 +124,16 @@ TEST_CASE("codec: a push of an unknown record kind and an unknown routed payload
           DecodeError::UnknownKind);
     CHECK(decode(MessageKind::Broadcast,
                  R"({"source":"b","start":"00000000000000b2","seq":1,"timestamp":0,"to":"a",)"
-                 R"("path":[],"note":{}})",
+                 R"("path":[],"letter":{}})",
                  "body")
               .error() == DecodeError::UnknownKind);
+}
+
+TEST_CASE("codec: a routed payload under the other kind is refused") {
+    const EncodedMessage& note = test::message_vector("note");
+    CHECK(decode_message(MessageKind::Search, note.bytes).error() == DecodeError::Malformed);
+    const EncodedMessage& query = test::message_vector("search_query");
+    CHECK(decode_message(MessageKind::Broadcast, query.bytes).error() == DecodeError::Malformed);
 }
 
 TEST_CASE("codec: members that this build does not know are ignored") {

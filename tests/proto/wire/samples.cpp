@@ -32,6 +32,14 @@ Cookie cookie() {
     return cookie;
 }
 
+constexpr std::string_view kNote = "{\"door\":3}";
+
+/// To everyone where `to` is empty.
+Routed routed(std::string_view to, RoutedPayload payload, std::uint32_t graph = 0) {
+    return {node("box-b"), StartId{0xb2}, 12,     1700000000123, to.empty() ? NodeId() : node(to),
+            graph,         {5, 6},        payload};
+}
+
 Push push(RecordKind kind, std::uint64_t covers_after, std::uint32_t graph, Provenance provenance) {
     return {kind, as_bytes(kRecord), covers_after, graph, std::move(provenance)};
 }
@@ -94,13 +102,22 @@ std::vector<Sample> make_samples() {
         {"delta_without_records", Delta{{wanted}, {}}},
         {"delta_floor", Delta{{{StreamId{0xc1}, node("box-a"), {{1, 9}}, 7}}, {}}},
         {"fragment", Fragment{2, 1, 3, MessageKind::Delta, as_bytes(kFragmentBytes)}},
-        {"routed_delivery_report", Routed{node("box-b"),
-                                          StartId{0xb2},
-                                          12,
-                                          1700000000123,
-                                          node("box-a"),
-                                          {5, 6},
-                                          DeliveryReport{StreamId{0xc1}, 9}}},
+        {"routed_delivery_report", routed("box-a", DeliveryReport{StreamId{0xc1}, 9})},
+        {"note", routed("box-a", Note{1, true, "", as_bytes(kNote)})},
+        {"note_to_all", routed("", Note{kCounterMax, false, "doors", as_bytes(kNote)}, 0xdeadbeef)},
+        {"note_flooded", routed("", Note{3, false, "", as_bytes(kNote)})},
+        {"note_ack", routed("box-a", NoteAck{1})},
+        {"ping", routed("box-a", Ping{7})},
+        {"ping_trace", routed("box-a", Ping{7, true})},
+        {"pong", routed("box-a", Pong{7, {1, UINT32_MAX}})},
+        {"search_query", routed("box-a", SearchQuery{8, "person", 1500, 10, as_bytes(kNote)})},
+        {"search_query_to_all",
+         routed("", SearchQuery{8, "hash", 60000, 1000, as_bytes(kNote)}, 9)},
+        {"search_answer",
+         routed("box-a", SearchAnswer{8, false, true, 1, 2, "", as_bytes("[{}]")})},
+        {"search_answer_pending", routed("box-a", SearchAnswer{8, true, false, 0, 0, "", {}})},
+        {"search_answer_refused",
+         routed("box-a", SearchAnswer{8, false, false, 0, 0, "overloaded", {}})},
         {"census_request", Census{true, 0, 1, {}}},
         {"census", Census{false,
                           1,
