@@ -92,6 +92,7 @@ Error to_error(const CommandError& refused, const ipc::Method& method, const ipc
     error.message = error.field.empty() ? refused.message : error.field + " " + refused.message;
     switch (refused.code) {
         case CommandError::Code::InvalidParams:
+        case CommandError::Code::UnknownSearch:
             error.code = ErrorCode::InvalidParams;
             if (has_param(method, error.field)) {
                 error.got = ipc::invalid_param(error.field, params.value(error.field), "").got;

@@ -25,6 +25,8 @@ namespace meshd {
     X(announcements_sent) X(announcements_received) X(announcements_pulled) X(datagrams_lost) \
     X(records_repaired) X(streams_reopened) X(nodes_forgotten) X(names_yielded) \
     X(entries_over_quota) X(disk_failures) X(censuses_sent) \
+    X(notes_sent) X(notes_received) X(searches_asked) X(searches_asked_again) X(searches_received) \
+    X(searches_refused) X(search_answers_late) \
     /* datagrams dropped whole */ \
     X(drop_too_short) X(drop_too_long) X(drop_version) X(drop_kind) X(drop_tag) X(drop_items) \
     X(drop_malformed) X(drop_unknown_session) X(drop_replay) X(drop_wrong_source) \

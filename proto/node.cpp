@@ -263,7 +263,7 @@ bool Node::Impl::on_link_message(Now now, const NodeId& peer, const Message& mes
     } else if (const auto* fragment = std::get_if<Fragment>(&message)) {
         return on_fragment(now, peer, *fragment);
     } else if (const auto* routed = std::get_if<Routed>(&message)) {
-        on_routed(now.monotonic, *routed);
+        on_routed(now, peer, *routed);
     } else if (const auto* digest = std::get_if<Digest>(&message)) {
         if (digest->is_request) {
             send_digest(link, digest->hashes);
@@ -337,6 +337,13 @@ void Node::Impl::handle_timeout(Now now) {
         return store_.covers(stream, counter);
     });
     deliveries_.on_timeout(now.monotonic);
+    notes_.on_timeout(now.monotonic);
+    probes_.on_timeout(now.monotonic);
+    // The own answers first: at a deadline passed by far they still count.
+    run_metadata_scans(now);
+    answerer_.on_timeout(now.monotonic);
+    run_searches(now.monotonic);
+    asker_.on_timeout(now.monotonic);
     expire_disk_waits(now.monotonic);
     if (publish_node_at_ && *publish_node_at_ <= now.monotonic) {
         publish_node(now);
@@ -391,6 +398,8 @@ void Node::Impl::settle(Now now) {
         answer_raised(
             {result->request, print_alert_id(header), result->delivered, result->pending});
     }
+    run_notes(now.monotonic);
+    run_searches(now.monotonic);
     while (const auto message = handshake_.poll_message()) {
         send_outside(message->to, message->message, false);
     }
@@ -421,6 +430,11 @@ std::optional<TimePoint> Node::Impl::next_timeout() const {
         consider(wait.is_durable ? std::nullopt : std::optional(wait.deadline));
     }
     consider(deliveries_.next_deadline());
+    consider(notes_.next_deadline());
+    consider(probes_.next_deadline());
+    consider(asker_.next_deadline());
+    consider(answerer_.next_deadline());
+    consider(metadata_scans_.empty() ? std::nullopt : std::optional(now_));
     if (has_node_news_) {
         consider(topology_due_);
     }
@@ -498,6 +512,9 @@ void Node::handle_flush(Now now) {
 }
 void Node::handle_persisted(Now now, PersistToken token, PersistResult result) {
     impl_->handle_persisted(now, token, result);
+}
+void Node::handle_scan_done(Now now, SearchTicket ticket, const NearestResult& result) {
+    impl_->handle_scan_done(now, ticket, result);
 }
 std::optional<Persist> Node::poll_persist() {
     return impl_->poll_persist();

@@ -11,8 +11,10 @@
 /// in the simulator (thousands).
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <tl/expected.hpp>
 #include <variant>
@@ -24,6 +26,8 @@
 #include "proto/config.h"
 #include "proto/counters.h"
 #include "proto/nearest.h"
+#include "proto/routing/note_sender.h"
+#include "proto/routing/probes.h"
 #include "proto/store/store_counts.h"
 #include "proto/store/stored.h"
 #include "proto/view.h"
@@ -94,8 +98,63 @@ struct Forget {
     NodeId node;
 };
 
-using Command = std::variant<RaiseAlert, UpdateState, Leave, Discover, PutEntries, DeleteEntries,
-                             UpdateShared, Forget>;
+/// Sends a note to one node; to this node itself too. `note`: compact JSON object of at most
+/// limits::kPayloadBytesMax.
+struct SendNote {
+    NodeId node;
+    std::string note;
+    /// The answer waits until the other end has it, and the note is sent again meanwhile. Else it
+    /// waits for a route only.
+    bool wants_ack = true;
+    Duration timeout = std::chrono::seconds(5);  ///< at most limits::kWaitMsMax
+};
+
+/// Sends a note to all other nodes alive, at most once to each.
+struct BroadcastNote {
+    std::string topic;  ///< may be empty; at most limits::kTopicBytesMax
+    std::string note;   ///< as in SendNote
+};
+
+/// Measures the round trip to a node; of a trace, to each hop on the way too.
+struct Probe {
+    NodeId node;
+    bool is_trace = false;
+    Duration timeout = std::chrono::seconds(2);  ///< at most limits::kWaitMsMax
+};
+
+/// Asks every node alive, this one among them, or those of `nodes`. Each answers a search of type
+/// "hash", "metadata" and "embedding" from its own entries; those of nodes that are not alive are
+/// looked up here and marked stale. Any type is also put to the local responders of each node.
+///
+/// `query` of the three: {"hash": text}; {"metadata": {member: scalar to be equal to | {"min": x,
+/// "max": y, either may be absent}, …}, "type": text, "max_age_ms": number}; {"embedding": {"f16":
+/// base64 of the canonical form}, "space": text, "type": text, "max_age_ms": number}; type and
+/// max_age_ms may be absent. Of other types: any JSON object.
+struct Search {
+    std::string type;   ///< name of at most limits::kSearchTypeBytesMax bytes
+    std::string query;  ///< JSON object of at most limits::kPayloadBytesMax
+    std::vector<NodeId> nodes;
+    Duration timeout = std::chrono::seconds(2);  ///< 1 ms to limits::kWaitMsMax
+    std::uint32_t limit = 10;  ///< results of each node: 1 to limits::kSearchResultsMax
+};
+
+/// From now on searches of these types are put to local responders, by SearchRequested; of others
+/// not. Has no answer.
+struct ServeSearches {
+    std::set<std::string, std::less<>> types;
+};
+
+/// What the local responders answer to a SearchRequested, all together.
+struct AnswerSearch {
+    SearchTicket ticket;
+    std::string results;        ///< JSON array
+    std::uint32_t silent = 0;   ///< responders that did not answer in time
+    std::uint32_t skipped = 0;  ///< and those not asked any more, since they never did
+};
+
+using Command =
+    std::variant<RaiseAlert, UpdateState, Leave, Discover, PutEntries, DeleteEntries, UpdateShared,
+                 Forget, SendNote, BroadcastNote, Probe, Search, ServeSearches, AnswerSearch>;
 
 /// Why a command was refused before any effect.
 struct CommandError {
@@ -104,9 +163,10 @@ struct CommandError {
         Dimension,      ///< of an embedding, other than that of its type and space
         TooLarge,
         HasLeft,
-        UnknownNode,  ///< `field` says which
-        NodeAlive,    ///< the same
-        Overloaded,   ///< try again after `retry_after`
+        UnknownNode,    ///< `field` says which
+        NodeAlive,      ///< the same
+        Overloaded,     ///< try again after `retry_after`
+        UnknownSearch,  ///< no such ticket, or not any more
     };
     Code code = Code::InvalidParams;
     std::string field;
@@ -151,6 +211,70 @@ struct Discovered {
 struct Forgotten {
     RequestId request;
     NodeId node;
+};
+
+/// A note to one node has ended.
+struct NoteSent {
+    RequestId request;
+    NodeId node;
+    NoteOutcome outcome = NoteOutcome::Sent;
+    Duration took{};
+};
+struct NoteSpread {
+    RequestId request;
+    std::size_t nodes = 0;  ///< others alive at the sending
+};
+struct Probed {
+    RequestId request;
+    NodeId node;
+    std::optional<Duration> rtt;  ///< nothing: no answer in time
+    /// Of a trace, or where the node answered: its hops, the node last.
+    std::vector<Probes::Hop> hops;
+};
+
+/// One node's answer to a Search; as soon as it is there.
+struct SearchAnswered {
+    RequestId request;
+    NodeId node;
+    std::string results = "[]";  ///< JSON array
+    bool is_stale = false;       ///< the node is not alive; from this node's copy of its entries
+    bool is_truncated = false;   ///< there was more, or not all was looked at in time
+    std::uint32_t silent = 0;    ///< its responders that did not answer in time
+    std::uint32_t skipped = 0;   ///< and those not asked any more
+    std::string refused;         ///< why it does not answer: "overloaded", "query"; else empty
+};
+/// A Search is over; every SearchAnswered of it came before.
+struct SearchDone {
+    RequestId request;
+    std::vector<NodeId> silent;       ///< alive, and no answer in time
+    std::vector<NodeId> unreachable;  ///< not alive at the asking, or gone before they answered
+};
+/// A question for local responders; to be answered by AnswerSearch before `timeout`.
+struct SearchRequested {
+    SearchTicket ticket;
+    NodeId source;
+    std::string type;
+    std::string query;  ///< JSON object
+    Duration timeout{};
+    std::uint32_t limit = 0;
+};
+
+/// A search of this node's registry for the answer to a question: run it, on a worker where it is
+/// long, and hand what comes out to handle_scan_done. The answer does not wait for ever.
+struct ScanWanted {
+    SearchTicket ticket;
+    NearestSearch search;
+};
+
+/// A note came in.
+struct NoteEvent {
+    NodeId source;
+    bool is_broadcast = false;
+    std::string topic;
+    std::string note;               ///< JSON object
+    std::int64_t timestamp_ms = 0;  ///< the source's wall clock at the sending
+    std::uint32_t hops = 0;
+    std::vector<std::string> path;  ///< node ids, the source first, this node last
 };
 
 enum class NodeEventKind {
@@ -207,7 +331,8 @@ struct SharedEvent {
 
 using Output = std::variant<AlertRaised, StateUpdated, HasLeft, Discovered, NodeEvent, LinkEvent,
                             StateEvent, AlertEvent, EntriesPut, EntriesDeleted, SharedUpdated,
-                            RegistryEvent, SharedEvent, Forgotten>;
+                            RegistryEvent, SharedEvent, Forgotten, NoteSent, NoteSpread, Probed,
+                            SearchAnswered, SearchDone, SearchRequested, ScanWanted, NoteEvent>;
 
 // ---- datagrams --------------------------------------------------------------------------------
 
@@ -243,6 +368,8 @@ class Node {
     void handle_flush(Now now);
     /// What polled Persist with that token came to.
     void handle_persisted(Now now, PersistToken token, PersistResult result);
+    /// What ScanWanted came to.
+    void handle_scan_done(Now now, SearchTicket ticket, const NearestResult& result);
     /// The answer comes as an output with the returned id, possibly much later.
     tl::expected<RequestId, CommandError> handle_command(Now now, Command command);
 

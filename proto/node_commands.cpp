@@ -37,6 +37,18 @@ tl::expected<RequestId, CommandError> Node::Impl::handle_command(Now now, Comman
                 return leave(now, what);
             } else if constexpr (std::is_same_v<T, Forget>) {
                 return forget(now, what);
+            } else if constexpr (std::is_same_v<T, SendNote>) {
+                return send_note(now, what);
+            } else if constexpr (std::is_same_v<T, BroadcastNote>) {
+                return broadcast_note(now, what);
+            } else if constexpr (std::is_same_v<T, Probe>) {
+                return probe(now, what);
+            } else if constexpr (std::is_same_v<T, Search>) {
+                return search(now, what);
+            } else if constexpr (std::is_same_v<T, ServeSearches>) {
+                return serve_searches(what);
+            } else if constexpr (std::is_same_v<T, AnswerSearch>) {
+                return answer_search(now, what);
             } else {
                 return discover(now);
             }
@@ -59,19 +71,12 @@ tl::expected<RequestId, CommandError> Node::Impl::raise_alert(Now now, const Rai
                          {}});
     }
     if (has_left_ || leaving_) {
-        return tl::unexpected(CommandError{CommandError::Code::HasLeft,
-                                           {},
-                                           "this node has left the mesh; mesh.discover rejoins",
-                                           {}});
+        return tl::unexpected(left_error());
     }
-    if (!command.dedupe_key.empty() && !is_name(command.dedupe_key, limits::kDedupeKeyBytesMax)) {
-        return tl::unexpected(CommandError{CommandError::Code::InvalidParams,
-                                           "dedupe_key",
-                                           "must be 1 to " +
-                                               std::to_string(limits::kDedupeKeyBytesMax) +
-                                               " bytes of UTF-8 without control characters",
-                                           {},
-                                           {}});
+    if (!command.dedupe_key.empty()) {
+        if (auto error = check_name(command.dedupe_key, "dedupe_key", limits::kDedupeKeyBytesMax)) {
+            return tl::unexpected(*std::move(error));
+        }
     }
     if (command.ttl_ms > std::uint64_t{limits::kAlertAgeMsMax}) {
         return tl::unexpected(

@@ -2,15 +2,13 @@
 #include <algorithm>
 
 #include "proto/node_impl.h"
+#include "proto/node_params.h"
 
 namespace meshd {
 
 tl::expected<RequestId, CommandError> Node::Impl::forget(Now now, const Forget& command) {
     if (has_left_ || leaving_) {
-        return tl::unexpected(CommandError{CommandError::Code::HasLeft,
-                                           {},
-                                           "this node has left the mesh; mesh.discover rejoins",
-                                           {}});
+        return tl::unexpected(left_error());
     }
     const auto refuse = [&](CommandError::Code code, std::string why) {
         return tl::unexpected(CommandError{code, "node_id", std::move(why), {}});

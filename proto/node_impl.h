@@ -4,7 +4,8 @@
 /// here is who tells whom. node.cpp dispatches; node_discovery.cpp finds others and settles names,
 /// node_neighbours.cpp chooses with whom to hold links, node_links.cpp makes and ends them,
 /// node_liveness.cpp watches them, node_ways.cpp moves them to other addresses; node_records.cpp
-/// writes, spreads and repairs records, node_topology.cpp draws conclusions from node records,
+/// writes, spreads and repairs records, node_routed.cpp passes on what is no record, node_notes.cpp
+/// and node_search.cpp say what it is; node_topology.cpp draws conclusions from node records,
 /// node_forget.cpp drops scrapped nodes, node_registry.cpp writes and shows entries and shared
 /// state, node_nearest.cpp searches them, node_disk.cpp has changes written; node_commands.cpp
 /// answers local callers, node_views.cpp shows.
@@ -22,11 +23,14 @@
 #include "proto/links/name_conflict.h"
 #include "proto/links/neighbours.h"
 #include "proto/node.h"
+#include "proto/node_query.h"
 #include "proto/routing/announce.h"
 #include "proto/routing/delivery.h"
 #include "proto/routing/duplicates.h"
 #include "proto/routing/membership.h"
 #include "proto/routing/topology.h"
+#include "proto/search/answerer.h"
+#include "proto/search/asker.h"
 #include "proto/search/vector_index.h"
 #include "proto/store/forgetting.h"
 #include "proto/store/reconcile.h"
@@ -48,6 +52,7 @@ class Node::Impl {
     std::optional<Output> poll_output();
     void handle_flush(Now now);
     void handle_persisted(Now now, PersistToken token, PersistResult result);
+    void handle_scan_done(Now now, SearchTicket ticket, const NearestResult& result);
     std::optional<Persist> poll_persist();
     std::optional<TimePoint> next_timeout() const;
 
@@ -113,6 +118,21 @@ class Node::Impl {
     void index_entry(const HeldRecord& held, bool is_added);
 
     // node_disk.cpp
+    /// A search of this node, to be sent again as it was.
+    struct AskedSearch {
+        std::string type;
+        std::string query;
+        std::uint32_t limit = 0;
+    };
+    /// A search over the metadata of all entries of some owners, a slice at a time.
+    struct MetadataScan {
+        SearchTicket ticket;
+        MetadataQuery query;
+        std::set<NodeId> owners;
+        std::string after_hash;
+        NodeId after_owner;
+    };
+
     /// An answer that waits until its records are on disk.
     struct DurableWait {
         std::vector<RecordPlace> places;
@@ -188,8 +208,6 @@ class Node::Impl {
     void publish_floors_soon();
     void publish_state(Now now);
     void push(TimePoint now, const HeldRecord& held, std::uint32_t graph, const NodeId& except);
-    std::vector<Link*> push_targets(const HeldRecord& held, std::uint32_t graph,
-                                    const NodeId& except);
     void on_push(Now now, const NodeId& peer, const Push& push);
     void on_delta(Now now, const NodeId& peer, const Delta& delta);
     void on_census(Now now, const NodeId& peer, const Census& census);
@@ -204,10 +222,48 @@ class Node::Impl {
     void reopen_streams(Now now);
     void push_own_records(Now now);
     void defend_own_records(Now now);
-    void send_routed(const NodeId& destination, DeliveryReport payload, const NodeId& fallback);
-    void on_routed(TimePoint now, const Routed& routed);
-    void forward_routed(const Routed& routed, const NodeId& fallback);
     void run_reconciler();
+
+    // node_routed.cpp
+    bool send_routed(const NodeId& destination, RoutedPayload payload,
+                     const NodeId& fallback = NodeId());
+    void spread(RoutedPayload payload);
+    void on_routed(Now now, const NodeId& peer, const Routed& routed);
+    void deliver(Now now, const Routed& routed);
+    bool forward(const Routed& routed, const NodeId& fallback);
+    void forward_to_all(const Routed& routed, const NodeId& except);
+    std::vector<Link*> spread_targets(const NodeId& origin, const std::vector<std::uint32_t>& path,
+                                      std::uint32_t graph, const NodeId& except, bool is_flooded);
+    std::vector<std::string> path_names(const NodeId& source,
+                                        const std::vector<std::uint32_t>& path) const;
+    Duration rtt_to(const NodeId& node) const;
+
+    // node_notes.cpp
+    tl::expected<RequestId, CommandError> send_note(Now now, const SendNote& command);
+    tl::expected<RequestId, CommandError> broadcast_note(Now now, const BroadcastNote& command);
+    tl::expected<RequestId, CommandError> probe(Now now, const Probe& command);
+    void on_note(Now now, const Routed& routed, const Note& note);
+    void on_ping(const Routed& routed, const Ping& ping);
+    void on_pong(TimePoint now, const NodeId& from, const Pong& pong);
+    void run_notes(TimePoint now);
+    void tell_note(const NodeId& source, const Note& note, bool is_broadcast,
+                   std::int64_t timestamp_ms, const std::vector<std::uint32_t>& path);
+
+    // node_search.cpp
+    tl::expected<RequestId, CommandError> search(Now now, const Search& command);
+    tl::expected<RequestId, CommandError> serve_searches(const ServeSearches& command);
+    tl::expected<RequestId, CommandError> answer_search(Now now, const AnswerSearch& command);
+    void on_query(Now now, const NodeId& source, StartId start, const SearchQuery& query);
+    void on_answer(TimePoint now, const NodeId& from, const SearchAnswer& answer);
+    void work_on(Now now, SearchTicket ticket, const NodeId& source, const SearchQuery& query,
+                 const OwnQuery& own, const std::set<NodeId>& owners);
+    void look_up(Now now, SearchTicket ticket, const OwnQuery& query, std::size_t limit,
+                 const std::set<NodeId>& owners);
+    void add_result(SearchTicket ticket, const EntryView& entry, std::optional<double> score);
+    void run_metadata_scans(Now now);
+    bool run_slice(Now now, MetadataScan& scan);
+    void run_searches(TimePoint now);
+    void tell_own_answer(TimePoint now, const SearchAnswerer::Finished& finished);
 
     // node_topology.cpp
     void refresh_topology(TimePoint now);
@@ -268,6 +324,18 @@ class Node::Impl {
     DeliveryTracker deliveries_;
     std::map<std::uint32_t, NodeId> short_ids_;
     std::uint64_t next_routed_seq_ = 1;
+
+    /// Conversations with other nodes. Notes, probes and searches of this start are numbered alike.
+    std::uint64_t next_number_ = 1;
+    NoteSender notes_;
+    Duplicates notes_seen_;  ///< by number: a note sent again has another seq
+    Probes probes_;
+    SearchAsker asker_;
+    SearchAnswerer answerer_;
+    /// What was asked here and may be asked again.
+    std::map<std::uint64_t, AskedSearch> asked_;
+    std::set<std::string, std::less<>> served_types_;
+    std::deque<MetadataScan> metadata_scans_;
 
     StateData own_state_;
     Presence presence_ = Presence::Here;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proto/node_params.h"
 
+#include "proto/store/record.h"
 #include "proto/wire/limits.h"
 
 namespace meshd {
@@ -31,6 +32,54 @@ tl::expected<json::Document, CommandError> parse_object(const std::string& text,
             CommandError{CommandError::Code::InvalidParams, field, "must be a JSON object", {}});
     }
     return std::move(*document);
+}
+
+std::optional<CommandError> check_wait(Duration wait) {
+    if (wait >= Duration{} && to_ms(wait) <= std::int64_t{limits::kWaitMsMax}) {
+        return std::nullopt;
+    }
+    return CommandError{CommandError::Code::InvalidParams,
+                        "timeout_ms",
+                        "must be between 0 and " + std::to_string(limits::kWaitMsMax),
+                        {},
+                        {}};
+}
+
+std::optional<CommandError> check_name(const std::string& text, const char* field,
+                                       std::size_t bytes_max) {
+    if (text.size() > bytes_max) {
+        return CommandError{CommandError::Code::TooLarge,
+                            field,
+                            "has " + std::to_string(text.size()) + " bytes; at most " +
+                                std::to_string(bytes_max) + " are allowed",
+                            {},
+                            {}};
+    }
+    if (!is_name(text, bytes_max)) {
+        return CommandError{CommandError::Code::InvalidParams,
+                            field,
+                            "must be 1 to " + std::to_string(bytes_max) +
+                                " bytes of UTF-8 without control characters",
+                            {},
+                            {}};
+    }
+    return std::nullopt;
+}
+
+CommandError unknown_node(const NodeId& node, const char* field) {
+    return {CommandError::Code::UnknownNode,
+            field,
+            "no node of the name " + node.text() + " is known",
+            {},
+            {}};
+}
+
+CommandError left_error() {
+    return {CommandError::Code::HasLeft,
+            {},
+            "this node has left the mesh; mesh.discover rejoins",
+            {},
+            {}};
 }
 
 }  // namespace meshd

@@ -120,39 +120,6 @@ bool Node::Impl::is_flooded(const HeldRecord& held) const {
            (held.record.header.author == self_.node && presence_ != Presence::Here);
 }
 
-/// Peers to whom a record goes from here: its tree's children, and those that the tree cannot
-/// reach; everybody who does not surely have it where there is no tree.
-std::vector<Link*> Node::Impl::push_targets(const HeldRecord& held, std::uint32_t graph,
-                                            const NodeId& except) {
-    const NodeId& author = held.record.header.author;
-    const auto has_it = [&](const NodeId& peer) {
-        const auto& path = held.provenance.path;
-        return peer == except || peer == author ||
-               std::find(path.begin(), path.end(), peer.short_id()) != path.end();
-    };
-    std::optional<std::vector<NodeId>> children;
-    if (!is_flooded(held)) {
-        children = topology_.children_of(author, graph);
-        if (children && !std::all_of(children->begin(), children->end(),
-                                     [&](const NodeId& n) { return links_.count(n) != 0; })) {
-            children.reset();
-        }
-        if (!children) {
-            counters_.add(Counter::pushes_flooded);
-        }
-    }
-    std::vector<Link*> targets;
-    for (auto& [peer, link] : links_) {
-        const bool in_tree =
-            !children || std::find(children->begin(), children->end(), peer) != children->end() ||
-            !topology_.spans(graph, peer);
-        if (in_tree && !has_it(peer)) {
-            targets.push_back(&link);
-        }
-    }
-    return targets;
-}
-
 void Node::Impl::push(TimePoint now, const HeldRecord& held, std::uint32_t graph,
                       const NodeId& except) {
     if (held.record.header.kind == kOtherKind) {
@@ -167,7 +134,8 @@ void Node::Impl::push(TimePoint now, const HeldRecord& held, std::uint32_t graph
         now, prng_, {header.author, header.stream, header.counter},
         held.record.node || held.record.alert,
         is_flooded(held) ? std::vector<NodeId>() : topology_.repairs_of(header.author, graph));
-    const std::vector<Link*> targets = push_targets(held, graph, except);
+    const std::vector<Link*> targets =
+        spread_targets(header.author, held.provenance.path, graph, except, is_flooded(held));
     if (targets.empty()) {
         return;
     }
@@ -264,7 +232,8 @@ void Node::Impl::on_new_record(TimePoint now, const NodeId& peer, const HeldReco
         outputs_.push_back(
             AlertEvent{alert_view(now, held), held.age_ms(now) > kLiveAlertAgeMsMax});
         if (held.provenance.report_ms > 0 && record.header.author != self_.node) {
-            send_routed(record.header.author, {record.header.stream, record.header.counter}, peer);
+            send_routed(record.header.author,
+                        DeliveryReport{record.header.stream, record.header.counter}, peer);
         }
     } else {
         tell_keyed(now, held);
@@ -424,55 +393,6 @@ void Node::Impl::run_reconciler() {
             }
         }
     }
-}
-
-void Node::Impl::send_routed(const NodeId& destination, DeliveryReport payload,
-                             const NodeId& fallback) {
-    Routed routed;
-    routed.source = self_.node;
-    routed.start = self_.start;
-    routed.seq = next_routed_seq_++;
-    routed.timestamp_ms = wall_.ms;
-    routed.destination = destination;
-    routed.payload = payload;
-    forward_routed(routed, fallback);
-}
-
-void Node::Impl::on_routed(TimePoint now, const Routed& routed) {
-    if (routed.source == self_.node ||
-        !duplicates_.accept(now, routed.source, routed.start, routed.seq)) {
-        counters_.add(Counter::drop_duplicate);
-        return;
-    }
-    if (routed.destination == self_.node) {
-        const auto& report = std::get<DeliveryReport>(routed.payload);
-        deliveries_.on_report(report.stream, report.counter, routed.source);
-        return;
-    }
-    if (routed.path.size() >= limits::kHopsMax) {
-        counters_.add(Counter::drop_hops);
-        return;
-    }
-    counters_.add(Counter::messages_routed);
-    forward_routed(routed, NodeId());
-}
-
-void Node::Impl::forward_routed(const Routed& routed, const NodeId& fallback) {
-    const auto route = topology_.route(routed.destination);
-    Link* link = route ? find_link(route->next_peer) : nullptr;
-    if (link == nullptr) {
-        link = find_link(routed.destination);
-    }
-    if (link == nullptr) {
-        link = find_link(fallback);
-    }
-    if (link == nullptr) {
-        counters_.add(Counter::drop_no_route);
-        return;
-    }
-    Routed next = routed;
-    next.path.push_back(self_.node.short_id());
-    link->egress.send(share_message(next), TrafficClass::High, true);
 }
 
 }  // namespace meshd

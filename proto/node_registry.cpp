@@ -20,21 +20,6 @@ CommandError error_of(CommandError::Code code, std::string field, std::string me
     return {code, std::move(field), std::move(message), {}, {}};
 }
 
-std::optional<CommandError> check_name(const std::string& text, const char* field,
-                                       std::size_t bytes_max) {
-    if (text.size() > bytes_max) {
-        return error_of(CommandError::Code::TooLarge, field,
-                        "has " + std::to_string(text.size()) + " bytes; at most " +
-                            std::to_string(bytes_max) + " are allowed");
-    }
-    if (!is_name(text, bytes_max)) {
-        return error_of(CommandError::Code::InvalidParams, field,
-                        "must be 1 to " + std::to_string(bytes_max) +
-                            " bytes of UTF-8 without control characters");
-    }
-    return std::nullopt;
-}
-
 std::optional<CommandError> check_embedding(const EntryPut& entry) {
     if (entry.space.empty() != entry.embedding.empty()) {
         return entry.space.empty()

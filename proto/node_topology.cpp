@@ -56,6 +56,7 @@ void Node::Impl::refresh_topology(TimePoint now) {
     }
     if (take_claims(records)) {
         neighbours_.on_change(now, false);
+        notes_.on_routes_changed();
     }
     check_withdrawn(now);
     // Who leaves sees no one any more, and that is no news of the others.
@@ -154,6 +155,7 @@ bool Node::Impl::update_members(TimePoint now, const std::vector<const HeldRecor
         if (event.change != MembershipChange::Joined &&
             event.change != MembershipChange::Returned) {
             deliveries_.on_node_gone(event.node);
+            asker_.on_node_gone(event.node);
             lost = lost || event.change == MembershipChange::Offline ||
                    event.change == MembershipChange::Unreachable;
         }

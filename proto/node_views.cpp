@@ -190,11 +190,7 @@ AlertView Node::Impl::alert_view(TimePoint now, const HeldRecord& held) const {
     view.dedupe_key = held.record.alert->dedupe_key;
     view.arrival = held.arrival;
     view.hops = static_cast<std::uint32_t>(held.provenance.path.size());
-    for (const std::uint32_t short_id : held.provenance.path) {
-        view.path.push_back(short_id == header.author.short_id() ? header.author.text()
-                                                                 : node_name(short_id));
-    }
-    view.path.push_back(self_.node.text());
+    view.path = path_names(header.author, held.provenance.path);
     return view;
 }
 

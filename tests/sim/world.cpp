@@ -310,6 +310,9 @@ void World::pump(Host host) {
     while (const auto output = box.node->poll_output()) {
         has_left = has_left || std::holds_alternative<HasLeft>(*output);
         remember_answer(host, *output);
+        if (const auto* wanted = std::get_if<ScanWanted>(&*output)) {
+            scan(host, *wanted);
+        }
         observer_->on_output(host, *output);
     }
     if (box.is_stopping && has_left) {
@@ -324,9 +327,40 @@ void World::pump(Host host) {
 }
 
 void World::remember_answer(Host host, const Output& output) {
+    if (const auto* answered = std::get_if<SearchAnswered>(&output)) {
+        search_answers_[{host, boxes_[host].starts, answered->request}].push_back(*answered);
+        return;
+    }
+    if (const auto* note = std::get_if<NoteEvent>(&output)) {
+        boxes_[host].notes.push_back(*note);
+    }
+    if (const auto* question = std::get_if<SearchRequested>(&output)) {
+        boxes_[host].questions.push_back(*question);
+    }
     if (const auto request = request_of(output)) {
         answers_.insert_or_assign({host, boxes_[host].starts, *request}, output);
     }
+}
+
+/// The worker's part.
+void World::scan(Host host, const ScanWanted& wanted) {
+    const Duration takes = prng_.between(Duration::zero(), kScanMax);
+    after(takes, [this, host, wanted, start = boxes_[host].starts] {
+        if (!is_running(host) || boxes_[host].starts != start) {
+            return;
+        }
+        if (is_paused(host)) {
+            scan(host, wanted);
+            return;
+        }
+        boxes_[host].node->handle_scan_done(now(host), wanted.ticket, wanted.search.run());
+        pump(host);
+    });
+}
+
+std::vector<SearchAnswered> World::search_answers(Host host, RequestId request) const {
+    const auto found = search_answers_.find({host, boxes_[host].starts, request});
+    return found == search_answers_.end() ? std::vector<SearchAnswered>() : found->second;
 }
 
 void World::arm(Host host) {

@@ -57,6 +57,8 @@ class World {
     static constexpr unsigned kTimeoutsWithoutProgressMax = 1000;
     /// A commit takes 1 ms to this long; on a slow disk a hundred times as long.
     static constexpr Duration kCommitMax = std::chrono::milliseconds(20);
+    /// A search of embeddings takes up to this on the worker.
+    static constexpr Duration kScanMax = std::chrono::milliseconds(5);
 
     World(std::uint64_t seed, Network network, const Config& config = {});
 
@@ -123,6 +125,15 @@ class World {
         return found == answers_.end() ? nullptr : std::get_if<Answer>(&found->second);
     }
 
+    /// Of a Search in this start: the answers so far, in the order in which they came.
+    std::vector<SearchAnswered> search_answers(Host host, RequestId request) const;
+    /// Notes that came in at a box, over all its starts.
+    const std::vector<NoteEvent>& notes(Host host) const { return boxes_[host].notes; }
+    /// Questions put to the local responders of a box, over all its starts.
+    const std::vector<SearchRequested>& questions(Host host) const {
+        return boxes_[host].questions;
+    }
+
     /// Calls handle_timeout now, due or not.
     void poke(Host host);
     /// Hands bytes to `host` as if they had come from `from`.
@@ -166,6 +177,8 @@ class World {
         std::uint32_t timer_number = 0;  ///< only the timer armed last counts
         unsigned timeouts_without_progress = 0;
         std::uint64_t timeouts = 0;
+        std::vector<NoteEvent> notes;
+        std::vector<SearchRequested> questions;
     };
 
     Entropy entropy(std::uint64_t purpose, std::uint64_t number) const;
@@ -183,6 +196,7 @@ class World {
     void deliver(Delivery delivery);
     void hand_in(Host host, const Delivery& delivery);
     void remember_answer(Host host, const Output& output);
+    void scan(Host host, const ScanWanted& wanted);
 
     std::uint64_t seed_;
     Network network_;
@@ -194,6 +208,7 @@ class World {
     Observer* observer_;
     std::function<bool(Delivery&)> tap_;
     std::map<std::tuple<Host, unsigned, RequestId>, Output> answers_;
+    std::map<std::tuple<Host, unsigned, RequestId>, std::vector<SearchAnswered>> search_answers_;
     std::uint64_t raised_ = 0;
     std::uint64_t marks_ = 0;
     Trace trace_;

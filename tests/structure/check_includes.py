@@ -20,7 +20,8 @@ FOLDERS = ("proto", "ipc", "daemon", "cli", "clients", "tests", "scripts", ".ci"
 # inside.
 NODE_INTERFACE = ("proto/base/", "proto/node.h", "proto/view.h", "proto/config.h",
                   "proto/counters.h", "proto/nearest.h", "proto/store/embedding.h", "proto/store/stored.h", "proto/command.h", "proto/output.h", "proto/effects.h",
-                  "proto/routing/topology.h", "proto/wire/limits.h", "proto/wire/message_kind.h")
+                  "proto/routing/topology.h", "proto/routing/note_sender.h",
+                  "proto/routing/probes.h", "proto/wire/limits.h", "proto/wire/message_kind.h")
 # Plain values that every machine of the core may use.
 CORE_VALUES = ("proto/base/", "proto/wire/", "proto/config.h", "proto/counters.h",
                "proto/effects.h")
