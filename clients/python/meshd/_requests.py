@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each call as method and params, once for the synchronous and the asyncio client."""
+import logging
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Union
 
 from .embedding import Embedding, decode_embedding, encode_embedding
+
+log = logging.getLogger("meshd")
 
 Json = Dict[str, Any]
 PAGE_MAX = 1000
@@ -30,18 +33,24 @@ def wait_seconds(params: Mapping[str, Any]) -> float:
 def pick(result: Json, request: Request) -> Any:
     """The part of a result that a call returns; embeddings of entries as lists of numbers."""
     if request.method.startswith("registry."):
-        for name in ("entries", "matches", "results"):
-            if isinstance(result.get(name), list):
-                decode_entries(result[name])
+        for entries in (result.get("entries"), result.get("matches"), *_groups(result)):
+            decode_entries(entries or [])
+        if result.get("truncated"):
+            log.warning("%s: the reply was too large, and the last matches are missing", request.method)
+        if request.pick == "results":
+            return _groups(result)
     return result if request.pick is None else result.get(request.pick)
 
 
+def _groups(result: Json) -> List[List[Json]]:
+    """The matches of each embedding, where several were asked."""
+    return [group.get("matches") or [] for group in result.get("results") or []]
+
+
 def decode_entries(entries: List[Any]) -> None:
-    """Replaces the embeddings of entries, also of those grouped by query, by lists of numbers."""
+    """Replaces the embeddings of entries by lists of numbers."""
     for entry in entries:
-        if isinstance(entry, list):
-            decode_entries(entry)
-        elif isinstance(entry, dict) and isinstance(entry.get("embedding"), dict):
+        if isinstance(entry, dict) and isinstance(entry.get("embedding"), dict):
             entry["embedding"] = decode_embedding(entry["embedding"])
 
 

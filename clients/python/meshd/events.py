@@ -9,6 +9,8 @@ log = logging.getLogger("meshd")
 #: Events of one subscription that wait for a slow reader. Beyond it they are fetched again from the daemon
 #: once the reader has caught up, so that a slow handler costs no memory without end.
 QUEUE_MAX = 10_000
+#: Kinds that go to one connection alone, as they happen: their cursor is that of the moment, and is no id.
+UNNUMBERED = frozenset(("search.request", "search.answer"))
 #: Ids kept to drop repeats, the latest ones: more than a daemon holds of a few authors.
 IDS_MAX = 16_384
 
@@ -104,6 +106,8 @@ class SubscriptionState:
         if waiting >= QUEUE_MAX:
             self.is_behind = True
             return None
+        if event.kind in UNNUMBERED:
+            return event
         name = str(event.data.get("id", "")) if event.kind == "alert" else event.cursor
         self.cursor = event.cursor or self.cursor
         if name and name in self._ids:

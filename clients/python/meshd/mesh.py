@@ -175,7 +175,8 @@ class Mesh:
 
         search_type: "embedding", "hash" or "metadata" ask the registry; any other the processes that serve
         it (`serve`). An `embedding` in the query may be anything `registry.put` takes. limit: results of each
-        node, and of all. stream: each answer is also told at once, as event "search.answer".
+        node, and of all. stream: each answer is also told at once, as event "search.answer";
+        with one search at a time it is known whose.
         """
         return self._do(_requests.search(query, search_type, timeout_ms, nodes, limit, stream))
 

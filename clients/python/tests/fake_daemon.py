@@ -95,6 +95,9 @@ class FakeDaemon:
     def tell(self, kind, data, cursor=None, hold=True):
         """An event, to all that subscribed to its kind."""
         with self.changed:
+            if kind.startswith("search."):
+                # These are not numbered: they go to one connection alone, with the cursor of the moment.
+                cursor, hold = f"c{len(self.held)}", False
             params = {"kind": kind, "cursor": cursor or f"c{len(self.held) + 1}", "timestamp_ms": 1700000000000,
                       "data": data}
             if hold:

@@ -64,7 +64,7 @@ class CallTest(unittest.TestCase):
             registry__get=lambda p: {"entries": [dict(entry)], "next": None},
             registry__delete=lambda p: {"deleted": 1},
             registry__nearest=lambda p: (
-                {"results": [[dict(entry)]]} if "embeddings" in p else {"matches": [{"hash": "h", "score": 1}]}),
+                {"results": [{"matches": [dict(entry)]}]} if "embeddings" in p else {"matches": [{"hash": "h", "score": 1}]}),
             search__query=lambda p: {"answers": [], "complete": True},
             notes__send=lambda p: {}, notes__broadcast=lambda p: {},
             mesh__ping=lambda p: {"rtt_ms": 1}, mesh__trace=lambda p: {"hops": [{"node_id": "b"}]},
@@ -449,6 +449,13 @@ class ServeTest(unittest.TestCase):
             mesh.serve("person", fail)
             daemon.tell("search.request", self.REQUEST)
             self.assertEqual(daemon.wait_asked("search.answer")[0]["results"], [])
+
+    def test_each_request_is_answered_though_their_cursors_are_equal(self):
+        with FakeDaemon(search__serve=lambda p: {}, search__answer=lambda p: {}) as daemon, Mesh(daemon.path) as mesh:
+            mesh.serve("person", lambda request: [])
+            for search in ("s1", "s2"):
+                daemon.tell("search.request", dict(self.REQUEST, search=search))
+            self.assertEqual([p["search"] for p in daemon.wait_asked("search.answer", 2)], ["s1", "s2"])
 
     def test_an_answer_that_is_too_large_is_cut(self):
         def answer(params):
