@@ -4,6 +4,7 @@
 /// the first 16 its key.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <map>
@@ -113,10 +114,12 @@ inline constexpr std::size_t kKeyBytes = 16;
 
 inline VectorRow row_of(std::uint64_t number, Bytes halves, std::uint64_t node = 1,
                         TimePoint born = {}) {
-    std::string key = std::to_string(number);
-    key.insert(0, kKeyBytes - key.size(), '0');
-    Buffer bytes(key.begin(), key.end());
-    bytes.insert(bytes.end(), halves.begin(), halves.end());
+    std::uint64_t rest = number;
+    Buffer bytes(kKeyBytes + halves.size());
+    for (std::size_t i = kKeyBytes; i-- != 0; rest /= 10) {
+        bytes[i] = static_cast<std::uint8_t>('0' + rest % 10);
+    }
+    std::copy(halves.begin(), halves.end(), bytes.begin() + kKeyBytes);
     return {SharedBytes(bytes), born, node};
 }
 inline RowKey test_key(const SharedBytes& record) {
