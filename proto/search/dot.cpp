@@ -24,7 +24,7 @@ constexpr std::size_t kCacheLine = 64;
     }
 }
 
-template <std::size_t kQueries>
+template <std::size_t Queries>
 [[gnu::always_inline]] inline void dot_block(const CodeRows& rows,
                                              const std::int16_t* const* queries,
                                              std::int32_t* result) {
@@ -32,7 +32,7 @@ template <std::size_t kQueries>
     for (std::size_t r = 0; r < rows.count; ++r) {
         const std::int8_t* row = rows.codes + r * stride;
         prefetch(rows, row);
-        for (std::size_t query = 0; query < kQueries; ++query) {
+        for (std::size_t query = 0; query < Queries; ++query) {
             const std::int16_t* values = queries[query];
             std::int32_t total = 0;
             for (std::size_t at = 0; at < stride; at += kCodeBlock) {
@@ -70,7 +70,7 @@ void dot_plain(const CodeRows& rows, const std::int16_t* const* queries, std::si
     dot_any(rows, queries, query_count, result);
 }
 
-[[gnu::target("avx512f,avx512bw,avx512vl,avx512vnni,prefer-vector-width=512")]] void dot_avx512(
+[[gnu::target("avx512f,avx512bw,avx512vl,avx512vnni")]] void dot_avx512(
     const CodeRows& rows, const std::int16_t* const* queries, std::size_t query_count,
     std::int32_t* result) {
     dot_any(rows, queries, query_count, result);
