@@ -117,6 +117,14 @@ Error too_many_waiting(std::size_t limit, std::string_view whose) {
     return error;
 }
 
+/// Without a hint: the same batch will be too much again.
+Error batch_full() {
+    Error error;
+    error.code = ErrorCode::Overloaded;
+    error.message = "the results of the batch so far leave no room for this call: it was not begun";
+    return error;
+}
+
 Error not_permitted(const ipc::Method& method) {
     Error error;
     error.code = ErrorCode::NotPermitted;
@@ -316,7 +324,8 @@ CallReply RpcService::Impl::call(ClientId client, const ipc::Request& request,
 void RpcService::Impl::start(ClientId client, const ipc::Request& request,
                              const std::shared_ptr<ipc::CallGroup>& group, std::size_t index) {
     std::size_t listeners = 0;
-    CallReply reply = call(client, request, listeners);
+    CallReply reply =
+        group->is_full() ? CallReply::failed(batch_full()) : call(client, request, listeners);
     if (const RequestId* const pending = reply.as_pending()) {
         waiting_.emplace(*pending, Waiting{client, group, index, request.id,
                                            request.is_notification, listeners});

@@ -15,6 +15,7 @@ void CallGroup::finish(std::size_t index, std::string_view id, const std::string
         error.code = ErrorCode::Overloaded;
         error.message = "the result is too large; ask for less at once";
         fail(index, id, error);
+        was_refused_ = true;
         return;
     }
     put(index, print_result(id, result));

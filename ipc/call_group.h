@@ -14,6 +14,9 @@ namespace meshd::ipc {
 /// so that 1 MiB of requests cannot ask for gigabytes of replies.
 inline constexpr std::size_t kResultBytesMax = std::size_t{16} << 20;
 
+/// Room for the result of any call that changes something: one that is begun can be answered.
+inline constexpr std::size_t kResultReserve = std::size_t{128} << 10;
+
 /// The calls of one line on their way to one reply: a single response, or the array of a batch,
 /// sent when the last call is done (JSON-RPC 2.0, section 6). Invariant: each index is finished or
 /// skipped once.
@@ -28,6 +31,8 @@ class CallGroup {
     void skip();
 
     bool is_complete() const { return open_ == 0; }
+    /// True where the next call of the batch should not be begun: its result may find no room.
+    bool is_full() const { return is_batch_ && (was_refused_ || bytes_left() < kResultReserve); }
     /// Of the responses there are.
     std::size_t bytes() const { return bytes_; }
     /// Room left for results.
@@ -38,6 +43,7 @@ class CallGroup {
   private:
     void put(std::size_t index, std::string response);
     bool is_batch_;
+    bool was_refused_ = false;
     std::size_t open_;
     std::size_t bytes_before_;
     std::size_t bytes_ = 0;

@@ -456,9 +456,11 @@ TEST_CASE("service: results that wait for the rest of their batch are bounded fo
     for (int i = 0; i < 4; ++i) {
         f.service.on_line(kClient, batch);
     }
-    CHECK(f.take().empty());
+    // The third and fourth find no room, begin nothing and are answered at once.
+    CHECK(f.take().size() == 2);
+    CHECK(f.mesh.commands.size() == 2);
     std::size_t bytes = 0;
-    for (std::uint64_t request = 101; request <= 104; ++request) {
+    for (std::uint64_t request = 101; request <= 102; ++request) {
         f.service.on_output(Discovered{RequestId{request}});
     }
     for (const std::string& line : f.take()) {
@@ -468,6 +470,26 @@ TEST_CASE("service: results that wait for the rest of their batch are bounded fo
     CHECK(bytes < 18'000'000);
     f.service.on_line(kClient, R"([{"jsonrpc":"2.0","id":1,"method":"state.get"}])");
     CHECK(f.take().front().size() > 60'000);
+}
+
+TEST_CASE("service: a call in a batch whose results leave no room for it is not begun") {
+    Fixture f;
+    f.result("state.update", R"({"patch":{"x":")" + std::string(60'000, 'x') + "\"}}");
+    f.recording();
+    std::string gets;
+    for (int i = 0; i < 200; ++i) {
+        gets += R"({"jsonrpc":"2.0","id":1,"method":"state.get"},)";
+    }
+    const std::string leave = R"({"jsonrpc":"2.0","id":2,"method":"mesh.discover"}])";
+    f.service.on_line(kClient, "[" + gets + leave);
+    CHECK(f.mesh.commands.size() == 1);
+    f.service.on_line(kClient, "[" + gets + leave);
+    CHECK(f.mesh.commands.size() == 1);
+    const auto lines = f.take();
+    REQUIRE(lines.size() == 1);
+    CHECK(lines[0].ends_with(
+        R"("message":"the results of the batch so far leave no room for this call: )"
+        R"(it was not begun"},"id":2}])"));
 }
 
 TEST_CASE("service: what changes something is reported with its client, permitted or not") {
