@@ -181,12 +181,12 @@ tl::expected<void, ClientError> Client::wait(short events, std::optional<Deadlin
     while (true) {
         int timeout_ms = -1;
         if (deadline) {
-            const auto left =
-                std::chrono::ceil<std::chrono::milliseconds>(*deadline - steady_clock::now());
-            if (left.count() <= 0) {
+            const Deadline now = steady_clock::now();
+            if (*deadline <= now) {
                 return tl::unexpected(
                     failure(ClientError::Kind::Timeout, "no answer within the time given"));
             }
+            const auto left = std::chrono::ceil<std::chrono::milliseconds>(*deadline - now);
             constexpr std::chrono::milliseconds kHour{3'600'000};
             timeout_ms = static_cast<int>(std::min(left, kHour).count());
         }

@@ -85,11 +85,14 @@ bool EventClient::dispatch() {
 
 bool EventClient::wait_and_dispatch(Deadline deadline) {
     const Deadline until = std::min(deadline, next_deadline().value_or(deadline));
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - steady_clock::now());
+    // Compared first: the time from now to Deadline::min() has no number.
+    const Deadline now = steady_clock::now();
     constexpr std::chrono::milliseconds kHour{3'600'000};
+    const auto left =
+        until > now ? std::min(std::chrono::ceil<std::chrono::milliseconds>(until - now), kHour)
+                    : std::chrono::milliseconds(0);
     pollfd polled{descriptor_.get(), wanted(), 0};
-    poll(&polled, 1,
-         static_cast<int>(std::clamp(left, std::chrono::milliseconds(0), kHour).count()));
+    poll(&polled, 1, static_cast<int>(left.count()));
     return dispatch();
 }
 
