@@ -150,6 +150,7 @@ struct AnswerSearch {
     std::string results;        ///< JSON array
     std::uint32_t silent = 0;   ///< responders that did not answer in time
     std::uint32_t skipped = 0;  ///< and those not asked any more, since they never did
+    bool is_truncated = false;  ///< they had more
 };
 
 using Command =

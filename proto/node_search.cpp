@@ -178,7 +178,11 @@ tl::expected<RequestId, CommandError> Node::Impl::answer_search(Now now,
                                                      std::to_string(limits::kPayloadBytesMax) +
                                                      " bytes"));
     }
-    answerer_.results(command.ticket, NodeId())->add_all(results->root());
+    ResultList* const list = answerer_.results(command.ticket, NodeId());
+    list->add_all(results->root());
+    if (command.is_truncated) {
+        list->set_truncated();
+    }
     answerer_.on_part(command.ticket, SearchAnswerer::Part::Responders,
                       std::min(command.silent, limits::kRespondersMax),
                       std::min(command.skipped, limits::kRespondersMax));
