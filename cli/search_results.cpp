@@ -31,7 +31,7 @@ bool is_entry(const json::Value& result) {
 /// "cam-2", "cam-2 and 3 others" of folded sightings.
 std::string node_of(const json::Value& result) {
     std::string out = print_value(result["node"]);
-    if (const std::size_t others = result["sightings"].size(); others > 1) {
+    if (const std::size_t others = result["nodes"].size(); others > 1) {
         out += " and " + print_count(others - 1, "other", "others");
     }
     return out + (result["stale"].as_bool().value_or(false) ? " (stale)" : "");
@@ -50,7 +50,8 @@ std::string rest_of(const json::Value& result) {
     json::Writer writer(text);
     writer.begin_object();
     for (auto member = result.begin(); member != result.end(); ++member) {
-        if (member.key() != "node" && member.key() != "score" && member.key() != "stale") {
+        if (member.key() != "node" && member.key() != "nodes" && member.key() != "score" &&
+            member.key() != "stale") {
             writer.key(member.key()).value(*member);
         }
     }
