@@ -55,7 +55,7 @@ ExitCode run(Context& context, const Arguments& arguments) {
 
 constexpr std::array<Argument, 1> kArguments = {
     {{"KIND",
-      "kinds or groups (node, link, state, alert, registry, shared); all where none is given",
+      "kinds or groups (node, link, state, alert, registry, shared, note); all where none is given",
       false, true}}};
 constexpr std::array<Option, 5> kOptions = {{
     {"priority", "P", "only alerts of this priority and higher", ValueKind::Choice, 0, 0,
@@ -82,7 +82,8 @@ constexpr Verb kWatchVerb = {
         "Kinds: node.joined, node.left, node.offline, node.unreachable, node.returned,\n"
         "node.restarting, node.conflict, node.isolated, node.rejoined, node.forgotten,\n"
         "state.changed, alert, link.up, link.down, registry.put, registry.deleted,\n"
-        "shared.changed, overload, lagged.\n"
+        "shared.changed, note, overload, lagged; search.request and search.answer come only to\n"
+        "programs that answer or ask.\n"
         "Ends with Ctrl-C; when the daemon goes, it waits and goes on behind the last event once\n"
         "it is back, and prints each alert once. With --json it prints one event per line; its\n"
         "`cursor` is what --since takes.",

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <memory>
 #include <optional>
@@ -59,13 +60,18 @@ void raise_descriptor_limit() {
 /// Everything that runs, in the order in which it is taken down again.
 class Daemon {
   public:
-    Daemon() { MESHD_ASSERT(uv_loop_init(&loop_) == 0); }
+    Daemon() {
+        MESHD_ASSERT(uv_loop_init(&loop_) == 0);
+        uv_timer_init(&loop_, &service_timer_);
+        service_timer_.data = this;
+    }
     Daemon(const Daemon&) = delete;
     Daemon& operator=(const Daemon&) = delete;
     ~Daemon() {
         server_.reset();
         service_.reset();
         driver_.reset();
+        uv_close(reinterpret_cast<uv_handle_t*>(&service_timer_), nullptr);
         for (uv_signal_t& signal : signals_) {
             uv_close(reinterpret_cast<uv_handle_t*>(&signal), nullptr);
         }
@@ -81,6 +87,7 @@ class Daemon {
     std::string open_node(const Settings& settings);
     std::string open_server(const Settings& settings);
     void on_signal(int number);
+    void wake_service_at(TimePoint at);
     void audit(RpcService::ClientId client, const ipc::Method& method, bool is_permitted);
 
     uv_loop_t loop_{};
@@ -89,6 +96,7 @@ class Daemon {
     std::unique_ptr<Driver> driver_;
     CallAudit audit_;
     std::unique_ptr<RpcService> service_;
+    uv_timer_t service_timer_{};
     std::unique_ptr<IpcServer> server_;
     /// Loop time; empty until the first signal.
     std::optional<std::uint64_t> leaving_since_ms_;
@@ -142,7 +150,8 @@ std::string Daemon::open_node(const Settings& settings) {
                       },
                       [this](RpcService::ClientId client, const ipc::Method& method,
                              bool is_permitted) { audit(client, method, is_permitted); },
-                      [this] { return server_->counters(); }});
+                      [this] { return server_->counters(); },
+                      [this](TimePoint at) { wake_service_at(at); }});
     return {};
 }
 
@@ -202,6 +211,15 @@ std::string Daemon::start(const Settings& settings) {
         sd_notify(0, "READY=1");
     }
     return trouble;
+}
+
+void Daemon::wake_service_at(TimePoint at) {
+    const Duration left = std::max(at - driver_->now().monotonic, Duration::zero());
+    uv_update_time(&loop_);
+    uv_timer_start(
+        &service_timer_,
+        [](uv_timer_t* timer) { static_cast<Daemon*>(timer->data)->service_->on_timeout(); },
+        static_cast<std::uint64_t>(std::chrono::ceil<std::chrono::milliseconds>(left).count()), 0);
 }
 
 void Daemon::audit(RpcService::ClientId client, const ipc::Method& method, bool is_permitted) {

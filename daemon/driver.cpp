@@ -76,6 +76,7 @@ Driver::Driver(uv_loop_t* loop, Options options, OnOutput on_output)
       storage_(std::move(options.kept.storage)),
       node_(std::move(options.config), std::move(options.node), now(),
             std::move(options.kept.restored)),
+      scans_(loop),
       deadline_timer_(make_timer(loop, this)),
       log_timer_(make_timer(loop, this)),
       leave_timer_(make_timer(loop, this)),
@@ -125,6 +126,8 @@ std::vector<std::pair<std::string_view, std::uint64_t>> Driver::socket_counters(
     auto all = network_.counters();
     const auto kept = storage_->counters();
     all.insert(all.end(), kept.begin(), kept.end());
+    const auto scans = scans_.counters();
+    all.insert(all.end(), scans.begin(), scans.end());
     return all;
 }
 
@@ -141,6 +144,35 @@ void Driver::backup(std::string path,
     drain();
     on_turn_end();
     run_when_written();
+}
+
+void Driver::nearest(const NearestQuery& query,
+                     std::function<void(tl::expected<NearestResult, CommandError>)> done) {
+    auto search = node_.prepare_nearest(now(), query);
+    if (!search) {
+        done(tl::unexpected(std::move(search.error())));
+        return;
+    }
+    const auto taken = scans_.run(ScanWorker::Asker::Local, std::move(*search),
+                                  [done](NearestResult result) { done(std::move(result)); });
+    if (!taken) {
+        CommandError refused;
+        refused.code = CommandError::Code::Overloaded;
+        refused.message = "too many searches of the registry wait";
+        refused.retry_after = taken.error();
+        done(tl::unexpected(std::move(refused)));
+    }
+}
+
+/// Where there is no room for it the node's answer waits for it in vain until its time is over, and
+/// says that it is not whole.
+void Driver::start_scan(const ScanWanted& wanted) {
+    static_cast<void>(scans_.run(ScanWorker::Asker::Mesh, wanted.search,
+                                 [this, ticket = wanted.ticket](const NearestResult& result) {
+                                     node_.handle_scan_done(now(), ticket, result);
+                                     drain();
+                                     on_turn_end();
+                                 }));
 }
 
 void Driver::run_when_written() {
@@ -259,6 +291,10 @@ void Driver::deliver_outputs() {
     ready.swap(outputs_);
     for (const Output& output : ready) {
         log_output(output);
+        if (const auto* wanted = std::get_if<ScanWanted>(&output)) {
+            start_scan(*wanted);
+            continue;
+        }
         const auto* left = std::get_if<HasLeft>(&output);
         const bool is_own = left != nullptr && leave_done_ && left->request == leave_request_;
         if (!is_own) {

@@ -12,6 +12,7 @@
 
 #include "daemon/mesh_access.h"
 #include "daemon/network.h"
+#include "daemon/scan_worker.h"
 #include "daemon/storage.h"
 
 namespace meshd {
@@ -49,6 +50,8 @@ class Driver final : public MeshAccess {
     std::vector<std::string> warnings() const override;
     std::vector<std::pair<std::string_view, std::uint64_t>> socket_counters() const override;
 
+    void nearest(const NearestQuery& query,
+                 std::function<void(tl::expected<NearestResult, CommandError>)> done) override;
     void backup(std::string path,
                 std::function<void(tl::expected<BackupDone, std::string>)> done) override;
 
@@ -65,6 +68,7 @@ class Driver final : public MeshAccess {
     void on_turn_end();
     void drain();
     void on_persisted(PersistToken token, PersistResult result);
+    void start_scan(const ScanWanted& wanted);
     void arm_timer();
     void on_addresses();
     void on_bootstrap(std::vector<Endpoint> bootstrap);
@@ -80,6 +84,7 @@ class Driver final : public MeshAccess {
     Network network_;
     std::unique_ptr<Storage> storage_;
     Node node_;
+    ScanWorker scans_;
     bool is_writing_ = false;
     std::deque<std::function<void()>> when_written_;
     bool is_flushing_ = false;  ///< left the mesh; waits for the disk

@@ -30,6 +30,11 @@ class MeshAccess {
     /// Hands the command to the node, then sends what it wants sent. Outputs (the answer among
     /// them) are delivered from the loop afterwards, never from inside this call.
     virtual tl::expected<RequestId, CommandError> command(Command command) = 0;
+    /// Searches the registry; where that takes long, beside the loop. `done` is called once with
+    /// what was found or why not: later from the loop, or before this returns. It may outlive the
+    /// caller.
+    virtual void nearest(const NearestQuery& query,
+                         std::function<void(tl::expected<NearestResult, CommandError>)> done) = 0;
     /// What the driver has to complain about (a port held by another program, no interface, a disk
     /// that keeps nothing): belongs into mesh.status beside the node's own warnings.
     virtual std::vector<std::string> warnings() const { return {}; }

@@ -14,7 +14,7 @@ constexpr std::size_t kEventBytes = 256;
 
 std::size_t Event::bytes() const {
     if (const auto* text = std::get_if<std::string>(&data)) {
-        return kEventBytes + text->size() + entry_type.size();
+        return kEventBytes + text->size() + label.size();
     }
     const AlertView& alert = std::get<AlertView>(data);
     return kEventBytes + alert.alert.size() + alert.path.size() * (NodeId::kLengthMax + 1);

@@ -25,8 +25,9 @@ struct Event {
     std::variant<std::string, AlertView> data;
     /// An alert that came late, by repair.
     bool is_late = false;
-    /// Of a registry event; empty where not known.
-    std::string entry_type;
+    /// What subscribers choose by: of a registry event its type, empty where not known; of a note
+    /// its topic.
+    std::string label;
 
     std::size_t bytes() const;
 };

@@ -32,18 +32,17 @@ bool is_same_disk(StartId a, StartId b) {
 }
 
 /// The notification's line around `data`.
-std::string print_event(std::uint64_t subscription, ipc::EventKind kind, const ipc::Cursor& cursor,
-                        std::int64_t timestamp_ms, std::string_view data) {
+std::string print_event(std::optional<std::uint64_t> subscription, ipc::EventKind kind,
+                        const std::optional<ipc::Cursor>& cursor, std::int64_t timestamp_ms,
+                        std::string_view data) {
     std::string params;
     params.reserve(data.size() + 192);
-    json::Writer(params)
-        .begin_object()
-        .member("subscription", std::to_string(subscription))
-        .member("kind", ipc::event_kind_name(kind))
-        .member("cursor", ipc::print_cursor(cursor))
-        .member("timestamp_ms", timestamp_ms)
-        .member_raw("data", data)
-        .end_object();
+    json::Writer writer(params);
+    writer.begin_object().key("subscription");
+    subscription ? writer.string(std::to_string(*subscription)) : writer.null();
+    writer.member("kind", ipc::event_kind_name(kind)).key("cursor");
+    cursor ? writer.string(ipc::print_cursor(*cursor)) : writer.null();
+    writer.member("timestamp_ms", timestamp_ms).member_raw("data", data).end_object();
     return ipc::print_notification("event", params) + "\n";
 }
 
@@ -65,6 +64,12 @@ ipc::Error too_many(std::size_t limit, std::string_view where) {
     return error;
 }
 
+/// Kinds that are not in the ring.
+bool is_told_once(ipc::EventKind kind) {
+    return kind == ipc::EventKind::Lagged || kind == ipc::EventKind::SearchRequest ||
+           kind == ipc::EventKind::SearchAnswer;
+}
+
 bool is_registry_event(ipc::EventKind kind) {
     return kind == ipc::EventKind::RegistryPut || kind == ipc::EventKind::RegistryDeleted;
 }
@@ -82,14 +87,17 @@ bool EventFilter::passes(const Event& event) const {
     if (const auto* alert = std::get_if<AlertView>(&event.data)) {
         return passes(*alert) && (!event.is_late || wants_past());
     }
-    return entry_type.empty() || event.entry_type.empty() || !is_registry_event(event.kind) ||
-           event.entry_type == entry_type;
+    if (event.kind == ipc::EventKind::Note) {
+        return topic.empty() || event.label == topic;
+    }
+    return entry_type.empty() || event.label.empty() || !is_registry_event(event.kind) ||
+           event.label == entry_type;
 }
 
 bool EventFilter::wants_more_than_alerts() const {
     for (std::size_t i = 0; i < ipc::kEventKindNames.size(); ++i) {
         const auto kind = static_cast<ipc::EventKind>(i);
-        if (kinds.has(kind) && kind != ipc::EventKind::Alert && kind != ipc::EventKind::Lagged) {
+        if (kinds.has(kind) && kind != ipc::EventKind::Alert && !is_told_once(kind)) {
             return true;
         }
     }
@@ -195,19 +203,33 @@ std::size_t EventFeed::listeners(Priority priority) const {
 }
 
 void EventFeed::publish(Now now, ipc::EventKind kind, std::variant<std::string, AlertView> data,
-                        bool is_late, std::string entry_type) {
+                        bool is_late, std::string label) {
     Event event;
     event.kind = kind;
     event.at = now;
     event.data = std::move(data);
     event.is_late = is_late;
-    event.entry_type = std::move(entry_type);
+    event.label = std::move(label);
     const Event& kept = ring().push(std::move(event));
     for (auto& [client, subscriptions] : subscriptions_) {
         for (auto& [name, subscription] : subscriptions) {
             offer(client, name, subscription, kept, now);
         }
     }
+}
+
+bool EventFeed::tell(Now now, ClientId client, ipc::EventKind kind, std::string_view data) const {
+    const auto found = subscriptions_.find(client);
+    if (found != subscriptions_.end()) {
+        for (const auto& [name, subscription] : found->second) {
+            if (subscription.filter.kinds.has(kind)) {
+                return callbacks_.send(
+                    client, print_event(name, kind, subscription.seen, now.wall.ms, data));
+            }
+        }
+    }
+    return callbacks_.send(client,
+                           print_event(std::nullopt, kind, std::nullopt, now.wall.ms, data));
 }
 
 void EventFeed::offer(ClientId client, std::uint64_t name, Subscription& subscription,
@@ -238,9 +260,9 @@ bool EventFeed::send_event(ClientId client, std::uint64_t name, const Subscripti
                                    event.is_late || event.number <= subscription.began);
     }
     return callbacks_.send(
-        client,
-        print_event(name, event.kind, {start_, event.number, event.arrival}, event.at.wall.ms,
-                    alert != nullptr ? printed : std::get<std::string>(event.data)));
+        client, print_event(name, event.kind, ipc::Cursor{start_, event.number, event.arrival},
+                            event.at.wall.ms,
+                            alert != nullptr ? printed : std::get<std::string>(event.data)));
 }
 
 bool EventFeed::send_lagged(ClientId client, std::uint64_t name, Subscription& subscription,

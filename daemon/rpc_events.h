@@ -14,6 +14,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <tl/expected.hpp>
 #include <utility>
 #include <variant>
@@ -33,6 +34,7 @@ struct EventFilter {
     ipc::EventKinds kinds = ipc::EventKinds::all();
     Priority priority = Priority::Low;  ///< alerts of this priority or a higher one
     std::string entry_type;             ///< registry events of this type; empty = any
+    std::string topic;                  ///< notes of this topic; empty = any
     std::optional<ipc::Cursor> since;
     bool replay = false;
 
@@ -91,7 +93,11 @@ class EventFeed {
 
     /// Numbers an event, keeps it and tells it.
     void publish(Now now, ipc::EventKind kind, std::variant<std::string, AlertView> data,
-                 bool is_late = false, std::string entry_type = {});
+                 bool is_late = false, std::string label = {});
+    /// Sends an event that is for one client alone: it is not kept and has no number. By the
+    /// subscription that asked for its kind, where there is one. False where the client's queue is
+    /// full.
+    bool tell(Now now, ClientId client, ipc::EventKind kind, std::string_view data) const;
     /// Sends what the client's subscriptions are behind, as far as its queue takes it.
     void resume(ClientId client, Now now);
 

@@ -21,6 +21,9 @@ using ipc::MethodId;
 
 namespace {
 
+/// Above the node's own request ids, which count from 1.
+constexpr std::uint64_t kOwnRequests = std::uint64_t{1} << 63;
+
 Error error_of(ErrorCode code, std::string message) {
     Error error;
     error.code = code;
@@ -42,13 +45,16 @@ bool has_param(const ipc::Method& method, std::string_view name) {
 
 /// What the core means by TooLarge, in the error code of the method's area.
 ErrorCode too_large_code(MethodId method) {
-    return method == MethodId::RegistryPut   ? ErrorCode::EntryTooLarge
-           : method == MethodId::StateUpdate ? ErrorCode::StateTooLarge
-                                             : ErrorCode::AlertTooLarge;
+    using enum MethodId;
+    return method == RegistryPut                             ? ErrorCode::EntryTooLarge
+           : method == StateUpdate                           ? ErrorCode::StateTooLarge
+           : method == SearchQuery                           ? ErrorCode::QueryTooLarge
+           : method == NotesSend || method == NotesBroadcast ? ErrorCode::NoteTooLarge
+                                                             : ErrorCode::AlertTooLarge;
 }
 
 /// Those of the sockets, and of the store: what it refused or dropped, and why.
-OtherCounters other_counters(const MeshAccess& mesh) {
+OtherCounters other_counters(const MeshAccess& mesh, const Searches& searches) {
     OtherCounters counters = mesh.socket_counters();
     const StoreCounts& store = mesh.node().store_counts();
     const OtherCounters of_store = {
@@ -69,6 +75,9 @@ OtherCounters other_counters(const MeshAccess& mesh) {
         {"store_unreadable", store.unreadable},
     };
     counters.insert(counters.end(), of_store.begin(), of_store.end());
+    for (const OtherCounters& of_searches : {searches.calls.counters(), searches.desk.counters()}) {
+        counters.insert(counters.end(), of_searches.begin(), of_searches.end());
+    }
     return counters;
 }
 
@@ -84,19 +93,15 @@ Priority priority_of(const ipc::Params& params, Priority otherwise) {
     return choice ? static_cast<Priority>(*choice) : otherwise;
 }
 
-Error to_error(const CommandError& refused, const ipc::Method& method, const ipc::Params& params) {
+Error to_error(const CommandError& refused, const ipc::Method& method) {
     const bool is_put = method.id == MethodId::RegistryPut;
     Error error;
-    error.field = entry_field(is_put && params.has("entries"), refused.index, refused.field);
+    error.field = refused.field;
     // The core's messages begin where its field's name ends: "has 70000 bytes …".
     error.message = error.field.empty() ? refused.message : error.field + " " + refused.message;
     switch (refused.code) {
         case CommandError::Code::InvalidParams:
-        case CommandError::Code::UnknownSearch:
             error.code = ErrorCode::InvalidParams;
-            if (has_param(method, error.field)) {
-                error.got = ipc::invalid_param(error.field, params.value(error.field), "").got;
-            }
             return error;
         case CommandError::Code::TooLarge:
             error.code = too_large_code(method.id);
@@ -117,18 +122,35 @@ Error to_error(const CommandError& refused, const ipc::Method& method, const ipc
             error.code = refused.code == CommandError::Code::NodeAlive ? ErrorCode::NodeAlive
                                                                        : ErrorCode::UnknownNode;
             error.message = refused.message;
-            error.got = ipc::invalid_param(error.field, params.value(error.field), "").got;
             return error;
         case CommandError::Code::Overloaded:
             error.code = ErrorCode::Overloaded;
             error.retry_after_ms = to_ms(refused.retry_after);
             return error;
+        case CommandError::Code::UnknownSearch:
+            error.code = ErrorCode::UnknownSearch;
+            return error;
     }
     return error;
 }
 
-CallReply RpcMethods::call(EventFeed::ClientId client, const ipc::Method& method,
+Error to_error(const CommandError& refused, const ipc::Method& method, const ipc::Params& params) {
+    CommandError of_member = refused;
+    of_member.field = entry_field(method.id == MethodId::RegistryPut && params.has("entries"),
+                                  refused.index, refused.field);
+    Error error = to_error(of_member, method);
+    const bool shows_got = error.code == ErrorCode::InvalidParams ||
+                           error.code == ErrorCode::UnknownNode ||
+                           error.code == ErrorCode::NodeAlive;
+    if (shows_got && has_param(method, error.field)) {
+        error.got = ipc::invalid_param(error.field, params.value(error.field), "").got;
+    }
+    return error;
+}
+
+CallReply RpcMethods::call(const Caller& caller, const ipc::Method& method,
                            const ipc::Params& params) {
+    const EventFeed::ClientId client = caller.client;
     const Now now = mesh_.now();
     const Node& self = mesh_.node();
     switch (method.id) {
@@ -137,10 +159,13 @@ CallReply RpcMethods::call(EventFeed::ClientId client, const ipc::Method& method
             for (std::string& warning : mesh_.warnings()) {
                 status.warnings.push_back(std::move(warning));
             }
+            for (std::string& warning : searches_.desk.warnings(now.monotonic)) {
+                status.warnings.push_back(std::move(warning));
+            }
             return CallReply::done(print_status(status));
         }
         case MethodId::MeshStats: {
-            OtherCounters others = other_counters(mesh_);
+            OtherCounters others = other_counters(mesh_, searches_);
             const OtherCounters of_api = counters_ ? counters_() : OtherCounters{};
             others.insert(others.end(), of_api.begin(), of_api.end());
             return CallReply::done(print_stats(self.status(now), self.counters(), others));
@@ -157,6 +182,9 @@ CallReply RpcMethods::call(EventFeed::ClientId client, const ipc::Method& method
             return CallReply::done(print_topology(self.nodes(now), self.links()));
         case MethodId::MeshDiscover:
             return command(method, params, Discover{});
+        case MethodId::MeshPing:
+        case MethodId::MeshTrace:
+            return probe(method, params);
         case MethodId::MeshForget:
             return command(method, params, Forget{*params.node_id("node_id")});
         case MethodId::MeshLeave:
@@ -175,6 +203,18 @@ CallReply RpcMethods::call(EventFeed::ClientId client, const ipc::Method& method
             return delete_entries(method, params);
         case MethodId::RegistryList:
             return list_entries(params);
+        case MethodId::RegistryNearest:
+            return nearest(method, params);
+        case MethodId::SearchQuery:
+            return query(method, params);
+        case MethodId::SearchServe:
+            return serve(client, caller.user, params);
+        case MethodId::SearchAnswer:
+            return answer_search(client, params);
+        case MethodId::NotesSend:
+            return send_note(method, params);
+        case MethodId::NotesBroadcast:
+            return broadcast_note(method, params);
         case MethodId::StateGet:
             return is_mesh_scope(params) ? get_shared(params) : get_state(params);
         case MethodId::StateUpdate:
@@ -323,6 +363,7 @@ CallReply RpcMethods::subscribe(EventFeed::ClientId client, const ipc::Params& p
     filter.kinds = params.event_kinds("kinds");
     filter.priority = priority_of(params, Priority::Low);
     filter.entry_type = params.string("type").value_or("");
+    filter.topic = params.string("topic").value_or("");
     filter.since = params.cursor("since");
     filter.replay = params.boolean("replay");
     auto subscribed = feed_.subscribe(client, std::move(filter));
@@ -354,6 +395,27 @@ CallReply RpcMethods::command(const ipc::Method& method, const ipc::Params& para
     const auto accepted = mesh_.command(std::move(command));
     return accepted ? CallReply::pending(*accepted)
                     : CallReply::failed(to_error(accepted.error(), method, params));
+}
+
+CallReply RpcMethods::elsewhere(
+    const std::function<void(const std::function<void(CallReply)>& done)>& start) {
+    /// Whether `done` was called before the call was known to wait.
+    struct Call {
+        bool is_starting = true;
+        std::optional<CallReply> reply;
+    };
+    const RequestId request{kOwnRequests | ++last_own_request_};
+    const auto call = std::make_shared<Call>();
+    const std::weak_ptr<Answer> answer = answer_;
+    start([call, answer, request](CallReply reply) {
+        if (call->is_starting) {
+            call->reply = std::move(reply);
+        } else if (const auto alive = answer.lock()) {
+            (*alive)(request, std::move(reply));
+        }
+    });
+    call->is_starting = false;
+    return call->reply ? std::move(*call->reply) : CallReply::pending(request);
 }
 
 }  // namespace meshd

@@ -12,11 +12,19 @@
 
 #include "daemon/mesh_access.h"
 #include "daemon/rpc_events.h"
+#include "daemon/search_calls.h"
+#include "daemon/search_desk.h"
 #include "ipc/call_reply.h"
 #include "ipc/method_table.h"
 #include "ipc/params.h"
 
 namespace meshd {
+
+/// What is kept of searches: those asked here, and those answered here.
+struct Searches {
+    SearchCalls calls;
+    SearchDesk desk;
+};
 
 /// The handlers behind the method table: each asks a view, gives a command or changes a
 /// subscription.
@@ -32,14 +40,19 @@ class RpcMethods {
     using Counters = std::function<std::vector<std::pair<std::string_view, std::uint64_t>>()>;
 
     /// `answer` is called from the loop, and only while this object lives.
-    RpcMethods(MeshAccess& mesh, EventFeed& feed, Answer answer, Counters counters = {})
+    RpcMethods(MeshAccess& mesh, EventFeed& feed, Searches& searches, Answer answer,
+               Counters counters = {})
         : mesh_(mesh),
           feed_(feed),
+          searches_(searches),
           answer_(std::make_shared<Answer>(std::move(answer))),
           counters_(std::move(counters)) {}
 
-    ipc::CallReply call(EventFeed::ClientId client, const ipc::Method& method,
-                        const ipc::Params& params);
+    struct Caller {
+        EventFeed::ClientId client = 0;
+        std::uint32_t user = 0;
+    };
+    ipc::CallReply call(const Caller& caller, const ipc::Method& method, const ipc::Params& params);
 
   private:
     ipc::CallReply nodes(const ipc::Params& params) const;
@@ -52,16 +65,28 @@ class RpcMethods {
     ipc::CallReply get_entries(const ipc::Params& params) const;
     ipc::CallReply delete_entries(const ipc::Method& method, const ipc::Params& params);
     ipc::CallReply list_entries(const ipc::Params& params) const;
+    ipc::CallReply nearest(const ipc::Method& method, const ipc::Params& params);
+    ipc::CallReply query(const ipc::Method& method, const ipc::Params& params);
+    ipc::CallReply serve(EventFeed::ClientId client, std::uint32_t user, const ipc::Params& params);
+    ipc::CallReply answer_search(EventFeed::ClientId client, const ipc::Params& params);
+    ipc::CallReply send_note(const ipc::Method& method, const ipc::Params& params);
+    ipc::CallReply broadcast_note(const ipc::Method& method, const ipc::Params& params);
+    ipc::CallReply probe(const ipc::Method& method, const ipc::Params& params);
     ipc::CallReply back_up(const ipc::Params& params);
     ipc::CallReply raise_alert(const ipc::Method& method, const ipc::Params& params);
     ipc::CallReply update_state(const ipc::Method& method, const ipc::Params& params);
     ipc::CallReply subscribe(EventFeed::ClientId client, const ipc::Params& params);
     ipc::CallReply unsubscribe(EventFeed::ClientId client, const ipc::Params& params);
     ipc::CallReply command(const ipc::Method& method, const ipc::Params& params, Command command);
+    /// A call that is answered by whoever calls what `start` is given, once: before it returns, or
+    /// later from the loop, even after the end of this object.
+    ipc::CallReply elsewhere(
+        const std::function<void(const std::function<void(ipc::CallReply)>& done)>& start);
 
     MeshAccess& mesh_;
     EventFeed& feed_;
-    /// Shared with backups under way, which may end after this object does.
+    Searches& searches_;
+    /// Shared with what is under way elsewhere and may end after this object does.
     std::shared_ptr<Answer> answer_;
     Counters counters_;
     std::uint64_t last_own_request_ = 0;
@@ -73,5 +98,7 @@ Priority priority_of(const ipc::Params& params, Priority otherwise);
 /// A refused command as the error of the method that gave it.
 ipc::Error to_error(const CommandError& refused, const ipc::Method& method,
                     const ipc::Params& params);
+/// Where the params are gone: without what they were.
+ipc::Error to_error(const CommandError& refused, const ipc::Method& method);
 
 }  // namespace meshd

@@ -18,8 +18,6 @@ namespace {
 
 /// Entries copied out of the store at once while a page is printed.
 constexpr std::size_t kEntriesAtOnce = 100;
-/// Above the node's own request ids, which count from 1.
-constexpr std::uint64_t kOwnRequests = std::uint64_t{1} << 63;
 
 Error unknown_entry(const ipc::Params& params, std::string_view field, std::string message) {
     Error error = ipc::invalid_param(field, params.value(field), "an entry held here");
@@ -135,25 +133,12 @@ CallReply RpcMethods::get_shared(const ipc::Params& params) const {
 }
 
 CallReply RpcMethods::back_up(const ipc::Params& params) {
-    using Result = tl::expected<BackupDone, std::string>;
-    /// Whether `done` was called before the call was known to wait.
-    struct Call {
-        bool is_starting = true;
-        std::optional<Result> result;
-    };
-    const RequestId request{kOwnRequests | ++last_own_request_};
-    const auto call = std::make_shared<Call>();
-    const std::weak_ptr<Answer> answer = answer_;
-    mesh_.backup(std::string(params.string("path").value_or("")),
-                 [call, answer, request](Result result) {
-                     if (call->is_starting) {
-                         call->result = std::move(result);
-                     } else if (const auto alive = answer.lock()) {
-                         (*alive)(request, backup_reply(result));
-                     }
-                 });
-    call->is_starting = false;
-    return call->result ? backup_reply(*call->result) : CallReply::pending(request);
+    return elsewhere([&](const std::function<void(CallReply)>& done) {
+        mesh_.backup(std::string(params.string("path").value_or("")),
+                     [done](const tl::expected<BackupDone, std::string>& result) {
+                         done(backup_reply(result));
+                     });
+    });
 }
 
 }  // namespace meshd

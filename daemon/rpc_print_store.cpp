@@ -19,14 +19,16 @@ void write_document(json::Writer& writer, const std::vector<SharedView>& members
 
 }  // namespace
 
-void write_entry(json::Writer& writer, const EntryView& entry, bool with_embedding) {
+void write_entry(json::Writer& writer, const EntryView& entry, bool with_embedding,
+                 std::optional<double> score) {
     writer.begin_object()
         .member("hash", entry.hash)
         .member("node", entry.node.text())
-        .member("type", entry.type)
-        .member("timestamp_ms", entry.timestamp_ms)
-        .member("age_ms", entry.age_ms)
-        .key("ttl_ms");
+        .member("type", entry.type);
+    if (score) {
+        writer.member("score", *score);
+    }
+    writer.member("timestamp_ms", entry.timestamp_ms).member("age_ms", entry.age_ms).key("ttl_ms");
     if (entry.ttl_ms == 0) {
         writer.null();
     } else {

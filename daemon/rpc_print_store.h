@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,8 +15,10 @@
 
 namespace meshd {
 
-/// One entry as an object; with `with_embedding` as {"f16": base64}, null where there is none.
-void write_entry(json::Writer& writer, const EntryView& entry, bool with_embedding);
+/// One entry as an object; with `with_embedding` as {"f16": base64}, null where there is none; with
+/// `score` where it was searched for.
+void write_entry(json::Writer& writer, const EntryView& entry, bool with_embedding,
+                 std::optional<double> score = std::nullopt);
 /// What `next` and `after` name an entry by: "<node>/<hash>".
 std::string print_entry_key(const EntryView& entry);
 

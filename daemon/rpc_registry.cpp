@@ -31,6 +31,15 @@ Error wrong_embedding(const json::Value& got, std::string message) {
     return error;
 }
 
+/// The error of an embedding that stands elsewhere than in `embedding`.
+Error at_field(Error error, std::string_view field) {
+    if (error.field != field) {
+        error.message.replace(0, error.field.size(), field);
+        error.field = field;
+    }
+    return error;
+}
+
 double load_float(const std::uint8_t* from) {
     const std::uint32_t bits = std::uint32_t{from[0]} | std::uint32_t{from[1]} << 8 |
                                std::uint32_t{from[2]} << 16 | std::uint32_t{from[3]} << 24;
@@ -144,16 +153,30 @@ const ipc::Param& entries_param() {
 
 }  // namespace
 
-tl::expected<Buffer, Error> read_embedding(const json::Value& value) {
+tl::expected<Buffer, Error> read_embedding(const json::Value& value, std::string_view field) {
     const auto numbers = read_values(value);
     if (!numbers) {
-        return tl::unexpected(numbers.error());
+        return tl::unexpected(at_field(numbers.error(), field));
     }
     auto embedding = make_embedding(*numbers);
     if (!embedding) {
-        return tl::unexpected(wrong_embedding(value, embedding.error()));
+        return tl::unexpected(at_field(wrong_embedding(value, embedding.error()), field));
     }
     return std::move(*embedding);
+}
+
+tl::expected<std::vector<float>, Error> read_vector(const json::Value& value,
+                                                    const std::string& field) {
+    const auto numbers = read_values(value);
+    if (!numbers) {
+        return tl::unexpected(at_field(numbers.error(), field));
+    }
+    std::vector<float> values;
+    values.reserve(numbers->size());
+    for (const double number : *numbers) {
+        values.push_back(static_cast<float>(number));
+    }
+    return values;
 }
 
 tl::expected<PutEntries, Error> read_put(const ipc::Params& params) {

@@ -9,6 +9,7 @@
 #include "daemon/rpc_events.h"
 #include "daemon/rpc_methods.h"
 #include "daemon/rpc_print.h"
+#include "daemon/rpc_print_notes.h"
 #include "daemon/rpc_print_store.h"
 #include "ipc/call_group.h"
 #include "ipc/framing.h"
@@ -136,7 +137,9 @@ Error not_permitted(const ipc::Method& method) {
 bool may_wait(ipc::MethodId id) {
     using enum ipc::MethodId;
     return id == AlertsRaise || id == StateUpdate || id == MeshLeave || id == MeshDiscover ||
-           id == MeshForget || id == RegistryPut || id == RegistryDelete || id == StoreBackup;
+           id == MeshForget || id == RegistryPut || id == RegistryDelete || id == StoreBackup ||
+           id == RegistryNearest || id == SearchQuery || id == NotesSend || id == NotesBroadcast ||
+           id == MeshPing || id == MeshTrace;
 }
 
 }  // namespace
@@ -149,9 +152,11 @@ class RpcService::Impl {
           is_admin_(std::move(callbacks.is_admin)),
           user_of_(std::move(callbacks.user_of)),
           on_write_(std::move(callbacks.on_write)),
+          wake_at_(std::move(callbacks.wake_at)),
           feed_(feed_callbacks()),
+          searches_{{}, SearchDesk(desk_callbacks())},
           methods_(
-              mesh, feed_,
+              mesh, feed_, searches_,
               [this](RequestId request, CallReply reply) { answer(request, std::move(reply)); },
               std::move(callbacks.counters)) {}
 
@@ -160,9 +165,13 @@ class RpcService::Impl {
     void on_client_gone(ClientId client);
     void on_client_writable(ClientId client) { feed_.resume(client, mesh_.now()); }
     bool is_waiting(ClientId client) const {
-        return calls_.count(client) > 0 || feed_.has_subscriptions(client);
+        return calls_.count(client) > 0 || feed_.has_subscriptions(client) ||
+               searches_.desk.is_serving(client);
     }
     void on_output(const Output& output);
+    void on_timeout() { searches_.desk.on_timeout(mesh_.now().monotonic); }
+    /// After whatever may have changed the next deadline.
+    void arm();
 
   private:
     void publish(Now now, const Output& output);
@@ -172,6 +181,7 @@ class RpcService::Impl {
         std::shared_ptr<ipc::CallGroup> group;
         std::size_t index = 0;
         std::string id;
+        ipc::MethodId method = ipc::MethodId::MeshStatus;
         bool is_notification = false;
         std::size_t listeners = 0;  ///< for alerts.raise
     };
@@ -191,6 +201,11 @@ class RpcService::Impl {
                const std::shared_ptr<ipc::CallGroup>& group, std::size_t index);
     CallReply call(ClientId client, const ipc::Request& request, std::size_t& listeners);
     EventFeed::Callbacks feed_callbacks();
+    SearchDesk::Callbacks desk_callbacks();
+    /// True where the output is about notes or searches.
+    bool take_search(const Output& output);
+    void stream(const SearchAnswered& answer);
+    void answer_probe(const Probed& probed);
     void answer(RequestId request, CallReply reply);
     void answer(RequestId request, std::string result) {
         answer(request, CallReply::done(std::move(result)));
@@ -203,8 +218,11 @@ class RpcService::Impl {
     std::function<bool(ClientId)> is_admin_;
     std::function<std::uint32_t(ClientId)> user_of_;
     std::function<void(ClientId, const ipc::Method&, bool)> on_write_;
+    std::function<void(TimePoint)> wake_at_;
     EventFeed feed_;
+    Searches searches_;
     RpcMethods methods_;
+    std::optional<TimePoint> armed_;
     std::map<RequestId, Waiting> waiting_;
     std::uint64_t overloads_ = 0;  ///< since the last event that told of some
     std::optional<TimePoint> overload_told_;
@@ -226,6 +244,29 @@ EventFeed::Callbacks RpcService::Impl::feed_callbacks() {
         return mesh_.node().alerts_after(now, arrival, limit);
     };
     return callbacks;
+}
+
+SearchDesk::Callbacks RpcService::Impl::desk_callbacks() {
+    SearchDesk::Callbacks callbacks;
+    callbacks.ask = [this](ClientId client, const std::string& data) {
+        return feed_.tell(mesh_.now(), client, EventKind::SearchRequest, data);
+    };
+    callbacks.on_types = [this](const SearchDesk::Types& types) {
+        static_cast<void>(mesh_.command(ServeSearches{types}));
+    };
+    callbacks.answer = [this](AnswerSearch answer) {
+        // Refused where the node's time for it is over: its answer went without.
+        static_cast<void>(mesh_.command(std::move(answer)));
+    };
+    return callbacks;
+}
+
+void RpcService::Impl::arm() {
+    const auto next = searches_.desk.next_deadline();
+    if (next && next != armed_ && wake_at_) {
+        wake_at_(*next);
+    }
+    armed_ = next;
 }
 
 void RpcService::Impl::on_line(ClientId client, std::string_view line) {
@@ -261,6 +302,7 @@ void RpcService::Impl::on_line_too_long(ClientId client) {
 
 void RpcService::Impl::on_client_gone(ClientId client) {
     feed_.remove_client(client);
+    searches_.desk.remove_client(client);
     if (const auto calls = calls_.find(client); calls != calls_.end()) {
         const auto user = waiting_per_user_.find(calls->second.user);
         user->second -= calls->second.waiting;
@@ -268,7 +310,13 @@ void RpcService::Impl::on_client_gone(ClientId client) {
             waiting_per_user_.erase(user);
         }
         calls_.erase(calls);
-        std::erase_if(waiting_, [&](const auto& entry) { return entry.second.client == client; });
+        std::erase_if(waiting_, [&](const auto& entry) {
+            if (entry.second.client != client) {
+                return false;
+            }
+            searches_.calls.drop(entry.first);
+            return true;
+        });
     }
 }
 
@@ -318,7 +366,7 @@ CallReply RpcService::Impl::call(ClientId client, const ipc::Request& request,
     if (method->id == ipc::MethodId::AlertsRaise) {
         listeners = feed_.listeners(priority_of(*params, Priority::Normal));
     }
-    return methods_.call(client, *method, *params);
+    return methods_.call({client, user_of(client)}, *method, *params);
 }
 
 void RpcService::Impl::start(ClientId client, const ipc::Request& request,
@@ -328,6 +376,7 @@ void RpcService::Impl::start(ClientId client, const ipc::Request& request,
         group->is_full() ? CallReply::failed(batch_full()) : call(client, request, listeners);
     if (const RequestId* const pending = reply.as_pending()) {
         waiting_.emplace(*pending, Waiting{client, group, index, request.id,
+                                           ipc::find_method(request.method)->id,
                                            request.is_notification, listeners});
         count_waiting(client);
     } else if (request.is_notification) {
@@ -421,9 +470,58 @@ void RpcService::Impl::on_output(const Output& output) {
                R"({"node_id":")" + forgotten->node.text() + R"(","forgotten":true})");
     } else if (const auto* discovered = std::get_if<Discovered>(&output)) {
         answer(discovered->request, R"({"discovering":true})");
-    } else {
+    } else if (!take_search(output)) {
         publish(now, output);
     }
+}
+
+bool RpcService::Impl::take_search(const Output& output) {
+    const Now now = mesh_.now();
+    if (const auto* sent = std::get_if<NoteSent>(&output)) {
+        answer(sent->request, note_reply(*sent, mesh_.node().node(now, sent->node)));
+    } else if (const auto* spread = std::get_if<NoteSpread>(&output)) {
+        answer(spread->request, R"({"nodes":)" + std::to_string(spread->nodes) + "}");
+    } else if (const auto* note = std::get_if<NoteEvent>(&output)) {
+        feed_.publish(now, EventKind::Note, print_note(*note), false, note->topic);
+    } else if (const auto* probed = std::get_if<Probed>(&output)) {
+        answer_probe(*probed);
+    } else if (const auto* answered = std::get_if<SearchAnswered>(&output)) {
+        stream(*answered);
+        searches_.calls.add(*answered);
+    } else if (const auto* done = std::get_if<SearchDone>(&output)) {
+        answer(done->request, searches_.calls.finish(*done));
+    } else if (const auto* requested = std::get_if<SearchRequested>(&output)) {
+        searches_.desk.on_request(now.monotonic, *requested);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+void RpcService::Impl::answer_probe(const Probed& probed) {
+    const auto waiting = waiting_.find(probed.request);
+    if (waiting == waiting_.end()) {
+        return;
+    }
+    const auto node = mesh_.node().node(mesh_.now(), probed.node);
+    answer(probed.request, waiting->second.method == ipc::MethodId::MeshTrace
+                               ? trace_reply(probed, node)
+                               : ping_reply(probed, mesh_.node().id(), node));
+}
+
+/// Where the client's queue is full it is not told: all is in the reply again.
+void RpcService::Impl::stream(const SearchAnswered& answer) {
+    const auto waiting = waiting_.find(answer.request);
+    if (waiting == waiting_.end() || waiting->second.is_notification ||
+        !searches_.calls.is_streamed(answer.request)) {
+        return;
+    }
+    std::string data;
+    json::Writer writer(data);
+    writer.begin_object().member_raw("request", waiting->second.id);
+    write_answer(writer, answer);
+    writer.end_object();
+    feed_.tell(mesh_.now(), waiting->second.client, EventKind::SearchAnswer, data);
 }
 
 void RpcService::Impl::publish(Now now, const Output& output) {
@@ -449,12 +547,14 @@ RpcService::~RpcService() = default;
 
 void RpcService::on_line(ClientId client, std::string_view line) {
     impl_->on_line(client, line);
+    impl_->arm();
 }
 void RpcService::on_line_too_long(ClientId client) {
     impl_->on_line_too_long(client);
 }
 void RpcService::on_client_gone(ClientId client) {
     impl_->on_client_gone(client);
+    impl_->arm();
 }
 void RpcService::on_client_writable(ClientId client) {
     impl_->on_client_writable(client);
@@ -464,6 +564,11 @@ bool RpcService::is_waiting(ClientId client) const {
 }
 void RpcService::on_output(const Output& output) {
     impl_->on_output(output);
+    impl_->arm();
+}
+void RpcService::on_timeout() {
+    impl_->on_timeout();
+    impl_->arm();
 }
 
 }  // namespace meshd

@@ -37,6 +37,8 @@ class RpcService {
             on_write = {};
         /// What the socket server counted, by name: belongs into mesh.stats' counters.
         std::function<std::vector<std::pair<std::string_view, std::uint64_t>>()> counters = {};
+        /// Asks for a call of on_timeout() at that time, or soon after; the last one counts.
+        std::function<void(TimePoint at)> wake_at = {};
     };
 
     /// Calls that wait for the mesh, of one client and of one user: more than a process has
@@ -55,11 +57,13 @@ class RpcService {
     /// The client's queue has room again: a `lagged` notice goes out where events were lost.
     void on_client_writable(ClientId client);
     /// True while something may still be sent to the client unasked: a call waits for its answer,
-    /// or it has subscriptions. A client that shut down its writing side (end of file, but no
-    /// hang-up) is kept so long.
+    /// it has subscriptions, or it serves searches. A client that shut down its writing side (end
+    /// of file, but no hang-up) is kept so long.
     bool is_waiting(ClientId client) const;
     /// An output of the node: answers the waiting call, or becomes an event.
     void on_output(const Output& output);
+    /// Early calls do nothing.
+    void on_timeout();
 
   private:
     class Impl;

@@ -40,6 +40,10 @@ std::string_view error_name(ErrorCode code) {
             return "has_left";
         case ErrorCode::NodeAlive:
             return "node_alive";
+        case ErrorCode::NodeUnreachable:
+            return "node_unreachable";
+        case ErrorCode::NoAnswer:
+            return "no_answer";
         case ErrorCode::StateTooLarge:
             return "state_too_large";
         case ErrorCode::StateUnknown:
@@ -54,6 +58,18 @@ std::string_view error_name(ErrorCode code) {
             return "alert_too_large";
         case ErrorCode::UnknownAlert:
             return "unknown_alert";
+        case ErrorCode::UnknownSearch:
+            return "unknown_search";
+        case ErrorCode::QueryTooLarge:
+            return "query_too_large";
+        case ErrorCode::AnswerTooLarge:
+            return "answer_too_large";
+        case ErrorCode::NoteTooLarge:
+            return "note_too_large";
+        case ErrorCode::Undeliverable:
+            return "undeliverable";
+        case ErrorCode::NotAcknowledged:
+            return "not_acknowledged";
         case ErrorCode::BackupFailed:
             return "backup_failed";
         case ErrorCode::Overloaded:
@@ -78,7 +94,8 @@ void write_error(json::Writer& writer, const Error& error) {
     writer.begin_object().member("code", static_cast<int>(error.code));
     writer.member("message", error.message);
     const bool has_data = !error.field.empty() || !error.got.empty() || !error.expected.empty() ||
-                          !error.did_you_mean.empty() || error.retry_after_ms;
+                          !error.did_you_mean.empty() || error.retry_after_ms ||
+                          !error.status.empty();
     if (has_data) {
         writer.key("data").begin_object();
         if (!error.field.empty()) {
@@ -95,6 +112,10 @@ void write_error(json::Writer& writer, const Error& error) {
         }
         if (error.retry_after_ms) {
             writer.member("retry_after_ms", *error.retry_after_ms);
+        }
+        if (!error.status.empty()) {
+            writer.member("status", error.status).key("because");
+            error.because.empty() ? writer.null() : writer.string(error.because);
         }
         writer.end_object();
     }

@@ -23,6 +23,8 @@ enum class ErrorCode : int {
     UnknownNode = 100,
     HasLeft = 101,
     NodeAlive = 102,
+    NodeUnreachable = 103,
+    NoAnswer = 104,
     StateTooLarge = 200,
     StateUnknown = 201,
     UnknownEntry = 300,
@@ -30,18 +32,27 @@ enum class ErrorCode : int {
     DimensionMismatch = 302,
     AlertTooLarge = 400,
     UnknownAlert = 401,
+    UnknownSearch = 500,
+    QueryTooLarge = 501,
+    AnswerTooLarge = 502,
+    NoteTooLarge = 600,
+    Undeliverable = 601,
+    NotAcknowledged = 602,
     BackupFailed = 700,
     Overloaded = 900,
     NotPermitted = 901,
 };
 
 inline constexpr std::array kErrorCodes = {
-    ErrorCode::ParseError,        ErrorCode::InvalidRequest, ErrorCode::MethodNotFound,
-    ErrorCode::InvalidParams,     ErrorCode::InternalError,  ErrorCode::UnknownNode,
-    ErrorCode::HasLeft,           ErrorCode::NodeAlive,      ErrorCode::StateTooLarge,
-    ErrorCode::StateUnknown,      ErrorCode::UnknownEntry,   ErrorCode::EntryTooLarge,
-    ErrorCode::DimensionMismatch, ErrorCode::AlertTooLarge,  ErrorCode::UnknownAlert,
-    ErrorCode::BackupFailed,      ErrorCode::Overloaded,     ErrorCode::NotPermitted,
+    ErrorCode::ParseError,    ErrorCode::InvalidRequest,  ErrorCode::MethodNotFound,
+    ErrorCode::InvalidParams, ErrorCode::InternalError,   ErrorCode::UnknownNode,
+    ErrorCode::HasLeft,       ErrorCode::NodeAlive,       ErrorCode::NodeUnreachable,
+    ErrorCode::NoAnswer,      ErrorCode::StateTooLarge,   ErrorCode::StateUnknown,
+    ErrorCode::UnknownEntry,  ErrorCode::EntryTooLarge,   ErrorCode::DimensionMismatch,
+    ErrorCode::AlertTooLarge, ErrorCode::UnknownAlert,    ErrorCode::UnknownSearch,
+    ErrorCode::QueryTooLarge, ErrorCode::AnswerTooLarge,  ErrorCode::NoteTooLarge,
+    ErrorCode::Undeliverable, ErrorCode::NotAcknowledged, ErrorCode::BackupFailed,
+    ErrorCode::Overloaded,    ErrorCode::NotPermitted,
 };
 
 /// "parse_error", "unknown_node", …
@@ -57,6 +68,8 @@ struct Error {
     std::string expected;      ///< what it may be, in words
     std::string did_you_mean;  ///< the nearest known name
     std::optional<std::int64_t> retry_after_ms;
+    std::string status;   ///< of the node that could not be reached
+    std::string because;  ///< the node whose loss cut it off
 };
 
 /// A param that is not as the method table has it. `got` longer than a line shows as its type, and

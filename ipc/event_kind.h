@@ -28,19 +28,25 @@ enum class EventKind : std::uint8_t {
     RegistryPut,
     RegistryDeleted,
     SharedChanged,
+    Note,
+    /// Only to a connection that serves the type of the search (search.serve).
+    SearchRequest,
+    /// Only to the connection that asked, as the answers come in (search.query with stream).
+    SearchAnswer,
     Overload,
     /// Events were lost. Goes to every subscription, whatever it asked for.
     Lagged,
 };
 
-inline constexpr std::array<std::string_view, 19> kEventKindNames = {
+inline constexpr std::array<std::string_view, 22> kEventKindNames = {
     "node.joined",      "node.left",      "node.offline",  "node.unreachable", "node.returned",
     "node.restarting",  "node.conflict",  "node.isolated", "node.rejoined",    "node.forgotten",
     "state.changed",    "alert",          "link.up",       "link.down",        "registry.put",
-    "registry.deleted", "shared.changed", "overload",      "lagged",
+    "registry.deleted", "shared.changed", "note",          "search.request",   "search.answer",
+    "overload",         "lagged",
 };
-inline constexpr std::array<std::string_view, 5> kEventGroupNames = {"node", "state", "link",
-                                                                     "registry", "shared"};
+inline constexpr std::array<std::string_view, 6> kEventGroupNames = {
+    "node", "state", "link", "registry", "shared", "search"};
 
 inline std::string_view event_kind_name(EventKind kind) {
     return kEventKindNames[static_cast<std::size_t>(kind)];

@@ -13,7 +13,8 @@ using enum ErrorCode;
 inline constexpr Param kSubscribeParams[] = {
     {.name = "kinds",
      .type = ParamType::EventKinds,
-     .doc = "kinds or groups (`node`, `link`, `state`, `registry`, `shared`); all where not given"},
+     .doc = "kinds or groups (`node`, `link`, `state`, `registry`, `shared`, `search`); all where "
+            "not given"},
     {.name = "since",
      .type = ParamType::Cursor,
      .doc = "begins with what came after this event, as far as it is held"},
@@ -29,6 +30,10 @@ inline constexpr Param kSubscribeParams[] = {
      .type = ParamType::Name,
      .doc = "only registry events of this type (other kinds are not affected)",
      .max = kTypeBytesMax},
+    {.name = "topic",
+     .type = ParamType::Name,
+     .doc = "only notes of this topic (other kinds are not affected)",
+     .max = kTopicBytesMax},
 };
 inline constexpr Field kSubscribeResult[] = {
     {"subscription", "string", "its name on this connection"},

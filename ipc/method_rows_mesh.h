@@ -86,6 +86,29 @@ inline constexpr Field kTopologyResult[] = {
 inline constexpr Field kDiscoverResult[] = {{"discovering", "boolean", "true"}};
 inline constexpr ErrorCode kDiscoverErrors[] = {HasLeft};
 
+inline constexpr Param kPingParams[] = {
+    {.name = "node", .type = ParamType::NodeName, .doc = "which", .is_required = true},
+    {.name = "timeout_ms",
+     .type = ParamType::Integer,
+     .doc = "how long the reply may wait",
+     .default_json = "2000",
+     .min = 1,
+     .max = kWaitMsMax},
+};
+inline constexpr Field kPingResult[] = {
+    {"node_id", "string"},
+    {"rtt_ms", "number"},
+    {"hops", "integer", "0 is the node itself"},
+    {"path", "array", "node ids, this node first"},
+};
+inline constexpr ErrorCode kPingErrors[] = {UnknownNode, NodeUnreachable, NoAnswer, Overloaded};
+inline constexpr Field kTraceResult[] = {
+    {"node_id", "string"},
+    {"complete", "boolean", "the node itself answered"},
+    {"hops", "array", "hop, node_id and rtt_ms of each node on the way"},
+};
+inline constexpr ErrorCode kTraceErrors[] = {UnknownNode, NodeUnreachable, Overloaded};
+
 inline constexpr Param kForgetParams[] = {
     {.name = "node_id",
      .type = ParamType::NodeName,

@@ -148,4 +148,56 @@ inline constexpr Field kEntriesResult[] = {
     {"next", "string|null", "what to continue after; null at the end"},
 };
 
+/// As the core has them.
+inline constexpr std::int64_t kVectorsMax = 64;
+inline constexpr std::int64_t kMatchesMax = 1'000;
+
+inline constexpr Param kNearestParams[] = {
+    {.name = "space",
+     .type = ParamType::Name,
+     .doc = "model that made them; entries of others are not compared",
+     .is_required = true,
+     .max = kSpaceBytesMax},
+    {.name = "embedding",
+     .type = ParamType::Embedding,
+     .doc = "what the entries are to be like; required without `embeddings`"},
+    {.name = "embeddings",
+     .type = ParamType::Embeddings,
+     .doc = "several at once, of one dimension, instead of one",
+     .min = 1,
+     .max = kVectorsMax},
+    {.name = "k",
+     .type = ParamType::Integer,
+     .doc = "matches of each embedding; of all embeddings together at most 10 000",
+     .default_json = "10",
+     .min = 1,
+     .max = kMatchesMax},
+    {.name = "type",
+     .type = ParamType::Name,
+     .doc = "only entries of this type",
+     .max = kTypeBytesMax},
+    {.name = "node", .type = ParamType::NodeName, .doc = "only sightings of this node"},
+    {.name = "nodes",
+     .type = ParamType::NodeNames,
+     .doc = "only sightings of these nodes",
+     .min = 1,
+     .max = kNodesNamedMax},
+    {.name = "max_age_ms",
+     .type = ParamType::Integer,
+     .doc = "only entries of at most this age",
+     .min = 0,
+     .max = kTtlMsMax},
+    {.name = "with_embedding",
+     .type = ParamType::Boolean,
+     .doc = "with the embeddings of the matches",
+     .default_json = "false"},
+};
+inline constexpr Field kNearestResult[] = {
+    {"matches", "array", "entries with their score, best first", false},
+    {"results", "array", "of several embeddings: the matches of each", false},
+    {"scanned", "integer", "entries looked at"},
+    {"truncated", "boolean", "the reply would have passed 8 MiB; the last matches are missing"},
+};
+inline constexpr ErrorCode kNearestErrors[] = {DimensionMismatch, Overloaded};
+
 }  // namespace meshd::ipc::rows

@@ -6,7 +6,9 @@
 
 #include "ipc/method_rows_events.h"
 #include "ipc/method_rows_mesh.h"
+#include "ipc/method_rows_notes.h"
 #include "ipc/method_rows_registry.h"
+#include "ipc/method_rows_search.h"
 #include "ipc/method_rows_state.h"
 #include "ipc/suggest.h"
 
@@ -36,6 +38,12 @@ constexpr Method kMethods[] = {
     {MethodId::MeshDiscover, "mesh.discover",
      "Looks for other nodes now; rejoins the mesh after `mesh.leave`.",
      {}, kDiscoverResult, kDiscoverErrors, "0.1.0", Access::Write},
+    {MethodId::MeshPing, "mesh.ping", "The round trip to a node, and the way there.",
+     kPingParams, kPingResult, kPingErrors, "0.1.0", Access::Read,
+     R"({"node":"box-1"})"},
+    {MethodId::MeshTrace, "mesh.trace", "The round trip to each hop on the way to a node.",
+     kPingParams, kTraceResult, kTraceErrors, "0.1.0", Access::Read,
+     R"({"node":"box-1"})"},
     {MethodId::MeshForget, "mesh.forget",
      "Forgets a scrapped node on all nodes, with its state; its entries and alerts stay.",
      kForgetParams, kForgetResult, kForgetErrors, "0.1.0", Access::Admin,
@@ -68,6 +76,10 @@ constexpr Method kMethods[] = {
     {MethodId::RegistryList, "registry.list", "Entries of all nodes, by hash and node.",
      kEntriesParams, kEntriesResult, {}, "0.1.0", Access::Read,
      R"({"type":"face","prefix":"a1","limit":10})"},
+    {MethodId::RegistryNearest, "registry.nearest",
+     "The entries of all nodes whose embeddings are most like one, or each of many.",
+     kNearestParams, kNearestResult, kNearestErrors, "0.1.0", Access::Read,
+     R"({"embedding":[0.6,0,0.8],"space":"demo","k":3,"type":"face"})"},
     {MethodId::StateGet, "state.get",
      "The state document of a node, as last heard, or the state that all share.",
      kStateGetParams, kStateGetResult, kStateGetErrors, "0.1.0", Access::Read,
@@ -76,6 +88,22 @@ constexpr Method kMethods[] = {
      "Changes this node's state document, its activity, or both; or the state that all share.",
      kStateUpdateParams, kStateUpdateResult, kStateUpdateErrors, "0.1.0", Access::Write,
      R"({"patch":{"camera":{"fps":25}},"activity":"PROCESSING"})"},
+    {MethodId::SearchQuery, "search.query", "Asks every node, and waits for their answers.",
+     kQueryParams, kQueryResult, kQueryErrors, "0.1.0", Access::Read,
+     R"({"query":{"metadata":{"camera":2}},"search_type":"metadata","timeout_ms":1000})"},
+    {MethodId::SearchServe, "search.serve",
+     "From now on searches of these types are put to this connection, as events `search.request`.",
+     kServeParams, kServeResult, kServeErrors, "0.1.0", Access::Write,
+     R"({"types":["person"]})"},
+    {MethodId::SearchAnswer, "search.answer", "What this connection answers to a `search.request`.",
+     kAnswerParams, kAnswerResult, kAnswerErrors, "0.1.0", Access::Write,
+     R"({"search":"0000000000000001","results":[{"hash":"a1b2","score":0.9}]})"},
+    {MethodId::NotesSend, "notes.send", "Sends a note to one node; it is not kept.",
+     kNoteParams, kNoteResult, kNoteErrors, "0.1.0", Access::Write,
+     R"({"node":"box-1","note":{"open":"gate"}})"},
+    {MethodId::NotesBroadcast, "notes.broadcast", "Sends a note to all nodes; it is not kept.",
+     kBroadcastParams, kBroadcastResult, kBroadcastErrors, "0.1.0", Access::Write,
+     R"({"topic":"doors","note":{"open":"gate"}})"},
     {MethodId::EventsSubscribe, "events.subscribe",
      "From now on this connection gets events as notifications.",
      kSubscribeParams, kSubscribeResult, kSubscribeErrors, "0.1.0", Access::Read,
@@ -97,6 +125,11 @@ constexpr bool params_fit() {
                        [](const Method& method) { return method.params.size() <= kParamsMax; });
 }
 static_assert(params_fit());
+
+/// "1..64"
+std::string range_of(const Param& param) {
+    return std::to_string(param.min) + ".." + std::to_string(param.max);
+}
 
 /// "a, b or c"
 std::string enumerate(std::span<const std::string_view> names) {
@@ -146,7 +179,7 @@ std::string describe_type(const Param& param) {
         case ParamType::Boolean:
             return "boolean";
         case ParamType::Integer:
-            return "integer " + std::to_string(param.min) + ".." + std::to_string(param.max);
+            return "integer " + range_of(param);
         case ParamType::String:
             return "string";
         case ParamType::Object:
@@ -166,10 +199,18 @@ std::string describe_type(const Param& param) {
         case ParamType::Embedding:
             return "embedding";
         case ParamType::Entries:
-            return "array of " + std::to_string(param.min) + ".." + std::to_string(param.max) +
-                   " entries";
+            return "array of " + range_of(param) + " entries";
         case ParamType::EntryKey:
             return "node/hash";
+        case ParamType::Embeddings:
+            return "array of " + range_of(param) + " embeddings";
+        case ParamType::NodeNames:
+            return "array of " + range_of(param) + " node ids";
+        case ParamType::Names:
+            return "array of " + range_of(param) + " texts of 1.." +
+                   std::to_string(param.item_bytes_max) + " bytes";
+        case ParamType::Array:
+            return "array";
     }
     return {};
 }

@@ -24,6 +24,8 @@ enum class MethodId : std::uint8_t {
     MeshRoutes,
     MeshTopology,
     MeshDiscover,
+    MeshPing,
+    MeshTrace,
     MeshForget,
     MeshLeave,
     AlertsRaise,
@@ -33,8 +35,14 @@ enum class MethodId : std::uint8_t {
     RegistryGet,
     RegistryDelete,
     RegistryList,
+    RegistryNearest,
     StateGet,
     StateUpdate,
+    SearchQuery,
+    SearchServe,
+    SearchAnswer,
+    NotesSend,
+    NotesBroadcast,
     EventsSubscribe,
     EventsUnsubscribe,
     StoreBackup,
@@ -54,6 +62,10 @@ enum class ParamType : std::uint8_t {
     Path,        ///< absolute, without a zero byte
     Embedding,   ///< array of numbers, or an object with exactly one of f16 and f32 (a string)
     Entries,     ///< array of min to max objects, each with `members`
+    Embeddings,  ///< array of min to max embeddings
+    NodeNames,   ///< array of min to max node ids
+    Names,       ///< array of min to max names of at most item_bytes_max bytes each
+    Array,       ///< of anything
     EntryKey,    ///< "<node id>/<hash>"
 };
 
@@ -68,6 +80,7 @@ struct Param {
     std::int64_t max = 0;
     std::span<const std::string_view> choices = {};
     std::span<const Param> members = {};  ///< of each element
+    std::int64_t item_bytes_max = 0;
 };
 
 /// A member of a result. `type` is a JSON Schema type; "integer|null" is one of several.
@@ -109,8 +122,13 @@ inline constexpr std::size_t kParamsMax = 9;
 
 inline constexpr std::array<std::string_view, 4> kPriorityNames = {"low", "normal", "high",
                                                                    "critical"};
-/// Of an entry's type, as the core has it.
+/// Of an entry's type and of a note's topic, as the core has them; so with the next one.
 inline constexpr std::int64_t kTypeBytesMax = 64;
+inline constexpr std::int64_t kTopicBytesMax = 128;
+/// No call waits longer.
+inline constexpr std::int64_t kWaitMsMax = 60'000;
+/// Nodes named in one call: more than a mesh has.
+inline constexpr std::int64_t kNodesNamedMax = 1024;
 /// Whose state: one node's, or the one that all share.
 inline constexpr std::array<std::string_view, 2> kScopeNames = {"node", "mesh"};
 /// What a node may say of itself.

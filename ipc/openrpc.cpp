@@ -17,6 +17,10 @@ void write_enum(json::Writer& writer, const Names& names) {
     }
 }
 
+std::string node_pattern() {
+    return "^[A-Za-z0-9._-]{1," + std::to_string(NodeId::kLengthMax) + "}$";
+}
+
 constexpr std::string_view kEmbeddingSchemas =
     R"([{"type":"array","items":{"type":"number"}},)"
     R"({"type":"object","properties":{"f16":{"type":"string","contentEncoding":"base64"}},)"
@@ -41,6 +45,13 @@ void write_members(json::Writer& writer, std::span<const Param> members) {
     writer.end_array().member("additionalProperties", false).end_object();
 }
 
+void begin_array_schema(json::Writer& writer, const Param& param) {
+    writer.member("type", "array")
+        .member("minItems", param.min)
+        .member("maxItems", param.max)
+        .key("items");
+}
+
 void write_schema(json::Writer& writer, const Param& param) {
     writer.begin_object();
     switch (param.type) {
@@ -59,9 +70,7 @@ void write_schema(json::Writer& writer, const Param& param) {
             writer.member("type", "object");
             break;
         case ParamType::NodeName:
-            writer.member("type", "string")
-                .member("pattern",
-                        "^[A-Za-z0-9._-]{1," + std::to_string(NodeId::kLengthMax) + "}$");
+            writer.member("type", "string").member("pattern", node_pattern());
             break;
         case ParamType::Choice:
             writer.member("type", "string").key("enum").begin_array();
@@ -89,14 +98,33 @@ void write_schema(json::Writer& writer, const Param& param) {
             writer.member_raw("oneOf", kEmbeddingSchemas);
             break;
         case ParamType::Entries:
-            writer.member("type", "array")
-                .member("minItems", param.min)
-                .member("maxItems", param.max)
-                .key("items");
+            begin_array_schema(writer, param);
             write_members(writer, param.members);
             break;
         case ParamType::EntryKey:
             writer.member("type", "string").member("pattern", "^[A-Za-z0-9._-]+/");
+            break;
+        case ParamType::Embeddings:
+            begin_array_schema(writer, param);
+            writer.begin_object().member_raw("oneOf", kEmbeddingSchemas).end_object();
+            break;
+        case ParamType::NodeNames:
+            begin_array_schema(writer, param);
+            writer.begin_object()
+                .member("type", "string")
+                .member("pattern", node_pattern())
+                .end_object();
+            break;
+        case ParamType::Names:
+            begin_array_schema(writer, param);
+            writer.begin_object()
+                .member("type", "string")
+                .member("minLength", 1)
+                .member("maxLength", param.item_bytes_max)
+                .end_object();
+            break;
+        case ParamType::Array:
+            writer.member("type", "array");
             break;
     }
     if (!param.default_json.empty()) {

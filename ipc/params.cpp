@@ -57,9 +57,23 @@ bool is_embedding(const json::Value& value) {
            (value.size() == 1 && (value["f16"].is_string() || value["f32"].is_string()));
 }
 
-bool are_entries(const Param& param, const json::Value& value) {
+/// An array of so many elements as the row says.
+bool is_array_of(const Param& param, const json::Value& value) {
     return value.is_array() && value.size() >= static_cast<std::size_t>(param.min) &&
            value.size() <= static_cast<std::size_t>(param.max);
+}
+
+template <class Test>
+bool is_array_of(const Param& param, const json::Value& value, const Test& is_element) {
+    if (!is_array_of(param, value)) {
+        return false;
+    }
+    for (const json::Value element : value) {
+        if (!is_element(element)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 std::string element_path(const Param& param, std::size_t index) {
@@ -94,9 +108,21 @@ bool is_valid(const Param& param, const json::Value& value) {
         case ParamType::Embedding:
             return is_embedding(value);
         case ParamType::Entries:
-            return are_entries(param, value);
+            return is_array_of(param, value);
         case ParamType::EntryKey:
             return text && parse_entry_key(*text);
+        case ParamType::Embeddings:
+            return is_array_of(param, value, is_embedding);
+        case ParamType::NodeNames:
+            return is_array_of(param, value, [](const json::Value& name) {
+                return NodeId::parse(name.as_string().value_or("")).has_value();
+            });
+        case ParamType::Names:
+            return is_array_of(param, value, [&](const json::Value& name) {
+                return is_name(name.as_string().value_or(""), param.item_bytes_max);
+            });
+        case ParamType::Array:
+            return value.is_array();
     }
     return false;
 }
@@ -237,6 +263,14 @@ std::optional<std::string_view> Params::string(std::string_view name) const {
 std::optional<NodeId> Params::node_id(std::string_view name) const {
     const auto text = value(name).as_string();
     return text ? NodeId::parse(*text) : std::nullopt;
+}
+
+std::vector<NodeId> Params::node_ids(std::string_view name) const {
+    std::vector<NodeId> nodes;
+    for (const json::Value node : value(name)) {
+        nodes.push_back(*NodeId::parse(node.as_string().value_or("")));
+    }
+    return nodes;
 }
 
 std::optional<std::size_t> Params::choice(std::string_view name) const {

@@ -7,6 +7,7 @@
 #include <span>
 #include <string_view>
 #include <tl/expected.hpp>
+#include <vector>
 
 #include "ipc/cursor.h"
 #include "ipc/error.h"
@@ -41,6 +42,8 @@ class Params {
     std::int64_t integer(std::string_view name) const;
     std::optional<std::string_view> string(std::string_view name) const;
     std::optional<NodeId> node_id(std::string_view name) const;
+    /// Empty where not given.
+    std::vector<NodeId> node_ids(std::string_view name) const;
     /// Index into the row's choices, the default's where not given.
     std::optional<std::size_t> choice(std::string_view name) const;
     /// All where not given.

@@ -7,143 +7,16 @@
 #include <string>
 #include <vector>
 
-#include "daemon/rpc_service.h"
 #include "ipc/framing.h"
 #include "ipc/method_table.h"
 #include "proto/base/base64.h"
 #include "proto/store/embedding.h"
 #include "proto/wire/limits.h"
+#include "tests/daemon/rpc_fixture.h"
 
 using namespace meshd;
+using namespace meshd::rpc_test;
 using namespace std::chrono_literals;
-
-namespace {
-
-constexpr RpcService::ClientId kClient = 1;
-
-NodeOptions options() {
-    NodeOptions result;
-    result.node_id = *NodeId::parse("box-1");
-    result.instance = InstanceId{1};
-    result.version = "0.1.0";
-    return result;
-}
-
-/// A real node without a network. Commands go to it, or are only recorded and accepted or refused
-/// as told.
-class StandInMesh : public MeshAccess {
-  public:
-    Now now() const override { return now_; }
-    const Node& node() const override { return node_; }
-    tl::expected<RequestId, CommandError> command(Command command) override {
-        if (is_recording) {
-            commands.push_back(std::move(command));
-            if (refusal) {
-                return tl::unexpected(*refusal);
-            }
-            return RequestId{++last_request};
-        }
-        return node_.handle_command(now_, std::move(command));
-    }
-    std::vector<Output> drain() {
-        while (node_.poll_transmit()) {
-        }
-        std::vector<Output> outputs;
-        while (auto output = node_.poll_output()) {
-            outputs.push_back(std::move(*output));
-        }
-        return outputs;
-    }
-    void advance(Duration by) {
-        now_.monotonic += by;
-        now_.wall.ms += to_ms(by);
-        node_.handle_timeout(now_);
-    }
-
-    void backup(std::string path,
-                std::function<void(tl::expected<BackupDone, std::string>)> done) override {
-        backup_paths.push_back(std::move(path));
-        if (backup_result) {
-            done(*backup_result);
-        } else {
-            backups.push_back(std::move(done));
-        }
-    }
-
-    std::vector<std::string> backup_paths;
-    /// The answer at once; where absent, backups wait.
-    std::optional<tl::expected<BackupDone, std::string>> backup_result;
-    std::vector<std::function<void(tl::expected<BackupDone, std::string>)>> backups;
-    bool is_recording = false;
-    std::optional<CommandError> refusal;
-    std::vector<Command> commands;
-    std::uint64_t last_request = 100;
-
-  private:
-    Now now_{TimePoint(1s), WallTime{1'718'000'000'000}};
-    Node node_{Config{}, options(), now_};
-};
-
-struct Fixture {
-    StandInMesh mesh;
-    std::map<RpcService::ClientId, std::vector<std::string>> sent;
-    bool is_admin = true;
-    std::uint32_t user = 1000;
-    std::vector<std::string> writes;  ///< as reported for the log
-    RpcService service{
-        mesh,
-        {[this](RpcService::ClientId client, std::string line, bool) {
-             REQUIRE(line.back() == '\n');
-             line.pop_back();
-             sent[client].push_back(std::move(line));
-             return true;
-         },
-         [this](RpcService::ClientId) { return is_admin; },
-         [this](RpcService::ClientId) { return user; },
-         [this](RpcService::ClientId, const ipc::Method& method, bool permitted) {
-             writes.push_back(std::string(method.name) + (permitted ? "" : " refused"));
-         }}};
-
-    std::vector<std::string> take(RpcService::ClientId client = kClient) {
-        return std::exchange(sent[client], {});
-    }
-    void deliver() {
-        for (const Output& output : mesh.drain()) {
-            service.on_output(output);
-        }
-    }
-    /// A call with id 1, its answer waited for.
-    std::string call(std::string_view method, std::string_view params = "{}") {
-        service.on_line(kClient, R"({"jsonrpc":"2.0","id":1,"method":")" + std::string(method) +
-                                     R"(","params":)" + std::string(params) + "}");
-        deliver();
-        const auto lines = take();
-        REQUIRE(lines.size() == 1);
-        return lines[0];
-    }
-    json::Document result(std::string_view method, std::string_view params = "{}") {
-        auto document = json::Document::parse(call(method, params), json::Limits{});
-        REQUIRE(document);
-        CAPTURE(document->root().print());
-        REQUIRE(document->root()["result"].is_object());
-        return std::move(*document);
-    }
-    /// Code of the error; 0 where there is none.
-    std::int64_t code(std::string_view method, std::string_view params = "{}") {
-        const auto document = json::Document::parse(call(method, params), json::Limits{});
-        return document->root()["error"]["code"].as_int().value_or(0);
-    }
-    /// Records commands instead of giving them to the node.
-    Fixture& recording(std::optional<CommandError> refusal = {}) {
-        mesh.is_recording = true;
-        mesh.refusal = std::move(refusal);
-        return *this;
-    }
-};
-
-using Lines = std::vector<std::string>;
-
-}  // namespace
 
 TEST_CASE("service: every method of the table has a handler that gives the table's fields") {
     Fixture f;
@@ -154,6 +27,13 @@ TEST_CASE("service: every method of the table has a handler that gives the table
         {"events.unsubscribe", R"({"subscription":"1"})"},
         {"registry.put", R"({"hash":"h","type":"face"})"},
         {"registry.get", R"({"hash":"known"})"},
+        {"registry.nearest", R"({"embedding":[1],"space":"s"})"},
+        {"mesh.ping", R"({"node":"box-1"})"},
+        {"mesh.trace", R"({"node":"box-1"})"},
+        {"notes.send", R"({"node":"box-1","note":{}})"},
+        {"notes.broadcast", R"({"note":{}})"},
+        {"search.query", R"({"query":{"hash":"known"},"search_type":"hash"})"},
+        {"search.serve", R"({"types":["person"]})"},
         {"registry.delete", R"({"hash":"h"})"},
     };
     f.mesh.backup_result = BackupDone{"/b", 1, 1};
@@ -165,8 +45,8 @@ TEST_CASE("service: every method of the table has a handler that gives the table
         if (method.id == ipc::MethodId::AlertsGet) {
             continue;  // needs the id of the alert before
         }
-        if (method.id == ipc::MethodId::MeshForget) {
-            continue;  // needs another node: its answer has a test of its own
+        if (method.id == ipc::MethodId::MeshForget || method.id == ipc::MethodId::SearchAnswer) {
+            continue;  // needs another node, or a search: each has a test of its own
         }
         CAPTURE(method.name);
         const auto given = params.find(method.name);

@@ -148,7 +148,8 @@ TEST_CASE("method table: names are unique, defaults are valid and found again") 
                 "{\"" + std::string(param.name) + "\":" + std::string(param.default_json);
             for (const Param& other : method.params) {
                 if (other.is_required) {
-                    REQUIRE((other.type == ParamType::Object || other.type == ParamType::Name));
+                    REQUIRE((other.type == ParamType::Object || other.type == ParamType::Name ||
+                             other.type == ParamType::NodeName));
                     params += ",\"" + std::string(other.name) +
                               (other.type == ParamType::Object ? "\":{}" : "\":\"x\"");
                 }
