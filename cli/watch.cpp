@@ -54,8 +54,7 @@ ExitCode run(Context& context, const Arguments& arguments) {
 }
 
 constexpr std::array<Argument, 1> kArguments = {
-    {{"KIND",
-      "kinds or groups (node, link, state, alert, registry, shared, note); all where none is given",
+    {{"KIND", "kinds or groups (node, link, state, alert, registry, shared, note); all without any",
       false, true}}};
 constexpr std::array<Option, 5> kOptions = {{
     {"priority", "P", "only alerts of this priority and higher", ValueKind::Choice, 0, 0,
