@@ -4,6 +4,7 @@
 import asyncio
 import collections
 import math
+import random
 import threading
 
 import python_box  # noqa: F401  the package is found through it
@@ -53,6 +54,73 @@ def embeddings(a, b):
     check(a.registry.delete("wave") == 1, "one sighting is deleted")
 
 
+def nearest(a, b):
+    """The same matches with the same scores on every box."""
+    rng = random.Random(1)
+    points = [[rng.gauss(0, 1) for _ in range(64)] for _ in range(50)]
+    a.registry.put_many({"hash": f"p{i}", "type": "point", "embedding": point, "space": "plane"}
+                        for i, point in enumerate(points))
+    wait_until(lambda: len(b.registry.list(type="point")) == 50, "the points at b")
+    at_a, at_b = (box.registry.nearest(points[7], k=3, type="point", space="plane", with_embedding=True)
+                  for box in (a, b))
+    check(at_a[0]["hash"] == "p7" and at_a[0]["score"] > 0.999, str(at_a[0]["hash"]))
+    check([(m["hash"], m["node"], m["score"], m["embedding"]) for m in at_a]
+          == [(m["hash"], m["node"], m["score"], m["embedding"]) for m in at_b], "the same at both")
+    many = b.registry.nearest_many(points[:5], k=1, space="plane")
+    check([matches[0]["hash"] for matches in many] == [f"p{i}" for i in range(5)], str(many))
+
+
+def searches(a, b, c):
+    """Responders on two boxes answer; who serves nothing answers with nothing."""
+    b.serve("person", lambda request: {"name": "Ann", "coat": request["coat"], "score": 0.5})
+
+    @c.serve("person")
+    def find(request):
+        return [{"name": "Ben", "score": 0.9}, {"name": "Cleo", "score": 0.1}]
+
+    def ask():
+        return a.search({"coat": "red"}, "person", timeout_ms=5000)
+
+    wait_until(lambda: len(ask()["results"]) == 3, "answers of both")
+    reply = ask()
+    answers = {answer["node_id"]: answer["results"] for answer in reply["answers"]}
+    check(reply["complete"] and reply["silent"] == [] and reply["unreachable"] == [], str(reply))
+    check([one["name"] for one in answers["c"]] == ["Ben", "Cleo"], str(reply))
+    check(answers["b"][0]["coat"] == "red", str(reply))
+    only = a.search({"coat": "red"}, "person", nodes="b", limit=1)
+    check([answer["node_id"] for answer in only["answers"]] == ["b"], str(only))
+    a.registry.put("red-coat", "person", [1.0] * 8, {"coat": "red"}, space="s")
+    by_hash = wait_until(lambda: b.search({"hash": "red-coat"}, "hash")["results"], "a search by hash")
+    check(by_hash[0]["hash"] == "red-coat", str(by_hash))
+    check(b.search({"metadata": {"coat": "red"}}, "metadata")["results"][0]["hash"] == "red-coat", "by metadata")
+    like = b.search({"embedding": [1.0] * 8, "space": "s"}, "embedding", limit=1)["results"]
+    check(like[0]["hash"] == "red-coat", str(like))
+    with a.subscribe("search.answer") as streamed:
+        a.search({"coat": "red"}, "person", stream=True)
+        check({streamed.get(5)["node_id"] for _ in range(3)} == {"a", "b", "c"}, "streamed answers")
+    b.unserve("person")
+    c.unserve("person")
+    wait_until(lambda: ask()["results"] == [], "nobody to serve any more")
+
+
+def notes(a, b):
+    with b.subscribe("note") as at_b, b.subscribe("note", topic="other") as other:
+        reply = a.notes.send("b", {"n": 1}, timeout_ms=5000)
+        check(reply["acknowledged"], str(reply))
+        a.notes.broadcast("greetings", {"n": 2})
+        a.notes.broadcast("other", {"n": 3})
+        got = [at_b.get(10) for _ in range(3)]
+        check([event["note"]["n"] for event in got] == [1, 2, 3] and got[1]["topic"] == "greetings", str(got))
+        check(got[0]["source"] == "a", str(got[0]))
+        check(other.get(10)["note"] == {"n": 3}, "only the topic asked for")
+    try:
+        a.notes.send("nobody", {})
+        check(False, "a note to nobody")
+    except UnknownNode:
+        pass
+    check(a.ping("b")["rtt_ms"] > 0 and a.trace("b")["hops"][-1]["node_id"] == "b", "ping and trace")
+
+
 def each_alert_once(a, b, box):
     """A subscriber goes on over a daemon that is killed and comes back: nothing missed, nothing twice."""
     times = collections.Counter()
@@ -93,6 +161,10 @@ def a_slow_reader(a, b):
         events.QUEUE_MAX = usual
 
 
+async def answer(request):
+    return {"colour": request["colour"]}
+
+
 async def with_asyncio(boxes):
     a, b, _ = boxes
     async with AsyncMesh(a.socket) as one, AsyncMesh(b.socket) as other:
@@ -104,6 +176,13 @@ async def with_asyncio(boxes):
         b.kill()
         b.start().ready()
         check((await other.status())["node_id"] == "b", "a call after the restart")
+        notes_at_b = await other.subscribe("note")
+        other.serve("car", answer)
+        await other.status()
+        await one.notes.send("b", {"hello": "b"})
+        check((await notes_at_b.get(10))["note"] == {"hello": "b"}, "a note by asyncio")
+        reply = await one.search({"colour": "blue"}, "car", timeout_ms=5000)
+        check([result["colour"] for result in reply["results"]] == ["blue"], str(reply))
         late = (await one.alert({"n": 10}, priority="critical"))["id"]
         check((await alerts.get(10))["id"] == late, "events after the restart")
 
@@ -114,6 +193,10 @@ def run(lab):
     with Mesh(boxes[0].socket) as a, Mesh(boxes[1].socket) as b:
         calls(a, b)
         embeddings(a, b)
+        nearest(a, b)
+        notes(a, b)
+        with Mesh(boxes[2].socket) as c:
+            searches(a, b, c)
         a_slow_reader(a, b)
         each_alert_once(a, b, boxes[1])
     wait_settled_lan(boxes)

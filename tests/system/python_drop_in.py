@@ -9,16 +9,17 @@ from checks import alive, wait_settled_lan
 from lab import check, scenario, wait_until
 from python_box import EXAMPLES, Program
 
-from meshd import MeshProtocol, MessageType, NameMismatch, NodeState
+from meshd import MeshMessage, MeshProtocol, MessageType, NameMismatch, NodeState
 
 
 def quick_start(a, b):
     """As in its README, beside a daemon that runs; what it tells arrives at another box's handlers."""
     told = []
     other = MeshProtocol("b", socket=b.socket)
-    for message_type in (MessageType.ALERT, MessageType.STATE_SYNC, MessageType.REGISTRY):
+    for message_type in (MessageType.ALERT, MessageType.STATE_SYNC, MessageType.REGISTRY, MessageType.BROADCAST):
         other.register_message_handler(message_type, told.append)
-    other.register_message_handler(MessageType.SEARCH, lambda message: [{"name": "Ann", "at": "b"}])
+    other.register_message_handler(
+        MessageType.SEARCH, lambda message: [{"name": "Ann", "asked": message.payload["query"]["query"]}])
     other.start()
 
     protocol = MeshProtocol("a", port=9999, socket=a.socket)
@@ -28,6 +29,11 @@ def quick_start(a, b):
     check(peers["b"].ip_address == b.host.address and peers["b"].state is NodeState.ACTIVE, str(peers["b"]))
     protocol.add_hash("hash_123", "person", [0.1] * 512, {"camera": 2})
     check(protocol.broadcast_alert({"type": "alert"}, priority="high", wait_ms=5000)["pending"] == [], "pending")
+    reply = protocol.broadcast_search_query({"query": "a red coat"}, search_type="person", timeout_ms=5000)
+    answers = {answer["node_id"]: answer["results"] for answer in reply["answers"]}
+    check(reply["complete"] and answers["b"][0]["asked"] == "a red coat", str(reply))
+    protocol.broadcast_message(MeshMessage(MessageType.BROADCAST, "a", payload={"hello": "all"}))
+    protocol.send_message(MeshMessage(MessageType.ACK, "a", payload={"hello": "b"}), "b")
     stats = protocol.get_network_stats()
     check((stats["node_id"], stats["alive_peers"], stats["total_peers"], stats["is_running"]) == ("a", 2, 2, True),
           str(stats))
@@ -36,6 +42,9 @@ def quick_start(a, b):
     def of(message_type):
         return [message for message in told if message.message_type is message_type]
 
+    wait_until(lambda: of(MessageType.BROADCAST) and of(MessageType.ACK), lambda: f"notes at b: {told}")
+    check(of(MessageType.BROADCAST)[0].payload == {"hello": "all"}, str(told))
+    check(of(MessageType.ACK)[0].payload == {"hello": "b"}, str(told))
     wait_until(lambda: of(MessageType.ALERT) and of(MessageType.REGISTRY) and of(MessageType.STATE_SYNC),
                lambda: f"what b is told: {told}")
     alert, = of(MessageType.ALERT)
@@ -71,10 +80,13 @@ def of_its_own(lab, box):
             EXAMPLES / "drop_in.py", f"cam-{host}", "stay", host=host, XDG_STATE_HOME=str(lab.directory / "own"),
             MESHD_HARDWARE_ID=f"lab-{host}", TMPDIR=str(lab.directory)))
     for program, other in zip(programs, reversed(hosts)):
+        program.wait_for(f"answer cam-{other} ")
         program.wait_for(f"peer cam-{other} {other.address} ACTIVE")
         program.wait_for("alive peers: 1")
     # The first of them may have raised its alert before the other one listened.
     wait_until(lambda: any("alert from cam-" in program.text() for program in programs), "an alert to arrive")
+    check(any(f"answer cam-{other} [{{'name': 'Ann'" in program.text()
+              for program, other in zip(programs, reversed(hosts))), "the other's answer")
     programs[0].finish()
     programs[1].process.kill()
     wait_until(lambda: not daemons_of(lab), "the daemons to end with their programs")

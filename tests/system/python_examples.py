@@ -36,10 +36,26 @@ def run(lab):
     expect(run_example(a, "3_state.py"), r"^a PROCESSING \{'camera': \{'fps': 30, 'zone': 'yard'\}\}",
            r"^shared: armed = \{'by': 'a'\} by a", r"^c ACTIVE")
 
+    expect(run_example(a, "4_registry.py"), r"^seen by a with \{'camera': 'yard'\}", r"^49 entries",
+           r"^example-1 +a +0\.9\d\d$", r"^deleted, on all boxes")
+
     listener = Program(EXAMPLES / "5_alerts.py", "listen", "1", box=c)
     listener.wait_for("listening")
     expect(run_example(a, "5_alerts.py"), r"on disk$", r"^delivered to b, c$")
     expect(listener.finish(), r"^a \[high\] over 2 hops: \{'type': 'intrusion', 'camera': 'yard'\}")
+
+    responders = [Program(EXAMPLES / "6_search.py", "answer", box=box) for box in (b, c)]
+    for responder in responders:
+        responder.wait_for("answering")
+    expect(run_example(a, "6_search.py", "ask", "red"), r"^b .*'name': 'Ann'", r"^c .*'name': 'Ann'", r"^complete$")
+    for responder in responders:
+        responder.end()
+
+    listener = Program(EXAMPLES / "7_notes_and_routing.py", "listen", "2", box=c)
+    listener.wait_for("listening")
+    expect(run_example(a, "7_notes_and_routing.py", "c"), r"^c has the note", r"^to c: 2 hops by b > c",
+           r"^ping c: [\d.]+ ms", r"^  b [\d.]+ ms", r"^  c [\d.]+ ms")
+    expect(listener.finish(), r"^a to us: \{'hello': 'c'\}", r"^a greetings: \{'hello': 'everybody'\}")
     expect(run_example(a, "8_statistics.py", "2", "0.5"), r"^2/2 others alive, \d+ B/s out", r"^  b +")
     shell(a)
 
