@@ -169,7 +169,10 @@ class RpcService::Impl {
                searches_.desk.is_serving(client);
     }
     void on_output(const Output& output);
-    void on_timeout() { searches_.desk.on_timeout(mesh_.now().monotonic); }
+    void on_timeout() {
+        armed_.reset();  // the timer is spent, if it came too early too
+        searches_.desk.on_timeout(mesh_.now().monotonic);
+    }
     /// After whatever may have changed the next deadline.
     void arm();
 

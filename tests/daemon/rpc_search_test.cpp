@@ -293,6 +293,39 @@ TEST_CASE("search.serve: a hung responder is counted silent in time, shown after
     CHECK(std::get<AnswerSearch>(f.mesh.commands.back()).skipped == 1);
 }
 
+TEST_CASE("search.serve: a timer that comes too early is set again") {
+    Fixture f;
+    f.result("search.serve", R"({"types":["person"]})");
+    f.recording();
+    f.service.on_output(requested(7));
+    const auto due = f.wake_at;
+    REQUIRE(due);
+    f.wake_at.reset();
+    f.mesh.advance(949ms);
+    f.service.on_timeout();
+    CHECK(f.mesh.commands.empty());
+    CHECK(f.wake_at == due);
+    f.mesh.advance(1ms);
+    f.service.on_timeout();
+    CHECK(f.mesh.commands.size() == 1);
+}
+
+TEST_CASE("search.serve: more than the asker wants is said, by the node too") {
+    Fixture f;
+    f.service.on_line(2, request("search.serve", R"({"types":["person"]})"));
+    f.service.on_line(kClient, request("search.query", R"({"query":{},"search_type":"person",)"
+                                                       R"("limit":1})"));
+    f.deliver();
+    f.service.on_line(2, request("search.answer", R"({"search":"0000000000000001",)"
+                                                  R"("results":[{"n":1},{"n":2}]})"));
+    CHECK(has(f.take(2).back(), R"("result":{"accepted":1,"truncated":true})"));
+    f.deliver();
+    const Lines reply = f.take();
+    REQUIRE(reply.size() == 1);
+    CHECK(has(reply[0], R"("answers":[{"node_id":"box-1","results":[{"n":1}],"truncated":true}])"));
+    CHECK(has(reply[0], R"("complete":true,"truncated":true)"));
+}
+
 TEST_CASE("search.serve: a connection that dies serves no longer, and is not waited for") {
     Fixture f;
     f.result("search.serve", R"({"types":["person"]})");
