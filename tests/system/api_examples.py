@@ -11,7 +11,7 @@ from lab import Skip, check, scenario, wait_until
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 METHOD = re.compile(r'"method":"([\w.]+)"')
 # Their examples name what this mesh does not have: that is told as an error.
-MAY_BE_REFUSED = {"mesh.forget", "alerts.get"}
+MAY_BE_REFUSED = {"mesh.forget", "alerts.get", "search.answer"}
 
 
 def run(lab):
@@ -40,6 +40,15 @@ def run(lab):
             while '"noise"' not in lines[-1] and len(lines) < 20:
                 lines.append(script.stdout.readline())
             check('"noise"' in lines[-1], f"{method}: {lines}")
+            subprocess.run(["kill", "--", f"-{script.pid}"], check=False)
+            script.communicate()
+            continue
+        if method == "search.serve":
+            line = script.stdout.readline()
+            check('"person"' in line, f"{method}: {line!r}")
+            other.call("search.query", query={"coat": "red"}, search_type="person", timeout_ms=300)
+            line = script.stdout.readline()
+            check('"search.request"' in line and '"red"' in line, f"{method}: {line!r}")
             subprocess.run(["kill", "--", f"-{script.pid}"], check=False)
             script.communicate()
             continue
