@@ -9,6 +9,8 @@
 namespace meshd::cli {
 namespace {
 
+constexpr std::string_view kTopicDefault = "meshctl";
+
 ExitCode run(Context& context, const Arguments& arguments) {
     if (!json::is_utf8(arguments.text("topic"))) {
         return Context::fail(ExitCode::Usage, "--topic is no UTF-8 text");
@@ -20,9 +22,7 @@ ExitCode run(Context& context, const Arguments& arguments) {
     std::string params;
     json::Writer writer(params);
     writer.begin_object();
-    if (arguments.has("topic")) {
-        writer.member("topic", arguments.text("topic"));
-    }
+    writer.member("topic", arguments.has("topic") ? arguments.text("topic") : kTopicDefault);
     writer.member_raw("note", *note).end_object();
     const auto reply = context.call("notes.broadcast", params);
     if (!reply) {
@@ -42,9 +42,14 @@ ExitCode run(Context& context, const Arguments& arguments) {
 constexpr std::array<Argument, 1> kArguments = {
     {{"NOTE", "a JSON object, or a text sent as {\"message\": text}; - reads standard input"}}};
 constexpr std::array<Option, 3> kOptions = {{
-    {"topic", "T", "what it is about: programs may listen to some topics only", ValueKind::Text},
+    {"topic", "T", "what it is about, for programs to choose by (default meshctl)",
+     ValueKind::Text},
     {"text", "", "the note is a text, also where it begins like a JSON object"},
-    {"quiet", "", "print nothing where it worked", ValueKind::Flag, 0, 0, {}, 'q'},
+    {
+        .name = "quiet",
+        .help = "print nothing where it worked",
+        .letter = 'q',
+    },
 }};
 
 }  // namespace

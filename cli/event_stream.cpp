@@ -29,6 +29,9 @@ std::string subscribe_params(const EventFilter& filter, const std::string& since
     if (!filter.type.empty()) {
         writer.member("type", filter.type);
     }
+    if (!filter.topic.empty()) {
+        writer.member("topic", filter.topic);
+    }
     if (!since.empty()) {
         writer.member("since", since);
     } else if (filter.has_replay) {

@@ -15,6 +15,7 @@ namespace meshd::cli {
 struct EventFilter {
     std::vector<std::string> kinds;  ///< empty = all
     std::string priority;            ///< least priority of alerts; empty = any
+    std::string topic;               ///< of notes; empty = any
     std::string type;                ///< of entries, in events of the registry; empty = any
     std::string since;               ///< cursor to go on behind; empty = begins with what comes
     bool has_replay = false;         ///< without `since`: begins with all events held

@@ -80,6 +80,13 @@ std::string short_value(const json::Value& value) {
     return value.exists() && !value.is_null() ? cut(print_value(value), kWidth) : std::string();
 }
 
+/// Nothing was wrong with the call, but the other box did not answer in time.
+bool is_too_late(ipc::ErrorCode code) {
+    using enum ipc::ErrorCode;
+    return code == NodeUnreachable || code == NoAnswer || code == Undeliverable ||
+           code == NotAcknowledged;
+}
+
 Failure refused(const ipc::ClientError& error) {
     Failure out;
     out.text = printable(error.message);
@@ -108,6 +115,8 @@ Failure refused(const ipc::ClientError& error) {
         out.text += "; try again in " + print_duration_ms(data["retry_after_ms"]);
     } else if (code == ipc::ErrorCode::HasLeft) {
         out.text += "\nrejoin with\n  meshctl discover";
+    } else if (is_too_late(code)) {
+        out.code = ExitCode::Partial;
     } else if (code == ipc::ErrorCode::NotPermitted) {
         out.code = ExitCode::NotPermitted;
         const bool says_who = error.message.find("meshd-admin") != std::string::npos;

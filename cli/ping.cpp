@@ -18,19 +18,39 @@ constexpr std::int64_t kCountDefault = 4;
 constexpr milliseconds kIntervalDefault{1000};
 constexpr milliseconds kWaitDefault{2000};
 
-std::string print_answer(const json::Value& result, std::uint64_t number) {
-    std::string out = print_value(result["node_id"]) + ": number " + std::to_string(number) + ", ";
-    if (!result["rtt_ms"].as_double()) {
-        return out + "no answer";
-    }
-    out += print_count(result["hops"].as_uint().value_or(0), "hop", "hops") + ", " +
-           print_duration_ms(result["rtt_ms"]);
+std::string print_answer(const json::Value& result) {
+    std::string out = print_count(result["hops"].as_uint().value_or(0), "hop", "hops") + ", " +
+                      print_duration_ms(result["rtt_ms"]);
     // The first and the last of the path are the two ends.
     std::vector<std::string> path = texts_of(result["path"]);
     if (path.size() > 2) {
         out += " by " + join(std::span(path).subspan(1, path.size() - 2), ", ");
     }
     return out;
+}
+
+/// The box is known, and did not answer this time.
+bool is_lost(const ipc::ClientError& error) {
+    const auto code = static_cast<ipc::ErrorCode>(error.code);
+    return error.kind == ipc::ClientError::Kind::Remote &&
+           (code == ipc::ErrorCode::NodeUnreachable || code == ipc::ErrorCode::NoAnswer);
+}
+
+using Answer = tl::expected<ipc::Reply, ipc::ClientError>;
+
+/// False where it cannot be written.
+bool tell(Context& context, const std::string& node, std::uint64_t number, const Answer& answer) {
+    return context.write_line(
+        node + ": number " + std::to_string(number) + ", " +
+        (answer ? print_answer(answer->result()) : printable(answer.error().message)));
+}
+
+bool tell_json(Context& context, const Answer& answer) {
+    if (answer) {
+        return context.write_line(answer->result().print());
+    }
+    Context::say(printable(answer.error().message));
+    return true;
 }
 
 ExitCode run(Context& context, const Arguments& arguments) {
@@ -42,6 +62,7 @@ ExitCode run(Context& context, const Arguments& arguments) {
     const auto count =
         static_cast<std::uint64_t>(arguments.number("count").value_or(kCountDefault));
     const bool has_lines = !context.is_json() && !arguments.has("quiet");
+    const std::string node = printable(arguments.text("NODE"));
     std::string params;
     json::Writer(params)
         .begin_object()
@@ -62,14 +83,13 @@ ExitCode run(Context& context, const Arguments& arguments) {
         if (!reply && reply.error().kind == ipc::ClientError::Kind::Interrupted) {
             break;
         }
-        if (!reply) {
+        if (!reply && !is_lost(reply.error())) {
             return Context::fail(reply.error());
         }
-        trips.add(reply->result()["rtt_ms"].as_double());
-        const bool is_written =
-            context.is_json() ? context.write_line(reply->result().print())
-            : has_lines       ? context.write_line(print_answer(reply->result(), trips.sent()))
-                              : true;
+        trips.add(reply ? reply->result()["rtt_ms"].as_double() : std::nullopt);
+        const bool is_written = context.is_json() ? tell_json(context, reply)
+                                : has_lines       ? tell(context, node, trips.sent(), reply)
+                                                  : true;
         if (!is_written || trips.sent() == count) {
             break;
         }
@@ -79,31 +99,37 @@ ExitCode run(Context& context, const Arguments& arguments) {
         }
     }
     if (!context.is_json()) {
-        context.write(trips.print(arguments.text("NODE")));
+        context.write(trips.print(node));
     }
     return trips.answered() > 0 ? ExitCode::Ok : ExitCode::Partial;
 }
 
 constexpr std::array<Argument, 1> kArguments = {{{"NODE", "which box"}}};
 constexpr std::array<Option, 4> kOptions = {{
-    {"count",
-     "N",
-     "end after so many (default 4); 0 goes on until Ctrl-C",
-     ValueKind::Number,
-     0,
-     1'000'000'000,
-     {},
-     'c'},
-    {"interval",
-     "S",
-     "from one to the next (default 1s)",
-     ValueKind::Duration,
-     10,
-     3'600'000,
-     {},
-     'i'},
+    {
+        .name = "count",
+        .value = "N",
+        .help = "end after so many (default 4); 0 goes on until Ctrl-C",
+        .kind = ValueKind::Number,
+        .min = 0,
+        .max = 1'000'000'000,
+        .letter = 'c',
+    },
+    {
+        .name = "interval",
+        .value = "S",
+        .help = "from one to the next (default 1s)",
+        .kind = ValueKind::Duration,
+        .min = 10,
+        .max = 3'600'000,
+        .letter = 'i',
+    },
     {"wait", "S", "how long to wait for each answer (default 2s)", ValueKind::Duration, 1, 60'000},
-    {"quiet", "", "only the summary", ValueKind::Flag, 0, 0, {}, 'q'},
+    {
+        .name = "quiet",
+        .help = "only the summary",
+        .letter = 'q',
+    },
 }};
 
 }  // namespace

@@ -20,7 +20,7 @@ void RoundTrips::add(std::optional<double> ms) {
 
 std::string RoundTrips::print(std::string_view node) const {
     const auto lost = static_cast<double>(sent_ - answered_);
-    std::string out = printable(node) + ": " + std::to_string(sent_) + " sent, " +
+    std::string out = std::string(node) + ": " + std::to_string(sent_) + " sent, " +
                       std::to_string(answered_) + " answered";
     if (sent_ > 0) {
         out += ", " + print_share(lost / static_cast<double>(sent_)) + " lost";

@@ -54,7 +54,11 @@ constexpr std::array<Option, 4> kOptions = {{
     {"text", "", "the note is a text, also where it begins like a JSON object"},
     {"no-ack", "", "do not wait until that box has it"},
     {"wait", "S", "how long to try (default 5s)", ValueKind::Duration, 1, 60'000},
-    {"quiet", "", "print nothing where it worked", ValueKind::Flag, 0, 0, {}, 'q'},
+    {
+        .name = "quiet",
+        .help = "print nothing where it worked",
+        .letter = 'q',
+    },
 }};
 
 }  // namespace

@@ -59,7 +59,11 @@ ExitCode run(Context& context, const Arguments& arguments) {
 constexpr std::array<Argument, 1> kArguments = {{{"NODE", "which box"}}};
 constexpr std::array<Option, 2> kOptions = {{
     {"wait", "S", "how long to wait for the answers (default 2s)", ValueKind::Duration, 1, 60'000},
-    {"quiet", "", "the hops only, no words", ValueKind::Flag, 0, 0, {}, 'q'},
+    {
+        .name = "quiet",
+        .help = "the hops only, no words",
+        .letter = 'q',
+    },
 }};
 
 }  // namespace

@@ -24,9 +24,9 @@ enum class ValueKind {
 };
 
 struct Option {
-    std::string_view name;   ///< without dashes
-    std::string_view value;  ///< how the help calls the value; empty for a flag
-    std::string_view help;
+    std::string_view name;        ///< without dashes
+    std::string_view value = {};  ///< how the help calls the value; empty for a flag
+    std::string_view help = {};
     ValueKind kind = ValueKind::Flag;
     std::int64_t min = 0;
     std::int64_t max = 0;

@@ -34,14 +34,17 @@ ExitCode run(Context& context, const Arguments& arguments) {
     EventFilter filter;
     filter.kinds = arguments.all("KIND");
     filter.priority = arguments.text("priority");
+    filter.topic = arguments.text("topic");
     filter.type = arguments.text("type");
     filter.since = arguments.text("since");
     filter.has_replay = arguments.has("replay");
     if (filter.has_replay && !filter.since.empty()) {
         return Context::fail(ExitCode::Usage, "--since and --replay exclude each other");
     }
-    if (!json::is_utf8(filter.since) || !json::is_utf8(filter.type)) {
-        return Context::fail(ExitCode::Usage, "--since or --type is no UTF-8 text");
+    for (const std::string_view name : {"since", "topic", "type"}) {
+        if (!json::is_utf8(arguments.text(name))) {
+            return Context::fail(ExitCode::Usage, "--" + std::string(name) + " is no UTF-8 text");
+        }
     }
     std::optional<std::int64_t> left = arguments.number("count");
     const auto on_start = [](ipc::Client&) -> tl::expected<void, ipc::ClientError> { return {}; };
@@ -56,10 +59,11 @@ ExitCode run(Context& context, const Arguments& arguments) {
 constexpr std::array<Argument, 1> kArguments = {
     {{"KIND", "kinds or groups (node, link, state, alert, registry, shared, note); all without any",
       false, true}}};
-constexpr std::array<Option, 5> kOptions = {{
+constexpr std::array<Option, 6> kOptions = {{
     {"priority", "P", "only alerts of this priority and higher", ValueKind::Choice, 0, 0,
      "low|normal|high|critical"},
     {"type", "T", "only registry events of entries of this type", ValueKind::Text},
+    {"topic", "T", "only notes of this topic", ValueKind::Text},
     {"count", "N", "end after so many events", ValueKind::Number, 1, 1'000'000'000},
     {"since", "CURSOR", "begin with the events after this one, as far as they are held",
      ValueKind::Text},
@@ -75,7 +79,7 @@ constexpr Verb kWatchVerb = {
     .options = kOptions,
     .example =
         "meshctl watch\nmeshctl watch node alert --priority high --json\nmeshctl watch alert "
-        "--replay",
+        "--replay\nmeshctl watch note --topic lights",
     .run = run,
     .notes =
         "Kinds: node.joined, node.left, node.offline, node.unreachable, node.returned,\n"

@@ -59,6 +59,17 @@ TEST_CASE("failure: a socket that may not be opened is not permitted, and says w
     CHECK(failure.text.find("log in again") != std::string::npos);
 }
 
+TEST_CASE("failure: a box that did not answer in time is told from a call that was refused") {
+    for (const int code : {103, 104, 601, 602}) {
+        CAPTURE(code);
+        const Failure failure = explain(remote(
+            code, "cam-5 is offline", R"({"field":"node","status":"offline","because":null})"));
+        CHECK(failure.code == ExitCode::Partial);
+        CHECK(failure.text == "cam-5 is offline");
+    }
+    CHECK(explain(remote(600, "the note is too large")).code == ExitCode::Refused);
+}
+
 TEST_CASE("failure: a socket for its owner alone is not a matter of groups") {
     const FakeDaemon daemon({});
     const std::string path = daemon.path();

@@ -72,7 +72,7 @@ TEST_CASE("meshctl broadcast: says how many boxes it went to") {
                        "\n");
     CHECK(ran.done.out == "sent to 9 other boxes\n");
     const RanVerb alone = run_verb(R"("result":{"nodes":0})", {"broadcast", "lights on"});
-    CHECK(alone.calls == R"(notes.broadcast {"note":{"message":"lights on"}})"
+    CHECK(alone.calls == R"(notes.broadcast {"topic":"meshctl","note":{"message":"lights on"}})"
                          "\n");
     CHECK(alone.done.exit_code == 0);
     CHECK(alone.done.out == "no other box is there to hear it\n");
@@ -96,25 +96,34 @@ TEST_CASE("meshctl ping: a line for each answer, then the summary") {
           "round trip min 2.5 ms, avg 2.5 ms, max 2.5 ms\n");
 }
 
+constexpr const char* kSilent =
+    R"("error":{"code":104,"message":"cam-5 has not answered in time","data":{"field":"node"}})";
+
 TEST_CASE("meshctl ping: exit code 4 where nothing came back") {
-    const char* silent = R"("result":{"node_id":"cam-5","rtt_ms":null,"hops":null,"path":[]})";
-    const RanVerb ran = run_verb(silent, {"ping", "cam-5", "--count", "1"});
+    const RanVerb ran = run_verb(kSilent, {"ping", "cam-5", "--count", "1"});
     CHECK(ran.done.exit_code == 4);
     CHECK(ran.done.out ==
-          "cam-5: number 1, no answer\n"
+          "cam-5: number 1, cam-5 has not answered in time\n"
           "cam-5: 1 sent, 0 answered, 100 % lost\n");
-    const RanVerb quiet = run_verb(silent, {"ping", "cam-5", "-c1", "-q"});
+    const RanVerb quiet = run_verb(kSilent, {"ping", "cam-5", "-c1", "-q"});
     CHECK(quiet.done.exit_code == 4);
     CHECK(quiet.done.out == "cam-5: 1 sent, 0 answered, 100 % lost\n");
-    const RanVerb json = run_verb(silent, {"ping", "cam-5", "-c", "1", "--json"});
+    const RanVerb json = run_verb(kSilent, {"ping", "cam-5", "-c", "1", "--json"});
     CHECK(json.done.exit_code == 4);
-    CHECK("\"result\":" + json.done.out == std::string(silent) + "\n");
+    CHECK(json.done.out.empty());
+    CHECK(json.done.err == "meshctl: cam-5 has not answered in time\n");
+    const RanVerb away =
+        run_verb(R"("error":{"code":103,"message":"cam-5 is unreachable, because of cam-4",)"
+                 R"("data":{"field":"node","status":"unreachable","because":"cam-4"}})",
+                 {"ping", "cam-5", "-c", "1"});
+    CHECK(away.done.exit_code == 4);
+    CHECK(has(away.done.out, "number 1, cam-5 is unreachable, because of cam-4\n"));
 }
 
 TEST_CASE("meshctl ping: one answer of several is no failure, a refusal ends it at once") {
     int calls = 0;
     const FakeDaemon daemon({responder([&](std::string_view, const std::string&) -> std::string {
-        return ++calls == 1 ? R"("result":{"node_id":"b","rtt_ms":null,"hops":null,"path":[]})"
+        return ++calls == 1 ? kSilent
                             : R"("result":{"node_id":"b","rtt_ms":1,"hops":1,"path":["a","b"]})";
     })});
     const Finished done =

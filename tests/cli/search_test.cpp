@@ -93,17 +93,17 @@ constexpr const char* kPartial =
     R"({"node_id":"c","results":[{"hash":"y"}],"stale":true},)"
     R"({"node_id":"d","results":[],"refused":"overloaded"}],)"
     R"("results":[)"
-    R"({"hash":"x","type":"face","score":0.98765,"node":"a","age_ms":2000,"metadata":{"camera":3}},)"
-    R"({"hash":"y","type":"face","score":0.5,"node":"c","age_ms":60000,"metadata":{},"stale":true}],)"
+    R"({"hash":"x","type":"face","score":0.98765,"nodes":["a","b"],"age_ms":2000,"metadata":{"camera":3}},)"
+    R"({"hash":"y","type":"face","score":0.5,"nodes":["c"],"age_ms":60000,"metadata":{}}],)"
     R"("silent":["e"],"unreachable":["c"],"complete":false})";
 
 TEST_CASE("meshctl search: results on standard output, who answered on standard error") {
     const RanVerb ran = run_verb(kPartial, {"search", "--metadata", "a=1"});
     CHECK(ran.done.exit_code == 4);
     CHECK(ran.done.out ==
-          " SCORE  HASH  NODE       TYPE    AGE  METADATA\n"
-          "0.9877  x     a          face  2.0 s  {\"camera\":3}\n"
-          "0.5000  y     c (stale)  face  1 min  -\n");
+          " SCORE  HASH  NODE           TYPE    AGE  METADATA\n"
+          "0.9877  x     a and 1 other  face  2.0 s  {\"camera\":3}\n"
+          "0.5000  y     c (stale)      face  1 min  -\n");
     CHECK(ran.done.err ==
           "meshctl: answered by 2 boxes: a, b\n"
           "meshctl: silent: 1 box: e\n"
@@ -129,7 +129,7 @@ TEST_CASE("meshctl search: with --json the daemon's answer comes as it is") {
 TEST_CASE("meshctl search: what programs answer is shown whole") {
     const RanVerb ran =
         run_verb(R"("result":{"answers":[{"node_id":"a","results":[{"name":"Eve","score":1}]}],)"
-                 R"("results":[{"name":"Eve","score":1,"node":"a"},{"value":7,"node":"b"}],)"
+                 R"("results":[{"name":"Eve","score":1,"nodes":["a"]},{"value":7,"nodes":["b"]}],)"
                  R"("silent":[],"unreachable":[],"complete":true})",
                  {"search", "person"});
     CHECK(ran.done.exit_code == 0);
