@@ -13,9 +13,10 @@ class Responder:
     def __init__(self, box, types, answer):
         self.answer = answer
         self.requests = []
-        self.rpc = Rpc(box.socket, timeout=None)
-        # An answer is not waited for: the connection is read by the thread alone.
+        self.rpc = Rpc(box.socket)
         self.serving = self.rpc.call("search.serve", types=list(types))["types"]
+        # Now it is the thread's alone, which waits for requests as long as it takes.
+        self.rpc.sock.settimeout(None)
         self.replies = []
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
