@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
 #include "proto/base/base64.h"
 #include "proto/base/json.h"
 #include "tests/sim/scene.h"
@@ -248,6 +250,27 @@ TEST_CASE("search: local responders are asked, and waited for until they are lat
     CHECK(scene.world.answer<SearchDone>(0, *request)->silent.empty());
     // While it was worked on, it was asked for again, and put to the responders only once.
     CHECK(scene.world.node(0).counters()[Counter::searches_asked_again] >= 2);
+}
+
+TEST_CASE("search: what a busy box answers a little late is still taken") {
+    Scene scene(3114, lan(2));
+    scene.form();
+    REQUIRE(scene.world.command(1, ServeSearches{{"person"}}));
+    const auto request = scene.world.command(0, Search{"person", "{}", {}, seconds(1), 10});
+    REQUIRE(request);
+    scene.world.run_for(milliseconds(200));
+    REQUIRE(scene.world.questions(1).size() == 1);
+    const SearchRequested& question = scene.world.questions(1).front();
+    scene.world.run_for(question.timeout - milliseconds(200) + milliseconds(50));
+    REQUIRE(scene.world.command(1, AnswerSearch{question.ticket, "[{\"score\":1}]", 1, 0}));
+    REQUIRE(scene.world.run_until(
+        [&] { return scene.world.answer<SearchDone>(0, *request) != nullptr; }, seconds(1)));
+    const auto answers = scene.world.search_answers(0, *request);
+    REQUIRE(answers.size() == 2);
+    CHECK(std::any_of(answers.begin(), answers.end(), [&](const SearchAnswered& answered) {
+        return answered.node == scene.world.id(1) && answered.silent == 1 &&
+               answered.results == "[{\"score\":1}]";
+    }));
 }
 
 TEST_CASE("search: a bad query is refused by name, here and by those who get one") {
