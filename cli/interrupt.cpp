@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <csignal>
 
 namespace meshd::cli {
@@ -35,7 +36,9 @@ Interrupt::Interrupt() {
 
 bool Interrupt::wait(std::chrono::milliseconds time) const {
     pollfd polled{read_end_.get(), POLLIN, 0};
-    return poll(&polled, 1, static_cast<int>(time.count())) > 0;
+    const int ready = poll(&polled, 1, static_cast<int>(time.count()));
+    // A signal while it waits ends the waiting, after its byte has been written.
+    return ready > 0 || (ready < 0 && errno == EINTR && poll(&polled, 1, 0) > 0);
 }
 
 }  // namespace meshd::cli
