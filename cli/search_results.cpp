@@ -2,7 +2,6 @@
 #include "cli/search_results.h"
 
 #include <cstdio>
-#include <set>
 #include <string_view>
 
 #include "cli/table.h"
@@ -30,27 +29,14 @@ bool is_entry(const json::Value& result) {
     return result["hash"].is_string();
 }
 
-/// Boxes that are not there, whose entries this one looked up in its own copy.
-std::set<std::string_view> stale_nodes(const json::Value& result) {
-    std::set<std::string_view> out;
-    for (const json::Value& answer : result["answers"]) {
-        if (answer["stale"].as_bool().value_or(false)) {
-            out.insert(answer["node_id"].as_string().value_or(""));
-        }
-    }
-    return out;
-}
-
 /// Whose result it is: "cam-2", "cam-2 and 3 others" where several boxes have the same, "cam-2
 /// (stale)".
-Cell node_cell(const json::Value& result, const std::set<std::string_view>& stale) {
-    const json::Value nodes = result["nodes"];
-    const json::Value best = nodes.exists() ? *nodes.begin() : result["node"];
-    std::string out = print_value(best);
-    if (nodes.size() > 1) {
-        out += " and " + print_count(nodes.size() - 1, "other", "others");
+Cell node_cell(const json::Value& result) {
+    std::string out = print_value(result["node"]);
+    if (const std::size_t nodes = result["nodes"].size(); nodes > 1) {
+        out += " and " + print_count(nodes - 1, "other", "others");
     }
-    const bool is_stale = stale.contains(best.as_string().value_or(""));
+    const bool is_stale = result["stale"].as_bool().value_or(false);
     return {out + (is_stale ? " (stale)" : ""), is_stale ? Tone::Warn : Tone::Plain};
 }
 
@@ -60,7 +46,8 @@ std::string rest_of(const json::Value& result) {
     json::Writer writer(text);
     writer.begin_object();
     for (auto member = result.begin(); member != result.end(); ++member) {
-        if (member.key() != "nodes" && member.key() != "score") {
+        if (member.key() != "node" && member.key() != "nodes" && member.key() != "score" &&
+            member.key() != "stale") {
             writer.key(member.key()).value(*member);
         }
     }
@@ -68,8 +55,7 @@ std::string rest_of(const json::Value& result) {
     return text;
 }
 
-std::string entries(const json::Value& list, const std::set<std::string_view>& stale,
-                    const Style& style) {
+std::string entries(const json::Value& list, const Style& style) {
     Table table({{"SCORE", Align::Right},
                  {"HASH"},
                  {"NODE"},
@@ -77,34 +63,31 @@ std::string entries(const json::Value& list, const std::set<std::string_view>& s
                  {"AGE", Align::Right},
                  {"METADATA"}});
     for (const json::Value& entry : list) {
-        table.add_row({print_score(entry["score"]), print_value(entry["hash"]),
-                       node_cell(entry, stale), print_value(entry["type"]),
-                       print_duration_ms(entry["age_ms"]),
+        table.add_row({print_score(entry["score"]), print_value(entry["hash"]), node_cell(entry),
+                       print_value(entry["type"]), print_duration_ms(entry["age_ms"]),
                        is_entry(entry) ? metadata_of(entry) : rest_of(entry)});
     }
     return table.print(style);
 }
 
-std::string answers(const json::Value& list, const std::set<std::string_view>& stale,
-                    const Style& style) {
+std::string answers(const json::Value& list, const Style& style) {
     Table table({{"SCORE", Align::Right}, {"NODE"}, {"RESULT"}});
     for (const json::Value& result : list) {
-        table.add_row({print_score(result["score"]), node_cell(result, stale), rest_of(result)});
+        table.add_row({print_score(result["score"]), node_cell(result), rest_of(result)});
     }
     return table.print(style);
 }
 
-std::string render(const json::Value& list, const std::set<std::string_view>& stale,
-                   const Style& style) {
+std::string render(const json::Value& list, const Style& style) {
     if (list.size() == 0) {
         return kNothing;
     }
     for (const json::Value& result : list) {
         if (is_entry(result)) {
-            return entries(list, stale, style);
+            return entries(list, style);
         }
     }
-    return answers(list, stale, style);
+    return answers(list, style);
 }
 
 /// "3 boxes: a, b, c"; of many only how many.
@@ -118,11 +101,11 @@ std::string boxes(const std::vector<std::string>& names) {
 }  // namespace
 
 std::string render_matches(const json::Value& result, const Style& style) {
-    return render(result["matches"], {}, style);
+    return render(result["matches"], style);
 }
 
 std::string render_found(const json::Value& result, const Style& style) {
-    return render(result["results"], stale_nodes(result), style);
+    return render(result["results"], style);
 }
 
 std::vector<std::string> search_words(const json::Value& result) {

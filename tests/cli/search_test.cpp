@@ -93,8 +93,8 @@ constexpr const char* kPartial =
     R"({"node_id":"c","results":[{"hash":"y"}],"stale":true},)"
     R"({"node_id":"d","results":[],"refused":"overloaded"}],)"
     R"("results":[)"
-    R"({"hash":"x","type":"face","score":0.98765,"nodes":["a","b"],"age_ms":2000,"metadata":{"camera":3}},)"
-    R"({"hash":"y","type":"face","score":0.5,"nodes":["c"],"age_ms":60000,"metadata":{}}],)"
+    R"({"hash":"x","type":"face","score":0.98765,"node":"a","nodes":["a","b"],"age_ms":2000,"metadata":{"camera":3}},)"
+    R"({"hash":"y","type":"face","score":0.5,"node":"c","nodes":["c"],"age_ms":60000,"metadata":{},"stale":true}],)"
     R"("silent":["e"],"unreachable":["c"],"complete":false})";
 
 TEST_CASE("meshctl search: results on standard output, who answered on standard error") {
@@ -127,11 +127,11 @@ TEST_CASE("meshctl search: with --json the daemon's answer comes as it is") {
 }
 
 TEST_CASE("meshctl search: what programs answer is shown whole") {
-    const RanVerb ran =
-        run_verb(R"("result":{"answers":[{"node_id":"a","results":[{"name":"Eve","score":1}]}],)"
-                 R"("results":[{"name":"Eve","score":1,"nodes":["a"]},{"value":7,"nodes":["b"]}],)"
-                 R"("silent":[],"unreachable":[],"complete":true})",
-                 {"search", "person"});
+    const RanVerb ran = run_verb(
+        R"("result":{"answers":[{"node_id":"a","results":[{"name":"Eve","score":1}]}],)"
+        R"("results":[{"name":"Eve","score":1,"node":"a","nodes":["a"]},{"value":7,"node":"b","nodes":["b"]}],)"
+        R"("silent":[],"unreachable":[],"complete":true})",
+        {"search", "person"});
     CHECK(ran.done.exit_code == 0);
     CHECK(ran.done.out ==
           " SCORE  NODE  RESULT\n"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A local program that answers searches, beside one box."""
 import json
+import socket
 import threading
 
 from rpc import Rpc
@@ -8,16 +9,16 @@ from rpc import Rpc
 
 class Responder:
     """Serves these types at a box until close(). `answer` gets the data of a search.request event and returns
-    the results, or None to say nothing at all."""
+    the results, or None to say nothing at all. `requests` are the requests so far, `errors` the codes of what the
+    daemon refused."""
 
     def __init__(self, box, types, answer):
         self.answer = answer
-        self.requests = []
+        self.requests, self.errors = [], []
         self.rpc = Rpc(box.socket)
-        self.serving = self.rpc.call("search.serve", types=list(types))["types"]
+        self.rpc.call("search.serve", types=list(types))
         # Now it is the thread's alone, which waits for requests as long as it takes.
         self.rpc.sock.settimeout(None)
-        self.replies = []
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
 
@@ -26,12 +27,9 @@ class Responder:
             while True:
                 message = json.loads(self.rpc.read_line())
                 if message.get("method") != "event":
-                    self.replies.append(message)
+                    self.errors += [message["error"]["code"]] if "error" in message else []
                     continue
-                params = message["params"]
-                if params["kind"] != "search.request":
-                    continue
-                data = params["data"]
+                data = message["params"]["data"]
                 self.requests.append(data)
                 results = self.answer(data)
                 if results is not None:
@@ -44,7 +42,8 @@ class Responder:
     def close(self):
         """As a program that ends."""
         try:
-            self.rpc.sock.shutdown(2)
+            # Wakes the thread, so that the daemon sees the end.
+            self.rpc.sock.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass
         self.thread.join(5)
