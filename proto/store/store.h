@@ -30,7 +30,8 @@
 ///     of the stream at or below f: it rises when one is purged here, or, by a census, after all
 ///     keyed records were compared with those of a node whose floor it is. Whoever lacks coverage
 ///     at or below another's floor is *behind* it, and neither gives nor takes keyed records by
-///     repair until it has compared: held here, absent there, covered there = dead.
+///     repair until it has compared: held here, absent there, covered there = dead. A floor comes
+///     with the coverage of all that is dead by it, so that whoever compares with us learns it.
 /// (8) Own current streams are written by the write_ functions only; a census may delete in them.
 /// (9) What is not on disk yet is known by place (changes()). A batch that deletes rows or claims
 ///     coverage holds, or follows, all records that were there before it.
@@ -191,9 +192,10 @@ class Store {
     /// What `theirs` covers and we lack: own current streams never, nor what graves hold, nor
     /// streams for which there is no room.
     std::vector<StreamIntervals> missing(const std::vector<StreamIntervals>& theirs) const;
-    /// True where we lack coverage at or below a floor of theirs, and hold anything that may be
-    /// dead by it. Where we hold nothing of the kind, their floors become ours.
-    bool is_behind(const std::vector<StreamIntervals>& theirs);
+    /// True where we lack coverage at or below a floor of theirs. Also where we hold nothing that
+    /// may be dead by it: with a floor, and without knowing what is dead, we would tell who comes
+    /// after us that nothing of his is.
+    bool is_behind(const std::vector<StreamIntervals>& theirs) const;
     /// True where they lack coverage at or below a floor of ours. `buckets`: as in Digest.
     bool is_ahead_of(const std::vector<StreamIntervals>& theirs, std::uint32_t buckets) const;
 

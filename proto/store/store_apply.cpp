@@ -55,7 +55,11 @@ ApplyResult Store::Impl::apply(Arrival arrival) {
             streams.cover(header.stream, arrival.covers());
             return {Applied::Duplicate, nullptr};
         }
-        if (held->doubted.contains(header.counter) && !is_living(arrival)) {
+        // What was purged here is at or below the floor. An entry past its ttl may be among it,
+        // which a disk set back has young again.
+        const bool may_be_purged = header.counter <= held->floor && arrival.record.registry &&
+                                   arrival.record.registry->ttl_ms != 0;
+        if (held->doubted.contains(header.counter) && (!is_living(arrival) || may_be_purged)) {
             return stale(arrival);
         }
     } else if (const Grave* grave = streams.grave(header.stream);

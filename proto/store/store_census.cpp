@@ -19,9 +19,9 @@ bool contains(const std::vector<Interval>& intervals, std::uint64_t counter) {
 std::vector<Interval> lost_of(const HeldStream& held, const std::vector<Interval>& live) {
     std::vector<Interval> lost;
     for (const Interval& part : held.covered.shared_with(live)) {
-        // At or below the floor it is a tombstone purged here: taken in again, it would delete what
-        // was written since by a clock behind its own.
-        std::uint64_t next = std::max(part.first, held.floor + 1);
+        // At or below the floor too: what a tombstone hid here until its purge is fetched again.
+        // What is dead by now is told apart when it comes, since its counter is in doubt.
+        std::uint64_t next = part.first;
         for (auto record = held.live.lower_bound(next);
              record != held.live.end() && record->first <= part.last; ++record) {
             if (next < record->first) {
@@ -44,17 +44,12 @@ bool Store::Impl::is_covered_to(StreamId stream, std::uint64_t floor) const {
                           (held->floor >= floor || held->covered.contains(Interval{1, floor})));
 }
 
-bool Store::is_behind(const std::vector<StreamIntervals>& theirs) {
-    const bool lacks = std::any_of(theirs.begin(), theirs.end(), [&](const StreamIntervals& their) {
+bool Store::is_behind(const std::vector<StreamIntervals>& theirs) const {
+    return std::any_of(theirs.begin(), theirs.end(), [&](const StreamIntervals& their) {
         return their.floor && !impl_->is_own_current(their.stream) &&
                !impl_->unheld.contains(their.stream) &&
                !impl_->is_covered_to(their.stream, *their.floor);
     });
-    if (lacks && impl_->index.records() == 0) {
-        adopt_floors(theirs);
-        return false;
-    }
-    return lacks;
 }
 
 bool Store::is_ahead_of(const std::vector<StreamIntervals>& theirs, std::uint32_t buckets) const {
@@ -118,8 +113,11 @@ std::vector<StreamIntervals> Store::apply_census(const std::vector<CensusStream>
         if (!is_behind) {
             if (held != nullptr && !impl_->is_own_current(stream)) {
                 auto lost = lost_of(*held, their.live);
-                if (lost.size() > limits::kMessageIntervalsMax) {
-                    lost.resize(limits::kMessageIntervalsMax);
+                // The rest follows in the next: a doubt that is forgotten lets what is dead in.
+                const std::size_t doubts_left =
+                    limits::kIntervalsMax - held->doubted.intervals().size();
+                if (lost.size() > doubts_left) {
+                    lost.resize(doubts_left);
                 }
                 for (const Interval& interval : lost) {
                     ++impl_->counts.found_lost;

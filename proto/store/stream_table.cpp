@@ -205,6 +205,9 @@ void StreamTable::cover(StreamId stream, Interval interval) {
         return;
     }
     held.covered.insert(interval);
+    if (!held.doubted.intervals().empty()) {
+        held.doubted.erase(interval);
+    }
     touch(stream);
     mark(stream, held);
 }

@@ -120,19 +120,42 @@ void Ledger::on_persist(Host host, const Persist& persist, TimePoint now) {
 void Ledger::on_stored(Host host, const Persist& persist) {
     for (const StoredRecord& stored : persist.records) {
         const auto found = records_.find({stored.stream, stored.counter});
-        if (!stored.bytes.empty() && found != records_.end()) {
-            found->second.disks[host] = true;
-            meet(host, found->second);
-            raise(boxes_[host].stored, found->second);
+        if (found == records_.end()) {
+            continue;
         }
+        if (stored.bytes.empty()) {
+            drop_row(host, found->second);
+            continue;
+        }
+        found->second.disks[host] = true;
+        meet(host, found->second);
+        raise(boxes_[host].stored, found->second);
+        raise(boxes_[host].rows, found->second);
     }
+}
+
+void Ledger::drop_row(Host host, KnownRecord& record) {
+    Newest& rows = boxes_[host].rows;
+    const auto row = rows.find(record.key);
+    if (row == rows.end() || row->second != &record) {
+        return;
+    }
+    rows.erase(row);
+    if (record.is_deleted || record.ttl_ms != 0) {
+        return;  // purged at its time
+    }
+    const auto found = keyed_.find(record.key);
+    record.is_ended = record.is_ended ||
+                      (found != keyed_.end() &&
+                       std::any_of(found->second.begin(), found->second.end(),
+                                   [&](const KnownRecord* other) { return wins(*other, record); }));
 }
 
 /// Where the box's disk had the winner until now, or gets it where it had the loser.
 void Ledger::meet(Host host, KnownRecord& record) {
     const Box& box = boxes_[host];
-    const auto former = box.stored.find(record.key);
-    if (former == box.stored.end() || former->second == &record) {
+    const auto former = box.rows.find(record.key);
+    if (former == box.rows.end() || former->second == &record) {
         return;
     }
     const KnownRecord& other = *former->second;
@@ -148,11 +171,13 @@ void Ledger::on_disk_changed(Host host, const DiskImage& image) {
         record.disks[host] = false;
     }
     boxes_[host].stored.clear();
+    boxes_[host].rows.clear();
     for (const auto& [place, stored] : image.records) {
         const auto found = records_.find(place);
         if (found != records_.end()) {
             found->second.disks[host] = true;
             raise(boxes_[host].stored, found->second);
+            raise(boxes_[host].rows, found->second);
             boxes_[host].dropped.erase(&found->second);
         }
     }

@@ -34,6 +34,9 @@ struct KnownRecord {
     /// By host: it had this record and one of its key that wins at the same time, or got the one
     /// while it had the other.
     std::set<Host> met_end;
+    /// A disk dropped it without another of its key in its place, when one that wins was written
+    /// already: a census has made an end of it, which outlives all disks that held the winner.
+    bool is_ended = false;
 };
 
 std::string entry_key(std::string_view hash, const NodeId& owner);
@@ -73,12 +76,14 @@ class Ledger {
     struct Box {
         Newest held;
         Newest stored;
+        Newest rows;      ///< on the disk now; `stored` goes on with what was purged
         Newest restored;  ///< stored, when the present process began
         std::set<const KnownRecord*> dropped;
     };
 
     KnownRecord* note(Host host, const StoredRecord& stored, TimePoint now);
     void meet(Host host, KnownRecord& record);
+    void drop_row(Host host, KnownRecord& record);
     static void raise(Newest& newest, const KnownRecord& record);
 
     std::vector<Box> boxes_;

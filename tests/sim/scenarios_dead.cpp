@@ -160,6 +160,56 @@ TEST_CASE("away: deleted by the last box that held it, and restarted since, it s
     CHECK(scene.shown(2, "dead", 0) == "");
 }
 
+TEST_CASE("away: a delete that a census told of holds when all disks that had it are lost") {
+    Scene scene(813, lan(4), short_tombstones());
+    scene.form();
+    scene.put(2, "dead");
+    scene.world.run_for(seconds(10));
+    scene.world.network().partition({0}, {1, 2, 3});
+    scene.world.run_for(seconds(10));
+    CHECK(scene.remove(0, "dead") == 1);
+    outlive_tombstones(scene);
+    scene.world.network().heal();
+    CHECK(scene.checkers.settle() == "");
+    CHECK(scene.shown(3, "dead", 2) == "");
+    scene.world.run_for(seconds(10));
+    scene.world.crash(0);
+    scene.world.wipe(0);
+    scene.world.start(0);
+    CHECK(scene.checkers.settle() == "");
+    for (Host host = 0; host < 4; ++host) {
+        CHECK(scene.shown(host, "dead", 2) == "");
+    }
+}
+
+TEST_CASE("registry: what clocks far apart put and deleted does not hide what is put now") {
+    Scene scene(814, lan(3), short_tombstones());
+    scene.form();
+    constexpr std::int64_t kHourMs = 3'600'000;
+    const auto jump = [&](std::int64_t hours) {
+        for (Host host = 0; host < 3; ++host) {
+            scene.world.crash(host);
+            scene.world.jump_wall_clock(host, hours * kHourMs);
+        }
+        scene.start_all();
+        REQUIRE(scene.checkers.settle() == "");
+    };
+    for (const std::int64_t hours : {2, -1, 2}) {
+        jump(hours);
+        scene.put(0, "seen");
+        scene.world.run_for(seconds(10));
+        CHECK(scene.remove(1, "seen") == 1);
+        scene.world.run_for(seconds(10));
+        outlive_tombstones(scene);
+    }
+    jump(-3);
+    const std::string mark = scene.put(0, "seen");
+    CHECK(scene.checkers.settle() == "");
+    for (Host host = 0; host < 3; ++host) {
+        CHECK(scene.shown(host, "seen", 0) == mark);
+    }
+}
+
 TEST_CASE("ttl: an entry expires everywhere, and an older one of its key does not come back") {
     Scene scene(811, lan(4));
     scene.form();

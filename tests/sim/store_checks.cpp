@@ -335,7 +335,9 @@ std::string StoreChecks::difference_to_ledger(const std::vector<Host>& members,
         std::vector<const KnownRecord*> kept;
         std::vector<const KnownRecord*> purged;
         for (const KnownRecord* record : records) {
-            if (is_on_disk(*record, members)) {
+            if (record->is_ended) {
+                purged.push_back(record);
+            } else if (is_on_disk(*record, members)) {
                 (is_purged(*record, members) ? purged : kept).push_back(record);
             }
         }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "proto/base/assert.h"
+#include "proto/store/reconcile.h"
 #include "tests/sim/checkers.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/hostile.h"
@@ -142,11 +143,13 @@ class Swarm {
     }
 
     /// Where clocks jump by days, a box that comes back with a tombstone that the others have
-    /// purged hides with it what they wrote since with earlier clocks, until it purges it too.
+    /// purged hides with it what they wrote since with earlier clocks, until it purges it too; and
+    /// then until it next looks for what it lost.
     Duration settle_max() const {
         const bool is_hidden = plan_.clock_jump_every != Duration::zero() &&
                                plan_.tombstone_time < std::chrono::hours(1);
-        return kSettleMax + (is_hidden ? plan_.tombstone_time : Duration::zero());
+        return kSettleMax + (is_hidden ? plan_.tombstone_time + Reconciler::kLiveCensusIntervalMax
+                                       : Duration::zero());
     }
 
     bool pass(Delivery& delivery) {

@@ -141,15 +141,34 @@ TEST_CASE_FIXTURE(Away, "census: a third box that never saw the deleter learns i
     CHECK(listed(e) == Names{"kept/a"});
 }
 
-TEST_CASE_FIXTURE(Away, "census: who holds nothing of the kind takes floors as they are") {
+TEST_CASE_FIXTURE(Away, "census: who holds nothing of the kind has no floor before it compared") {
     purge();
     Store e = store_of("e", 0x51, 0x52);
     e.write_alert(now(0), {}, 0);
-    CHECK_FALSE(e.is_behind(c.digest()));
-    CHECK(floor_of(e, 0x32) == 2);
-    CHECK_FALSE(c.is_ahead_of(e.digest(), kAllBuckets));
+    CHECK(e.is_behind(c.digest()));
+    CHECK(floor_of(e, 0x32) == std::nullopt);
+    CHECK(c.is_ahead_of(e.digest(), kAllBuckets));
     repair(e, c, ms);
+    CHECK(floor_of(e, 0x32) == 2);
     CHECK(listed(e) == Names{"kept/a"});
+}
+
+TEST_CASE_FIXTURE(Away, "census: that of a fresh box tells what is dead before its answers came") {
+    purge();
+    Store e = store_of("e", 0x51, 0x52);
+    if (e.is_behind(c.digest())) {
+        take_census(e, c);
+    }
+    CHECK_FALSE(e.is_behind(c.digest()));
+    // Its pull is under way when one comes back that holds what c deleted.
+    CHECK(repair(a, e, ms) == Names{"dead"});
+    repair(e, a, ms);
+    repair(e, c, ms);
+    repair(a, c, ms);
+    for (const Store* store : {&a, &c, &e}) {
+        CHECK(listed(*store) == Names{"kept/a"});
+        CHECK(store->hashes() == a.hashes());
+    }
 }
 
 TEST_CASE_FIXTURE(Away, "census: a push or answer on the way does not hide that one is behind") {
@@ -233,7 +252,7 @@ TEST_CASE("census: a tombstone or alert dropped here does not come back as lost"
     CHECK(two.hashes().coverage == one.hashes().coverage);
 }
 
-TEST_CASE("census: nothing is lost at or below the own floor") {
+TEST_CASE("census: a tombstone purged here does not come back from where it is held still") {
     Store one = store_of("x", 0x91, 0x92);
     Store two = store_of("y", 0x93, 0x94);
     for (Store* store : {&one, &two}) {
@@ -243,8 +262,73 @@ TEST_CASE("census: nothing is lost at or below the own floor") {
     REQUIRE(floor_of(two, 0x22) == 1);
     std::vector<Record> dead;
     two.apply_census(one.census(), false, dead);
-    CHECK(two.counts().found_lost == 0);
+    CHECK(pull_all(two, one, kDayMs) == 0);
+    CHECK(two.tombstone_count() == 0);
     CHECK(two.missing(one.digest()).empty());
+    CHECK_FALSE(two.is_behind(one.digest()));
+    CHECK_FALSE(one.is_ahead_of(two.digest(), kAllBuckets));
+}
+
+TEST_CASE("census: an entry that expired here does not come back from a disk that was set back") {
+    Store one = store_of("x", 0x91, 0x92);
+    Store two = store_of("y", 0x93, 0x94);
+    const Buffer entry = entry_bytes(entry_of("h", "a", 1000), 0x22, 1, 1);
+    give(two, entry);
+    two.on_timeout(at(1000));
+    two.on_timeout(at(2 * kDayMs));
+    REQUIRE(two.tombstone_count() == 0);
+    REQUIRE(floor_of(two, 0x22) == 1);
+    one.apply(at(2 * kDayMs), entry, 0, {});
+    std::vector<Record> dead;
+    two.apply_census(one.census(), false, dead);
+    CHECK(pull_all(two, one, 2 * kDayMs) == 0);
+    CHECK(listed(two).empty());
+    CHECK(two.missing(one.digest()).empty());
+}
+
+TEST_CASE("census: what a purged tombstone hid comes back, at or below the floor too") {
+    // y comes back with a tombstone that x has purged, and hides what was written since by a clock
+    // behind it. Then its own is purged, and a later one of the stream that was hidden from.
+    Store one = store_of("x", 0x91, 0x92);
+    Store two = store_of("y", 0x93, 0x94);
+    const Buffer tombstone = deletion_bytes("c", 0x32, 1, 9, deleted_of("h", "a"));
+    give(two, tombstone);
+    for (Store* store : {&one, &two}) {
+        give(*store, entry_bytes(entry_of("h", "a"), 0x22, 1, 5));
+        give(*store, deletion_bytes("a", 0x22, 2, 6, deleted_of("other", "a")));
+    }
+    one.cover({StreamId{0x32}, id("c"), {{1, 1}}, 0});
+    REQUIRE(listed(one) == Names{"h/a"});
+    REQUIRE(listed(two).empty());
+    one.on_timeout(at(kDayMs));
+    two.on_timeout(at(kDayMs));
+    REQUIRE(two.tombstone_count() == 0);
+    REQUIRE(floor_of(two, 0x22) == 2);
+    REQUIRE(two.hashes().coverage == one.hashes().coverage);
+    REQUIRE(two.hashes().live != one.hashes().live);
+    std::vector<Record> dead;
+    two.apply_census(one.census(), false, dead);
+    CHECK(pull_all(two, one, kDayMs) == 1);
+    CHECK(listed(two) == Names{"h/a"});
+    CHECK(two.hashes() == one.hashes());
+}
+
+TEST_CASE("census: however much was in doubt before, what is dead here stays so") {
+    Store one = store_of("x", 0x91, 0x92);
+    Store two = store_of("y", 0x93, 0x94);
+    constexpr std::uint64_t kRecords = 200;
+    for (std::uint64_t i = 1; i <= kRecords; i += 2) {
+        give(one, deletion_bytes("a", 0x22, i, i, deleted_of("h" + std::to_string(i), "a")));
+    }
+    for (Store* store : {&one, &two}) {
+        store->cover({StreamId{0x22}, id("a"), {{1, kRecords}}, 0});
+    }
+    std::vector<Record> dead;
+    for (int i = 0; i < 3; ++i) {
+        two.apply_census(one.census(), false, dead);
+        CHECK(pull_all(two, one, 0) == 0);
+    }
+    CHECK(two.tombstone_count() == 0);
 }
 
 TEST_CASE("census: one of endless intervals costs no more than what is held") {
