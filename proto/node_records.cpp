@@ -176,19 +176,21 @@ void Node::Impl::on_delta(Now now, const NodeId& peer, const Delta& received) {
         entry.provenance = without_loop(std::move(entry.provenance), self_.node);
     }
     std::vector<RecordHeader> news;
-    store_.apply_delta(now.monotonic, delta,
-                       [&](const DeltaRecord&, const ApplyResult& result, RecordKind kind) {
-                           count_applied(kind, result.outcome);
-                           if (result.place.counter != 0) {
-                               announcer_.on_known(peer, result.place.stream,
-                                                   {result.place.counter, result.place.counter});
-                               announcer_.on_taken(result.place.stream, result.place.counter);
-                           }
-                           if (result.outcome == Applied::New) {
-                               counters_.add(Counter::records_repaired);
-                               news.push_back(result.held->record.header);
-                           }
-                       });
+    store_.apply_delta(
+        now.monotonic, delta,
+        [&](const DeltaRecord&, const ApplyResult& result, RecordKind kind) {
+            count_applied(kind, result.outcome);
+            if (result.place.counter != 0) {
+                announcer_.on_known(peer, result.place.stream,
+                                    {result.place.counter, result.place.counter});
+                announcer_.on_taken(result.place.stream, result.place.counter);
+            }
+            if (result.outcome == Applied::New) {
+                counters_.add(Counter::records_repaired);
+                news.push_back(result.held->record.header);
+            }
+        },
+        reconciler_.takes_keyed(now.monotonic, peer));
     // Told and passed on only now: what a record may say it covers is known once all are in.
     for (const RecordHeader& header : news) {
         if (const HeldRecord* held = store_.record(header.stream, header.counter)) {

@@ -103,6 +103,7 @@ void Reconciler::on_census(TimePoint now, const NodeId& peer, const Census& cens
             floors.push_back(std::move(stream.covered));
         }
         store.adopt_floors(floors);
+        distrust_pulls(now, peer, store);
     }
     census_.reset();
     PeerState& state = peers_.at(peer);
@@ -110,6 +111,26 @@ void Reconciler::on_census(TimePoint now, const NodeId& peer, const Census& cens
     if (!lost.empty() && !state.pull) {
         start_pull(now, peer, state, std::move(lost));
     }
+}
+
+/// Whom we were level with when we asked may be behind the floors that have become ours since: what
+/// it is sending looks new here, and its end is known to neither of us.
+void Reconciler::distrust_pulls(TimePoint now, const NodeId& except, Store& store) {
+    if (!store.take_adopted()) {
+        return;
+    }
+    for (auto& [peer, state] : peers_) {
+        if (peer != except && state.pull) {
+            state.pull.reset();
+            state.stale_until = now + kStaleAnswerTime;
+            state.ask_at = std::max(state.ask_at, *state.stale_until);
+        }
+    }
+}
+
+bool Reconciler::takes_keyed(TimePoint now, const NodeId& peer) const {
+    const auto found = peers_.find(peer);
+    return found == peers_.end() || !found->second.stale_until || *found->second.stale_until <= now;
 }
 
 bool Reconciler::is_in_flight(StreamId stream, const NodeId& except) const {
@@ -139,7 +160,9 @@ void Reconciler::compare(TimePoint now, const NodeId& peer, PeerState& state, St
         theirs.push_back(std::move(stream));
     }
     const bool is_behind = store.is_behind(theirs);
-    const bool may_take_keyed = !is_behind && !store.is_ahead_of(theirs, state.held->buckets);
+    distrust_pulls(now, peer, store);
+    const bool may_take_keyed =
+        !is_behind && takes_keyed(now, peer) && !store.is_ahead_of(theirs, state.held->buckets);
     std::vector<StreamIntervals> wants = store.missing(theirs);
     const bool lacked_nothing = wants.empty();
     if (is_behind) {

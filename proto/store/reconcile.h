@@ -37,6 +37,10 @@ class Reconciler {
     /// Deltas sent in answer to one pull: what a link has in flight before the receiver asks on.
     static constexpr std::size_t kDeltasPerPull = 7;
 
+    /// After floors have become ours, answers to what others were asked before are on their way for
+    /// so long at most; they are repeated no more often than this either.
+    static constexpr Duration kStaleAnswerTime = std::chrono::seconds(2);
+
     /// A census not complete after so long counts as lost.
     static constexpr Duration kCensusTimeout = std::chrono::seconds(5);
     /// Equal coverage with unequal live records for so long means that one of us lost some.
@@ -70,6 +74,9 @@ class Reconciler {
     /// to `dead`.
     void on_census(TimePoint now, const NodeId& peer, const Census& census, Store& store,
                    std::vector<Record>& dead);
+    /// False where the peer was asked before the floors that are ours by now: it may be behind
+    /// them, and what it has may be dead. Its deltas' keyed records are then not to be taken.
+    bool takes_keyed(TimePoint now, const NodeId& peer) const;
     /// A delta of the peer, already applied to the store.
     void on_delta(TimePoint now, const NodeId& peer, Store& store);
     void on_timeout(TimePoint now, Store& store);
@@ -112,12 +119,14 @@ class Reconciler {
         bool fresh = true;              ///< new link: ask at once, compare without the hold
         std::optional<Held> held;
         std::optional<PullState> pull;
+        std::optional<TimePoint> stale_until;  ///< for the answers to pulls of before
     };
 
     void compare(TimePoint now, const NodeId& peer, PeerState& state, Store& store);
     void start_pull(TimePoint now, const NodeId& peer, PeerState& state,
                     std::vector<StreamIntervals> wants);
     void continue_pull(TimePoint now, const NodeId& peer, PeerState& state);
+    void distrust_pulls(TimePoint now, const NodeId& except, Store& store);
     bool is_in_flight(StreamId stream, const NodeId& except) const;
     void ask_census(TimePoint now, const NodeId& peer, bool is_behind);
 

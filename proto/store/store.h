@@ -180,7 +180,8 @@ class Store {
     /// Called after each record of a delta, with its kind; kOtherKind where it is malformed.
     using Told = std::function<void(const DeltaRecord&, const ApplyResult&, RecordKind)>;
     /// A delta from a peer: its records, then its intervals without the counters of those refused.
-    void apply_delta(TimePoint now, const Delta& delta, const Told& told);
+    /// Without `takes_keyed`, what it has of registry and shared state is left out.
+    void apply_delta(TimePoint now, const Delta& delta, const Told& told, bool takes_keyed = true);
 
     const DigestHashes& hashes() const;
     const BucketHashes& bucket_hashes() const;
@@ -208,6 +209,8 @@ class Store {
                                               bool is_behind, std::vector<Record>& dead);
     /// After a census: its floors.
     void adopt_floors(const std::vector<StreamIntervals>& theirs);
+    /// True where floors of others have become ours since the last call.
+    bool take_adopted();
     /// Looks in a digest for more of our own current streams than we wrote.
     void check_own_streams(const std::vector<StreamIntervals>& theirs);
     /// Answers to a pull, each within limits::kDeltaBytesMax (a longer record goes alone) and

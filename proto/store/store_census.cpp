@@ -161,9 +161,15 @@ void Store::adopt_floors(const std::vector<StreamIntervals>& theirs) {
         if (their.floor && *their.floor != 0 && !impl_->is_own_current(their.stream) &&
             !impl_->unheld.contains(their.stream) &&
             impl_->open_keyed(their.stream, their.author)) {
+            impl_->has_adopted =
+                impl_->has_adopted || impl_->streams.find(their.stream)->floor < *their.floor;
             impl_->streams.raise_floor(their.stream, *their.floor);
         }
     }
+}
+
+bool Store::take_adopted() {
+    return std::exchange(impl_->has_adopted, false);
 }
 
 }  // namespace meshd

@@ -116,6 +116,7 @@ struct Store::Impl {
     std::size_t opaque_records = 0;
     std::size_t opaque_bytes = 0;
     StoreCounts counts;
+    bool has_adopted = false;  ///< see take_adopted
 };
 
 /// The same against another start's node record: is `header` of a newer start?

@@ -203,7 +203,7 @@ void Store::cover(const StreamIntervals& stream) {
     }
 }
 
-void Store::apply_delta(TimePoint now, const Delta& delta, const Told& told) {
+void Store::apply_delta(TimePoint now, const Delta& delta, const Told& told, bool takes_keyed) {
     struct Item {
         const DeltaRecord* given;
         std::optional<Record> record;
@@ -231,6 +231,9 @@ void Store::apply_delta(TimePoint now, const Delta& delta, const Told& told) {
         }
         const RecordKind kind = item.record->header.kind;
         const RecordPlace place{item.record->header.stream, item.record->header.counter};
+        if (!takes_keyed && is_keyed(*item.record)) {
+            continue;
+        }
         ApplyResult result =
             impl_->apply({now, std::move(*item.record), place.counter - 1, item.given->provenance});
         result.place = place;
@@ -244,6 +247,9 @@ void Store::apply_delta(TimePoint now, const Delta& delta, const Told& told) {
         return;
     }
     for (const StreamIntervals& stream : delta.covers) {
+        if (!takes_keyed && stream.floor) {
+            continue;
+        }
         cover({stream.stream, stream.author,
                without(stream.intervals, counters_of(refused, stream.stream)), stream.floor});
     }

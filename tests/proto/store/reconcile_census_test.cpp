@@ -267,3 +267,56 @@ TEST_CASE_FIXTURE(Side, "reconcile: for lost records one peer is asked ever more
     timeout(18'000);
     CHECK(censuses.size() == 1);
 }
+
+TEST_CASE("reconcile: what is on its way from one that was level is not taken once floors came") {
+    for (const bool is_empty : {true, false}) {
+        Store store = store_of("b");
+        Store stale = store_of("q");
+        give(stale, shared_bytes("a", 0x22, 1, 1, "k", "1"));
+        if (!is_empty) {
+            store.write_shared(now(0), {"own", "1", false});
+        }
+        Reconciler reconciler;
+        std::vector<Reconciler::SendPull> pulls;
+        std::uint32_t number = 0;
+        const auto poll = [&] {
+            while (const auto request = reconciler.poll()) {
+                if (const auto* pull = std::get_if<Reconciler::SendPull>(&*request)) {
+                    pulls.push_back(*pull);
+                } else if (const auto* census = std::get_if<Reconciler::AskCensus>(&*request)) {
+                    number = census->number;
+                }
+            }
+        };
+        const auto meet = [&](std::int64_t ms, const NodeId& peer,
+                              std::vector<StreamIntervals> streams) {
+            reconciler.on_link_up(at(ms), peer);
+            reconciler.on_digest(at(ms), peer, Side::answer(std::move(streams)));
+            reconciler.on_timeout(at(ms), store);
+            poll();
+        };
+        meet(0, kOther, stale.digest());
+        REQUIRE(pulls.size() == 1);
+        CHECK(reconciler.takes_keyed(at(0), kOther));
+        // "k" is dead by a tombstone that was purged.
+        meet(10, kPeer, purged());
+        std::vector<Record> dead;
+        if (!is_empty) {
+            reconciler.on_census(at(20), kPeer,
+                                 {false, 0, 1, {kCensusOfA, kCensusOfC, kCensusOfE}, number}, store,
+                                 dead);
+        }
+        CHECK(reconciler.takes_keyed(at(20), kPeer));
+        CHECK_FALSE(reconciler.takes_keyed(at(20), kOther));
+        for (const Delta& delta : stale.deltas(at(20), pulls[0].pull, 8)) {
+            store.apply_delta(
+                at(20), delta, [](const DeltaRecord&, const ApplyResult&, RecordKind) {},
+                reconciler.takes_keyed(at(20), kOther));
+        }
+        CHECK(store.shared("k") == nullptr);
+        if (is_empty) {
+            CHECK_FALSE(store.covers(StreamId{0x22}, 1));
+        }
+        CHECK(reconciler.takes_keyed(at(20) + Reconciler::kStaleAnswerTime, kOther));
+    }
+}
