@@ -151,7 +151,8 @@ std::string Checkers::difference() const {
                    store_.difference(members);
         }
     }
-    return store_.difference(members);
+    std::string lost = mesh_.difference(members);
+    return lost.empty() ? store_.difference(members) : lost;
 }
 
 }  // namespace meshd::sim

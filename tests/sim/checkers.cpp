@@ -17,6 +17,7 @@ std::string print_time(Duration elapsed) {
 Checkers::Checkers(World& world)
     : world_(world),
       store_(world, [this](std::string what) { on_violation(std::move(what)); }),
+      mesh_(world, [this](std::string what) { on_violation(std::move(what)); }),
       told_(world.hosts()),
       said_goodbye_(world.hosts()) {
     world_.observe(this);
@@ -68,10 +69,12 @@ void Checkers::on_start(Host host) {
     told_[host].state = world_.config(host).initial_state;
     said_goodbye_[host] = false;
     store_.on_start(host);
+    mesh_.on_start(host);
 }
 
 void Checkers::on_stop(Host host) {
     store_.on_stop(host);
+    mesh_.on_stop(host);
 }
 
 void Checkers::on_persist(Host host, const Persist& persist) {
@@ -95,6 +98,7 @@ void Checkers::on_transmit(Host host, const Transmit& transmit) {
 
 void Checkers::on_command(Host host, RequestId request, const Command& command) {
     store_.on_command(host, request, command);
+    mesh_.on_command(host, command);
     const auto* raise = std::get_if<RaiseAlert>(&command);
     if (raise == nullptr) {
         return;
@@ -108,6 +112,7 @@ void Checkers::on_command(Host host, RequestId request, const Command& command) 
 
 void Checkers::on_output(Host host, const Output& output) {
     store_.on_output(host, output);
+    mesh_.on_output(host, output);
     Told& told = told_[host];
     if (const auto* alert = std::get_if<AlertEvent>(&output)) {
         check_alert(host, alert->alert);

@@ -3,8 +3,8 @@
 /// What must hold in every run. Safety is watched all the time: an alert is told once per process,
 /// unchanged and along a path without repeats; datagrams keep their length; nobody appears who
 /// never started; nobody else changes a node's own state; copies are bounded; and what StoreChecks
-/// watches. Agreement is asked for after quiet: difference() is empty once every running node sees
-/// the same.
+/// and MeshChecks watch. Agreement is asked for after quiet: difference() is empty once every
+/// running node sees the same.
 #pragma once
 
 #include <map>
@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/sim/mesh_checks.h"
 #include "tests/sim/store_checks.h"
 #include "tests/sim/world.h"
 
@@ -58,6 +59,7 @@ class Checkers final : public Observer {
     std::size_t alerts_raised() const { return raised_.size(); }
     StoreChecks& store() { return store_; }
     const StoreChecks& store() const { return store_; }
+    MeshChecks& mesh() { return mesh_; }
     /// Instants at which each running node was told of the alert raised last.
     const std::map<Host, TimePoint>& told_of_last() const { return told_of_last_; }
 
@@ -88,6 +90,7 @@ class Checkers final : public Observer {
 
     World& world_;
     StoreChecks store_;
+    MeshChecks mesh_;
     std::vector<Told> told_;
     std::map<std::string, Raised> raised_;                                     ///< by document
     std::map<std::tuple<Host, unsigned, RequestId>, std::string> unanswered_;  ///< documents

@@ -17,6 +17,11 @@ constexpr std::size_t kLargeBytes = 60'000;
 /// So few that boxes often write the same ones.
 constexpr std::uint64_t kHashes = 24;
 constexpr std::uint64_t kMembers = 12;
+/// By which a box cut off knows it: an exchange, and the longest patience twice.
+constexpr Duration kAloneMax = seconds(10);
+/// By which a link of which one direction is dead is gone: the longest exchange period, and the
+/// same.
+constexpr Duration kOneSidedMax = seconds(20);
 
 Buffer some_embedding(Prng& prng, std::size_t dimension) {
     std::vector<double> values;
@@ -28,8 +33,8 @@ Buffer some_embedding(Prng& prng, std::size_t dimension) {
 
 }  // namespace
 
-Faults::Faults(const Plan& plan, World& world, Prng& prng)
-    : plan_(plan), world_(world), prng_(prng) {}
+Faults::Faults(const Plan& plan, World& world, Prng& prng, Violation violation)
+    : plan_(plan), world_(world), prng_(prng), violation_(std::move(violation)) {}
 
 void Faults::begin() {
     every(plan_.alert_every, [this] { raise(); });
@@ -42,6 +47,13 @@ void Faults::begin() {
     every(plan_.leave_every, [this] { leave(); });
     every(plan_.partition_every, [this] { partition(); });
     every(plan_.one_way_every, [this] { cut_one_way(); });
+    every(plan_.uneven_every, [this] { make_uneven(); });
+    every(plan_.lossy_every, [this] { make_lossy(); });
+    every(plan_.cut_off_every, [this] { cut_off(); });
+    every(plan_.segment_every, [this] { fail_segment(); });
+    every(plan_.cable_every, [this] { pull_cable(); });
+    every(plan_.roam_every, [this] { roam(); });
+    every(plan_.scrap_every, [this] { scrap(); });
     every(plan_.burst_every, [this] { radio_burst(); });
     every(plan_.clock_jump_every, [this] { jump_clock(); });
     every(plan_.put_every, [this] { put(); });
@@ -81,6 +93,16 @@ void Faults::come_back(Host host, Duration earliest, Duration latest) {
                          world_.start(host);
                      }
                  });
+}
+
+Duration Faults::for_up_to(Duration longest) {
+    return prng_.between(milliseconds(100), longest);
+}
+
+std::optional<std::pair<Host, Host>> Faults::pick_pair() {
+    const Host from = prng_.below(world_.hosts());
+    const Host to = prng_.below(world_.hosts());
+    return from == to ? std::nullopt : std::optional(std::pair(from, to));
 }
 
 void Faults::raise() {
@@ -243,19 +265,159 @@ void Faults::partition() {
         (prng_.below(2) == 0 ? one : other).push_back(host);
     }
     world_.network().partition(one, other);
-    world_.after(prng_.between(milliseconds(100), seconds(15)),
-                 [this] { world_.network().heal(); });
+    world_.after(for_up_to(seconds(15)), [this] {
+        world_.network().heal();
+        ++heals_;
+    });
 }
 
 void Faults::cut_one_way() {
-    const Host from = prng_.below(world_.hosts());
-    const Host to = prng_.below(world_.hosts());
+    const auto pair = pick_pair();
+    if (!pair) {
+        return;
+    }
+    const auto [from, to] = *pair;
     world_.network().link(from, to).up = false;
-    world_.after(prng_.between(milliseconds(100), seconds(10)), [this, from, to] {
-        if (!is_over_) {
-            world_.network().link(from, to).up = true;
+    world_.after(for_up_to(seconds(30)),
+                 [this, from = from, to = to, since = world_.time(), heals = heals_] {
+                     if (!is_over_) {
+                         check_one_way(from, to, since, heals);
+                         world_.network().link(from, to).up = true;
+                         ++heals_;
+                     }
+                 });
+}
+
+/// A link is used only while both ends hear each other.
+void Faults::check_one_way(Host from, Host to, TimePoint since, std::uint64_t heals) const {
+    if (heals != heals_ || world_.time() - since < kOneSidedMax) {
+        return;
+    }
+    for (const auto& [here, there] : {std::pair(from, to), std::pair(to, from)}) {
+        if (!world_.is_running(here) || world_.is_paused(here) ||
+            world_.awake_since(here) > since) {
+            continue;
         }
-    });
+        for (const PeerView& peer : world_.node(here).peers(world_.now(here))) {
+            if (peer.node_id == world_.id(there)) {
+                violation_(world_.id(here).text() + " holds a link to " + peer.node_id.text() +
+                           ", of which one direction was dead for " +
+                           std::to_string(to_ms(world_.time() - since)) + " ms");
+            }
+        }
+    }
+}
+
+void Faults::make_uneven() {
+    if (const auto pair = pick_pair()) {
+        const auto [from, to] = *pair;
+        LinkSettings& link = world_.network().link(from, to);
+        link.loss = 0.3 + 0.6 * prng_.unit();
+        link.delay += prng_.between(Duration::zero(), milliseconds(50));
+        world_.after(for_up_to(seconds(60)),
+                     [this, from = from, to = to] { world_.network().calm_link(from, to); });
+    }
+}
+
+void Faults::make_lossy() {
+    if (const auto pair = pick_pair()) {
+        const auto [from, to] = *pair;
+        const double loss = 0.3 + 0.6 * prng_.unit();
+        world_.network().link(from, to).loss = loss;
+        world_.network().link(to, from).loss = loss;
+        world_.after(for_up_to(seconds(60)), [this, from = from, to = to] {
+            world_.network().calm_link(from, to);
+            world_.network().calm_link(to, from);
+        });
+    }
+}
+
+void Faults::cut_off() {
+    const Host host = prng_.below(world_.hosts());
+    std::vector<Host> others;
+    for (Host other = 0; other < world_.hosts(); ++other) {
+        if (other != host) {
+            others.push_back(other);
+        }
+    }
+    world_.network().partition({host}, others);
+    world_.after(for_up_to(seconds(20)),
+                 [this, host, others, since = world_.time(), heals = heals_] {
+                     if (is_over_) {
+                         return;
+                     }
+                     check_cut_off(host, since, heals);
+                     for (const Host other : others) {
+                         world_.network().set_up(host, other, true);
+                     }
+                     ++heals_;
+                 });
+}
+
+void Faults::check_cut_off(Host host, TimePoint since, std::uint64_t heals) const {
+    if (heals != heals_ || world_.time() - since < kAloneMax || !world_.is_running(host) ||
+        world_.is_stopping(host) || world_.is_paused(host) || world_.awake_since(host) > since) {
+        return;
+    }
+    const StatusView status = world_.node(host).status(world_.now(host));
+    if (status.nodes_alive != 1) {
+        violation_(world_.id(host).text() + " sees " + std::to_string(status.nodes_alive) +
+                   " alive though cut off for " + std::to_string(to_ms(world_.time() - since)) +
+                   " ms");
+    }
+}
+
+void Faults::fail_segment() {
+    const Segment segment = prng_.below(world_.network().segments());
+    world_.network().set_segment(segment, false);
+    world_.after(for_up_to(seconds(10)),
+                 [this, segment] { world_.network().set_segment(segment, true); });
+}
+
+void Faults::pull_cable() {
+    const Host host = prng_.below(world_.hosts());
+    const std::size_t interface = prng_.below(world_.network().interfaces(host).size());
+    world_.set_carrier(host, interface, false);
+    world_.after(for_up_to(seconds(20)),
+                 [this, host, interface] { world_.set_carrier(host, interface, true); });
+}
+
+void Faults::roam() {
+    const Host host = prng_.below(world_.hosts());
+    const auto& interfaces = world_.network().interfaces(host);
+    const std::size_t interface = prng_.below(interfaces.size());
+    // From one LAN to the other: whoever is on both stays, so that they remain one mesh.
+    const bool may_move = plan_.shape == Shape::TwoLans && interfaces.size() == 1;
+    const Segment segment = may_move ? prng_.below(2) : interfaces[interface].segment;
+    world_.readdress(host, interface, segment);
+}
+
+/// As an operator does it: the box is dead, and some time later somebody has it forgotten. Of a
+/// quarter of the boxes at most.
+void Faults::scrap() {
+    const auto host = pick();
+    std::erase_if(scrapped_, [this](Host one) { return world_.is_running(one); });
+    if (!host || 4 * scrapped_.size() >= world_.hosts()) {
+        return;
+    }
+    world_.crash(*host);
+    scrapped_.insert(*host);
+    world_.after(prng_.between(seconds(4), seconds(20)),
+                 [this, host = *host, starts = world_.starts(*host)] { forget(host, starts); });
+    if (prng_.below(2) == 0) {
+        if (prng_.below(3) == 0) {
+            world_.wipe(*host);
+        }
+        come_back(*host, seconds(20), seconds(90));
+    }
+}
+
+void Faults::forget(Host scrapped, unsigned starts) {
+    const auto host = pick();
+    if (!is_over_ && host && !world_.is_running(scrapped) && world_.starts(scrapped) == starts) {
+        // Who does not know it, or sees it alive still, refuses.
+        static_cast<void>(world_.command(*host, Forget{world_.id(scrapped)}));
+    }
 }
 
 /// Nothing passes anywhere for up to 300 ms.

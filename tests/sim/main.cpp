@@ -33,10 +33,12 @@ constexpr char kUsage[] =
     "                 broken on purpose must be caught\n"
     "  -v             print the plan of each seed\n"
     "or:    meshd-sim --topology lan|grid|gateway|geometric [--nodes N] [--seed N] [--loss SHARE]\n"
-    "                 [--minutes M] [--crashes C] [--alerts A] [--report FILE]\n"
+    "                 [--minutes M | --hours H] [--stalls] [--crashes C] [--alerts A]\n"
+    "                 [--report FILE]\n"
     "  measures one mesh of that size (default 50) without faults of its own, then alerts, "
     "crashes,\n"
-    "  and the crash of half of it; --minutes of idling (default 1); JSON to FILE or stdout\n"
+    "  and the crash of half of it; --minutes or --hours of idling (default 1 minute), with\n"
+    "  --stalls of up to 500 ms for each box about every 30 s; JSON to FILE or stdout\n"
     "or:    meshd-sim --broadcast-exercise [--partition] [--seed N] [--report FILE]\n"
     "  25 nodes, 100 ms per hop, 100 broadcasts a second for 20 s\n"
     "Exit code: 0 all right, 1 a violation (or, with --until-caught, none), 2 usage.\n";
@@ -52,6 +54,7 @@ struct Arguments {
     bool until_caught = false;
     std::optional<meshd::sim::ScaleTopology> topology;
     double loss = 0;
+    bool has_stalls = false;
     std::optional<std::size_t> crashes;
     std::optional<std::size_t> alerts;
     const char* report = nullptr;
@@ -87,6 +90,7 @@ std::optional<Arguments> parse_arguments(int count, char** values) {
         const std::pair<std::string_view, bool*> switches[] = {
             {"-v", &arguments.is_verbose},
             {"--until-caught", &arguments.until_caught},
+            {"--stalls", &arguments.has_stalls},
             {"--broadcast-exercise", &arguments.is_exercise},
             {"--partition", &arguments.has_partition}};
         const auto* found = std::find_if(std::begin(switches), std::end(switches),
@@ -143,6 +147,8 @@ std::optional<Arguments> parse_arguments(int count, char** values) {
             arguments.alerts = *number;
         } else if (name == "--minutes" && *number <= 100'000) {
             arguments.duration = std::chrono::minutes(*number);
+        } else if (name == "--hours" && *number <= 1000) {
+            arguments.duration = std::chrono::hours(*number);
         } else {
             return std::nullopt;
         }
@@ -228,6 +234,7 @@ bool run_scale(const Arguments& arguments) {
     plan.topology = *arguments.topology;
     plan.nodes = arguments.nodes.value_or(plan.nodes);
     plan.loss = arguments.loss;
+    plan.has_stalls = arguments.has_stalls;
     plan.idle = arguments.duration.value_or(plan.idle);
     plan.crashes = arguments.crashes.value_or(plan.crashes);
     plan.alerts = arguments.alerts.value_or(plan.alerts);

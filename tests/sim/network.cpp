@@ -27,26 +27,59 @@ Host Network::add_host() {
 }
 
 void Network::attach(Host host, Segment segment) {
+    hosts_[host].emplace_back();
+    place(host, hosts_[host].size() - 1, segment);
+}
+
+void Network::place(Host host, std::size_t interface, Segment segment) {
     if (segments_.size() <= segment) {
         segments_.resize(segment + 1);
     }
-    auto& members = segments_[segment];
-    const auto number = static_cast<std::uint32_t>(hosts_[host].size() + 1);
+    auto& members = segments_[segment].members;
     const std::size_t place = members.size() + 1;
-    hosts_[host].push_back(
-        {segment, ipv4_endpoint({10, static_cast<std::uint8_t>(segment + 1),
-                                 static_cast<std::uint8_t>(place / kPlacesPerByte),
-                                 static_cast<std::uint8_t>(place % kPlacesPerByte + 1)},
-                                kPort, number)});
-    members.push_back({host, number - 1});
+    Interface& placed = hosts_[host][interface];
+    placed.segment = segment;
+    placed.endpoint = ipv4_endpoint({10, static_cast<std::uint8_t>(segment + 1),
+                                     static_cast<std::uint8_t>(place / kPlacesPerByte),
+                                     static_cast<std::uint8_t>(place % kPlacesPerByte + 1)},
+                                    kPort, static_cast<std::uint32_t>(interface + 1));
+    members.push_back({host, interface});
 }
 
-/// By the place that attach() wrote into the address.
+void Network::readdress(Host host, std::size_t interface, Segment segment) {
+    for (Member& member : segments_[hosts_[host][interface].segment].members) {
+        if (member.host == host && member.interface == interface) {
+            member.is_gone = true;
+        }
+    }
+    place(host, interface, segment);
+}
+
+void Network::set_carrier(Host host, std::size_t interface, bool has_carrier) {
+    hosts_[host][interface].has_carrier = has_carrier;
+}
+
+void Network::repair() {
+    for (std::vector<Interface>& interfaces : hosts_) {
+        for (Interface& interface : interfaces) {
+            interface.has_carrier = true;
+        }
+    }
+    for (Broadcast& segment : segments_) {
+        segment.is_up = true;
+    }
+}
+
+bool Network::is_at(const Member& member) const {
+    return !member.is_gone && hosts_[member.host][member.interface].has_carrier;
+}
+
+/// By the place that place() wrote into the address.
 const Network::Member* Network::find(Segment segment, const Endpoint& address) const {
     const std::size_t place =
         address.address[14] * kPlacesPerByte + address.address[15] - std::size_t{1};
-    const std::vector<Member>& members = segments_[segment];
-    if (place == 0 || place > members.size()) {
+    const std::vector<Member>& members = segments_[segment].members;
+    if (place == 0 || place > members.size() || !is_at(members[place - 1])) {
         return nullptr;
     }
     const Member& member = members[place - 1];
@@ -57,7 +90,9 @@ const Network::Member* Network::find(Segment segment, const Endpoint& address) c
 std::vector<Endpoint> Network::addresses(Host host) const {
     std::vector<Endpoint> addresses;
     for (const Interface& interface : hosts_[host]) {
-        addresses.push_back(interface.endpoint);
+        if (interface.has_carrier) {
+            addresses.push_back(interface.endpoint);
+        }
     }
     return addresses;
 }
@@ -72,7 +107,8 @@ void Network::make_deaf(Host a, Host b) {
 bool Network::share_segment(Host a, Host b) const {
     for (const Interface& mine : hosts_[a]) {
         for (const Interface& theirs : hosts_[b]) {
-            if (mine.segment == theirs.segment) {
+            if (mine.segment == theirs.segment && mine.has_carrier && theirs.has_carrier &&
+                segments_[mine.segment].is_up) {
                 return true;
             }
         }
@@ -82,6 +118,14 @@ bool Network::share_segment(Host a, Host b) const {
 
 LinkSettings& Network::link(Host from, Host to) {
     return links_.try_emplace({from, to}, defaults_).first->second;
+}
+
+void Network::calm_link(Host from, Host to) {
+    if (const auto found = links_.find({from, to}); found != links_.end()) {
+        const bool is_up = found->second.up;
+        found->second = defaults_;
+        found->second.up = is_up;
+    }
 }
 
 const LinkSettings& Network::settings(Host from, Host to) const {
@@ -115,14 +159,18 @@ std::vector<Delivery> Network::send(Host from, const Transmit& transmit, TimePoi
     ++figures_.sent;
     bool is_routed = false;
     for (const Interface& out : hosts_[from]) {
-        if (transmit.to.interface != 0 && transmit.to.interface != out.endpoint.interface) {
+        const bool is_meant =
+            transmit.to.interface == 0 || transmit.to.interface == out.endpoint.interface;
+        if (!is_meant || !out.has_carrier || !segments_[out.segment].is_up) {
             continue;
         }
         if (transmit.is_beacon) {
             // Broadcast and multicast come back to their sender, as on a real interface.
             is_routed = true;
-            for (const Member& to : segments_[out.segment]) {
-                pass(from, out, to, transmit.bytes, now, prng, deliveries);
+            for (const Member& to : segments_[out.segment].members) {
+                if (is_at(to)) {
+                    pass(from, out, to, transmit.bytes, now, prng, deliveries);
+                }
             }
         } else if (const Member* to = find(out.segment, transmit.to)) {
             is_routed = true;

@@ -46,7 +46,8 @@ class Network {
   public:
     struct Interface {
         Segment segment = 0;
-        Endpoint endpoint;  ///< `interface` counts from 1 on each host
+        Endpoint endpoint;        ///< `interface` counts from 1 on each host
+        bool has_carrier = true;  ///< the cable is in
     };
     struct Figures {
         std::uint64_t sent = 0;
@@ -62,22 +63,34 @@ class Network {
 
     std::size_t hosts() const { return hosts_.size(); }
     const std::vector<Interface>& interfaces(Host host) const { return hosts_[host]; }
+    /// The cable of an interface out or in; without it, the interface has no address.
+    void set_carrier(Host host, std::size_t interface, bool has_carrier);
+    /// Gives an interface a new address, on the same segment or another: a lease, or roaming.
+    void readdress(Host host, std::size_t interface, Segment segment);
+    /// Nothing passes over a segment that is down, though all its cables are in: its switch failed.
+    void set_segment(Segment segment, bool is_up) { segments_[segment].is_up = is_up; }
+    std::size_t segments() const { return segments_.size(); }
     /// Local addresses as the driver would report them.
     std::vector<Endpoint> addresses(Host host) const;
 
     /// The two never hear each other, whatever the link settings: part of the topology, not a
     /// fault.
     void make_deaf(Host a, Host b);
+    /// Both are on one that is up, with their cables in.
     bool share_segment(Host a, Host b) const;
 
     LinkSettings& defaults() { return defaults_; }
     /// Settings of one direction; a change of the defaults no longer reaches it.
     LinkSettings& link(Host from, Host to);
+    /// One direction loses and delays by the defaults again; whether it is up stays as it is.
+    void calm_link(Host from, Host to);
     void set_up(Host a, Host b, bool up);
     /// Cuts all links between the two groups.
     void partition(const std::vector<Host>& one, const std::vector<Host>& other);
     /// Forgets all per-link settings: every link has the defaults again.
     void heal() { links_.clear(); }
+    /// All cables are in, all segments up.
+    void repair();
 
     /// True where datagrams pass between the two in both directions, except by chance.
     bool is_connected(Host a, Host b) const;
@@ -94,7 +107,14 @@ class Network {
     struct Member {
         Host host = 0;
         std::size_t interface = 0;
+        bool is_gone = false;  ///< the interface has another address now
     };
+    struct Broadcast {
+        std::vector<Member> members;
+        bool is_up = true;
+    };
+    void place(Host host, std::size_t interface, Segment segment);
+    bool is_at(const Member& member) const;
     const LinkSettings& settings(Host from, Host to) const;
     bool is_deaf(Host a, Host b) const { return b < deaf_[a].size() && deaf_[a][b]; }
     const Member* find(Segment segment, const Endpoint& address) const;
@@ -102,7 +122,7 @@ class Network {
               Prng& prng, std::vector<Delivery>& deliveries);
 
     std::vector<std::vector<Interface>> hosts_;
-    std::vector<std::vector<Member>> segments_;
+    std::vector<Broadcast> segments_;
     std::vector<std::vector<bool>> deaf_;  ///< by both hosts; rows may be short
     LinkSettings defaults_;
     std::map<Pair, LinkSettings> links_;
@@ -118,6 +138,8 @@ Network line(std::size_t hosts);
 Network partial_lan(std::size_t hosts, const std::vector<std::pair<Host, Host>>& deaf);
 /// A LAN on which host 0 hears all and the others hear only host 0.
 Network hub(std::size_t hosts);
+/// All on one segment, and each second host, on average, on another one too.
+Network two_nets(std::size_t hosts, Prng& prng);
 /// `first` hosts on one segment and `second` on another; host `first - 1` is on both.
 Network two_lans(std::size_t first, std::size_t second);
 /// A LAN with random deaf pairs (probability `deaf`), connected all the same.

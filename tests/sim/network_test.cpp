@@ -161,4 +161,43 @@ TEST_CASE("network: a partial LAN stays connected") {
     }
 }
 
+TEST_CASE("network: without its cable an interface neither sends nor hears, nor has an address") {
+    Prng prng{Entropy{1}};
+    Network network = two_lans(2, 2);
+    network.set_carrier(1, 0, false);
+    CHECK(network.addresses(1).size() == 1);
+    CHECK_FALSE(network.is_connected(0, 1));
+    CHECK(network.is_connected(1, 2));
+    CHECK(network.send(0, unicast(network, 1), TimePoint(), prng).empty());
+    CHECK(targets(network.send(0, beacon(1), TimePoint(), prng), 0).empty());
+    CHECK(targets(network.send(1, beacon(0), TimePoint(), prng), 1) == std::vector<Host>{2, 3});
+    network.repair();
+    CHECK(targets(network.send(0, unicast(network, 1), TimePoint(), prng), 0) ==
+          std::vector<Host>{1});
+}
+
+TEST_CASE("network: who has a new address is reached there, and not at the old one") {
+    Prng prng{Entropy{1}};
+    Network network = two_lans(2, 2);
+    const Transmit old = unicast(network, 0);
+    network.readdress(0, 0, 0);
+    CHECK(network.send(1, old, TimePoint(), prng).empty());
+    CHECK(targets(network.send(1, unicast(network, 0), TimePoint(), prng), 1) ==
+          std::vector<Host>{0});
+    CHECK(targets(network.send(1, beacon(1), TimePoint(), prng), 1) == std::vector<Host>{0});
+    network.readdress(0, 0, 1);
+    CHECK(network.is_connected(0, 3));
+    CHECK(targets(network.send(0, beacon(1), TimePoint(), prng), 0) == std::vector<Host>{1, 2, 3});
+}
+
+TEST_CASE("network: over a segment that is down nothing passes") {
+    Prng prng{Entropy{1}};
+    Network network = lan(2);
+    network.set_segment(0, false);
+    CHECK_FALSE(network.is_connected(0, 1));
+    CHECK(network.addresses(0).size() == 1);
+    CHECK(network.send(0, unicast(network, 1), TimePoint(), prng).empty());
+    CHECK(network.send(0, beacon(1), TimePoint(), prng).empty());
+}
+
 }  // namespace meshd::sim

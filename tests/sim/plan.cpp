@@ -14,8 +14,8 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr std::array<std::string_view, 5> kShapeNames = {"lan", "line", "partial", "hub",
-                                                         "two-lans"};
+constexpr std::array<std::string_view, 6> kShapeNames = {"lan", "line",     "partial",
+                                                         "hub", "two-lans", "two-nets"};
 
 std::string print_s(Duration duration) {
     char text[32];
@@ -63,7 +63,8 @@ Plan draw_plan(std::uint64_t seed, std::optional<std::size_t> nodes,
     Plan plan;
     plan.seed = seed;
     // Half of all runs on the everyday topology.
-    plan.shape = prng.below(2) == 0 ? Shape::Lan : static_cast<Shape>(prng.below(5));
+    plan.shape =
+        prng.below(2) == 0 ? Shape::Lan : static_cast<Shape>(prng.below(kShapeNames.size()));
     const std::size_t drawn_nodes = 10 + prng.below(5);
     plan.nodes = nodes.value_or(drawn_nodes);
     plan.duration = duration.value_or(seconds(600));
@@ -101,6 +102,14 @@ Plan draw_plan(std::uint64_t seed, std::optional<std::size_t> nodes,
     plan.own_entries_max = prng.below(3) == 0 ? 5 + prng.below(20) : 200'000;
     // The slow half takes less time to run; what fails does so later, that is all.
     plan.link_check = prng.below(2) == 0 ? milliseconds(500) : milliseconds(1000);
+    plan.uneven_every = sometimes(prng, seconds(20), seconds(60));
+    plan.lossy_every = sometimes(prng, seconds(20), seconds(60));
+    plan.cut_off_every = sometimes(prng, seconds(40), seconds(120));
+    plan.segment_every = sometimes(prng, seconds(60), seconds(200));
+    plan.cable_every = sometimes(prng, seconds(30), seconds(90));
+    plan.roam_every = sometimes(prng, seconds(40), seconds(120));
+    plan.scrap_every = sometimes(prng, seconds(40), seconds(150));
+    plan.weather = sometimes(prng, seconds(20), seconds(40));
     return plan;
 }
 
@@ -116,7 +125,8 @@ std::string print_plan(const Plan& plan) {
         print_share(plan.link.reorder) + " corrupt " + print_share(plan.corrupt) +
         (plan.one_stays_dead ? " one-stays-dead" : "") + " tombstones " +
         print_s(plan.tombstone_time) + " own-entries " + std::to_string(plan.own_entries_max) +
-        " link-check " + print_s(plan.link_check) + "; every:";
+        " weather " + print_s(plan.weather) + " link-check " + print_s(plan.link_check) +
+        "; every:";
     const std::pair<const char*, Duration> events[] = {{"alert", plan.alert_every},
                                                        {"update", plan.update_every},
                                                        {"stall", plan.stall_every},
@@ -127,6 +137,13 @@ std::string print_plan(const Plan& plan) {
                                                        {"leave", plan.leave_every},
                                                        {"partition", plan.partition_every},
                                                        {"one-way", plan.one_way_every},
+                                                       {"uneven", plan.uneven_every},
+                                                       {"lossy", plan.lossy_every},
+                                                       {"cut-off", plan.cut_off_every},
+                                                       {"segment", plan.segment_every},
+                                                       {"cable", plan.cable_every},
+                                                       {"roam", plan.roam_every},
+                                                       {"scrap", plan.scrap_every},
                                                        {"burst", plan.burst_every},
                                                        {"clock-jump", plan.clock_jump_every},
                                                        {"put", plan.put_every},

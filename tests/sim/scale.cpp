@@ -22,6 +22,9 @@ constexpr Duration kRest = seconds(30);
 constexpr Duration kCrashMax = seconds(20);
 constexpr Duration kAlertMax = seconds(20);
 constexpr Duration kHalfMax = seconds(60);
+/// A box that stands still does so for up to the first, and about once in the second.
+constexpr Duration kStallMax = milliseconds(500);
+constexpr Duration kStallEvery = seconds(30);
 /// How finely instants are seen; what nodes tell is exact.
 constexpr Duration kStep = milliseconds(10);
 
@@ -103,6 +106,8 @@ class Scale {
         }
         result_.degree_mean = per_node(links);
         result_.handshake_messages_per_node = per_node(survey_.handshake_messages());
+        result_.forming_records_written = total(Counter::records_written);
+        result_.forming_copies = total(Counter::record_copies_received);
     }
 
     void idle() {
@@ -110,13 +115,37 @@ class Scale {
         const std::uint64_t bytes = total(Counter::bytes_sent);
         const std::uint64_t offline = survey_.false_offline();
         const std::uint64_t down = survey_.false_link_down();
+        const std::uint64_t links = total(Counter::links_up);
+        const std::uint64_t records = total(Counter::records_written);
+        if (plan_.has_stalls) {
+            stall_until_ = world_.time() + plan_.idle;
+            for (Host host = 0; host < world_.hosts(); ++host) {
+                stall_later(host);
+            }
+        }
         world_.run_for(plan_.idle);
         const auto time = static_cast<double>(plan_.idle.count());
         result_.idle_packets_per_node_s = per_node(total(Counter::datagrams_sent) - packets) / time;
         result_.idle_bytes_per_node_s = per_node(total(Counter::bytes_sent) - bytes) / time;
         result_.idle_hours = time / 3600 * static_cast<double>(world_.hosts());
+        result_.idle_links_made = total(Counter::links_up) - links;
+        result_.idle_records_written = total(Counter::records_written) - records;
         result_.false_offline = survey_.false_offline() - offline;
         result_.false_link_down = survey_.false_link_down() - down;
+    }
+
+    void stall_later(Host host) {
+        world_.after(prng_.between(Duration::zero(), 2 * kStallEvery), [this, host] {
+            if (world_.time() + kStallMax > stall_until_) {
+                return;
+            }
+            ++result_.stalls;
+            world_.pause(host);
+            world_.after(prng_.between(Duration::zero(), kStallMax), [this, host] {
+                world_.resume(host);
+                stall_later(host);
+            });
+        });
     }
 
     void alert() {
@@ -239,6 +268,7 @@ class Scale {
     }
 
     ScalePlan plan_;
+    TimePoint stall_until_;
     Prng prng_;
     World world_;
     Survey survey_;

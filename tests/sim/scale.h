@@ -34,6 +34,7 @@ struct ScalePlan {
     std::size_t nodes = 50;
     double loss = 0;                ///< of each datagram
     std::chrono::seconds idle{60};  ///< how long the mesh is left alone for the figures at idle
+    bool has_stalls = false;        ///< meanwhile boxes stand still for up to 500 ms, now and then
     std::size_t crashes = 10;
     std::size_t alerts = 30;
 };
@@ -49,9 +50,14 @@ struct ScaleResult {
     std::size_t degree_peak = 0;  ///< of any node, from the first start to rest
     double handshake_messages_per_node = 0;
     double idle_packets_per_node_s = 0;
-    double idle_bytes_per_node_s = 0;  ///< of UDP payload
-    double idle_hours = 0;             ///< times nodes
-    std::uint64_t false_offline = 0;   ///< while idle
+    double idle_bytes_per_node_s = 0;           ///< of UDP payload
+    double idle_hours = 0;                      ///< times nodes
+    std::size_t stalls = 0;                     ///< while idle
+    std::uint64_t idle_links_made = 0;          ///< ends of links, by all nodes
+    std::uint64_t idle_records_written = 0;     ///< by all nodes
+    std::uint64_t forming_records_written = 0;  ///< until links have come to rest
+    std::uint64_t forming_copies = 0;           ///< of records, as they arrived
+    std::uint64_t false_offline = 0;            ///< while idle
     std::uint64_t false_link_down = 0;
     std::vector<double> crash_first_ms;  ///< by crash: the first node knows
     std::vector<double> crash_all_ms;    ///< by crash: the last node knows

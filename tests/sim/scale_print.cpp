@@ -61,6 +61,11 @@ std::string print_scale(const ScalePlan& plan, const ScaleResult& result) {
     members.add("idle_packets_per_node_s", result.idle_packets_per_node_s);
     members.add("idle_bytes_per_node_s", result.idle_bytes_per_node_s);
     members.add("idle_node_hours", result.idle_hours);
+    members.add("stalls", result.stalls);
+    members.add("idle_links_made", result.idle_links_made);
+    members.add("idle_records_written", result.idle_records_written);
+    members.add("forming_records_written", result.forming_records_written);
+    members.add("forming_copies", result.forming_copies);
     members.add("false_offline", result.false_offline);
     members.add("false_link_down", result.false_link_down);
     members.add_sample("crash_first_ms", result.crash_first_ms);

@@ -29,6 +29,14 @@ constexpr Duration kRest = seconds(35);
 constexpr Duration kQuiet = seconds(5);
 /// Datagrams per second and link that an idle node may send; beyond, something runs in circles.
 constexpr std::uint64_t kIdlePerLinkMax = 20;
+/// In bad weather a box stands still for up to the first, and once in the second.
+constexpr Duration kStallMax = milliseconds(500);
+constexpr Duration kStallEvery = seconds(10);
+/// Notices per node and second: each suspicion may send 3 to each other peer of the suspect; what
+/// cascades sends 50 and more.
+constexpr std::uint64_t kNoticesPerNodeMax = 20;
+/// By which all have forgotten a box: records spread, and marks rest for 5 s.
+constexpr Duration kForgetMax = seconds(15);
 
 Network make_network(const Plan& plan, Prng& prng) {
     switch (plan.shape) {
@@ -42,6 +50,8 @@ Network make_network(const Plan& plan, Prng& prng) {
             return hub(plan.nodes);
         case Shape::TwoLans:
             return two_lans(plan.nodes / 2, plan.nodes - plan.nodes / 2);
+        case Shape::TwoNets:
+            return two_nets(plan.nodes, prng);
     }
     MESHD_ASSERT(false);
 }
@@ -93,7 +103,8 @@ class Swarm {
           world_(plan.seed, make_network(plan, prng_), make_config(plan)),
           checkers_(world_),
           repeater_(checkers_),
-          faults_(plan_, world_, prng_) {
+          faults_(plan_, world_, prng_,
+                  [this](std::string what) { checkers_.on_violation(std::move(what)); }) {
         world_.network().defaults() = plan.link;
         world_.set_tap([this](Delivery& delivery) { return pass(delivery); });
         if (plan.mutant == Mutant::TellTwice) {
@@ -118,11 +129,14 @@ class Swarm {
         }
         result.settled_after = world_.time() - healed;
         check_quiet();
+        check_weather();
+        check_forgetting();
         result.violations = checkers_.report();
         result.trace_hash = world_.trace_hash();
         result.deliveries = world_.deliveries();
         result.alerts = checkers_.alerts_raised();
         result.puts = checkers_.store().puts();
+        result.forgets = checkers_.mesh().forgets();
         result.durable = checkers_.store().durable_answers();
         for (Host host = 0; host < world_.hosts(); ++host) {
             result.commits += world_.disk(host).commits;
@@ -180,35 +194,38 @@ class Swarm {
         is_over_ = true;
         faults_.stop();
         world_.network().heal();
+        world_.network().repair();
         LinkSettings& link = world_.network().defaults();
         link = {link.delay, link.jitter, 0, 0, 0, true};
         for (Host host = 0; host < world_.hosts(); ++host) {
             world_.resume(host);
+            world_.tell_addresses(host);
             world_.set_disk_fault(host, DiskFault::None);
         }
         // Whoever is just saying goodbye is gone after this.
         world_.run_for(seconds(1));
-        const bool one_stays_dead = plan_.one_stays_dead && plan_.shape == Shape::Lan;
         for (Host host = 0; host < world_.hosts(); ++host) {
-            start(host);
+            if (!may_stay_dead() || !faults_.is_scrapped(host)) {
+                start(host);
+            }
         }
-        if (one_stays_dead) {
+        if (one_stays_dead()) {
             world_.crash(world_.hosts() - 1);
         }
     }
 
+    /// The others hear each other without any one of them.
+    bool may_stay_dead() const {
+        return plan_.shape == Shape::Lan || plan_.shape == Shape::TwoNets;
+    }
+    bool one_stays_dead() const { return plan_.one_stays_dead && may_stay_dead(); }
+
     std::uint64_t link_changes() const {
-        std::uint64_t changes = 0;
-        for (Host host = 0; host < world_.hosts(); ++host) {
-            if (world_.is_running(host)) {
-                const Counters& counters = world_.node(host).counters();
-                changes += counters[Counter::links_up] + counters[Counter::links_down];
-            }
-        }
-        return changes;
+        return total(Counter::links_up) + total(Counter::links_down);
     }
 
     void check_quiet() {
+        checkers_.mesh().set_fair(true);
         const TimePoint began = world_.time();
         TimePoint changed = began;
         std::uint64_t changes = link_changes();
@@ -238,6 +255,86 @@ class Swarm {
         if (idle > links * kIdlePerLinkMax * seconds_quiet) {
             checkers_.on_violation("no quiet: " + std::to_string(idle) + " datagrams");
         }
+        checkers_.mesh().set_fair(false);
+    }
+
+    /// As bad as a radio may be in everyday use: nobody is taken for gone, and notices of the
+    /// links that are silent for a moment do not breed.
+    void check_weather() {
+        if (plan_.weather == Duration::zero()) {
+            return;
+        }
+        LinkSettings& link = world_.network().defaults();
+        const LinkSettings fair = link;
+        link = plan_.link;
+        checkers_.mesh().set_fair(true);
+        const std::uint64_t notices = total(Counter::notices_sent);
+        const TimePoint end = world_.time() + plan_.weather;
+        for (Host host = 0; host < world_.hosts(); ++host) {
+            stall_later(host, end);
+        }
+        world_.run_for(plan_.weather + kStallMax);
+        const std::uint64_t told = total(Counter::notices_sent) - notices;
+        const auto node_seconds =
+            static_cast<std::uint64_t>(plan_.weather / seconds(1)) * world_.hosts();
+        if (told > node_seconds * kNoticesPerNodeMax) {
+            checkers_.on_violation(std::to_string(told) + " notices in " +
+                                   std::to_string(node_seconds) + " node-seconds");
+        }
+        link = fair;
+        if (const std::string different = checkers_.settle(kSettleMax, seconds(1));
+            !different.empty()) {
+            checkers_.on_violation("no agreement after bad weather: " + different);
+        }
+        checkers_.mesh().set_fair(false);
+    }
+
+    void stall_later(Host host, TimePoint end) {
+        world_.after(prng_.between(Duration::zero(), 2 * kStallEvery), [this, host, end] {
+            if (world_.time() >= end) {
+                return;
+            }
+            world_.pause(host);
+            world_.after(prng_.between(Duration::zero(), kStallMax), [this, host, end] {
+                world_.resume(host);
+                stall_later(host, end);
+            });
+        });
+    }
+
+    /// The box that stayed dead is forgotten by all, for good; its next start is welcome.
+    void check_forgetting() {
+        if (!one_stays_dead()) {
+            return;
+        }
+        const Host dead = world_.hosts() - 1;
+        Host asked = prng_.below(dead);
+        while (!world_.is_running(asked)) {
+            asked = (asked + 1) % dead;
+        }
+        if (!world_.node(asked).node(world_.now(asked), world_.id(dead))) {
+            return;  // a scrapped box that all had forgotten before
+        }
+        if (!world_.command(asked, Forget{world_.id(dead)})) {
+            checkers_.on_violation(world_.id(asked).text() + " refuses to forget a dead box");
+        }
+        world_.run_for(kForgetMax);
+        if (const std::string different = checkers_.difference(); !different.empty()) {
+            checkers_.on_violation("after forgetting: " + different);
+        }
+        world_.start(dead);
+        if (const std::string different = checkers_.settle(kSettleMax, seconds(1));
+            !different.empty()) {
+            checkers_.on_violation("after the return of a forgotten box: " + different);
+        }
+    }
+
+    std::uint64_t total(Counter counter) const {
+        std::uint64_t sum = 0;
+        for (Host host = 0; host < world_.hosts(); ++host) {
+            sum += world_.is_running(host) ? world_.node(host).counters()[counter] : 0;
+        }
+        return sum;
     }
 
     Plan plan_;

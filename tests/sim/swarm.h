@@ -24,7 +24,7 @@ enum class Mutant {
 };
 std::optional<Mutant> parse_mutant(std::string_view name);
 
-enum class Shape { Lan, Line, PartialLan, Hub, TwoLans };
+enum class Shape { Lan, Line, PartialLan, Hub, TwoLans, TwoNets };
 
 struct Plan {
     std::uint64_t seed = 0;
@@ -47,7 +47,14 @@ struct Plan {
     Duration wipe_every{};       ///< a crash that also loses the disk
     Duration leave_every{};
     Duration partition_every{};  ///< for up to 15 s
-    Duration one_way_every{};    ///< one direction of one link, for up to 10 s
+    Duration one_way_every{};    ///< one direction of one link, for up to 30 s
+    Duration uneven_every{};     ///< one direction of one link is lossy and slow for up to 60 s
+    Duration lossy_every{};      ///< one link loses 30 to 90 % for up to 60 s
+    Duration cut_off_every{};    ///< a box is cut off from all others for up to 20 s
+    Duration segment_every{};    ///< a switch fails for up to 10 s
+    Duration cable_every{};      ///< out for up to 20 s
+    Duration roam_every{};       ///< an interface gets another address, where possible elsewhere
+    Duration scrap_every{};      ///< a box dies, is forgotten, and comes back late or never
     Duration burst_every{};      ///< nothing passes for up to 300 ms
     Duration clock_jump_every{};
     Duration disk_fault_every{};  ///< full or slow, for up to 30 s
@@ -57,7 +64,9 @@ struct Plan {
     Duration tombstone_time{};
     std::size_t own_entries_max = 0;
     Duration link_check{};        ///< period of heartbeats; a link is down after four
-    bool one_stays_dead = false;  ///< after heal, on a LAN
+    bool one_stays_dead = false;  ///< after heal, on a LAN; then forgotten, then started anew
+    /// After agreement: the links as before and short stalls, under which nobody is lost.
+    Duration weather{};
     Mutant mutant = Mutant::None;
 };
 
@@ -74,6 +83,7 @@ struct SwarmResult {
     std::size_t alerts = 0;
     std::size_t puts = 0;
     std::size_t durable = 0;  ///< answers that said so
+    std::size_t forgets = 0;  ///< of dead boxes
     std::uint64_t commits = 0;
     std::size_t records = 0;   ///< in the store at the end
     Duration settled_after{};  ///< time from heal to agreement

@@ -58,6 +58,16 @@ Network two_lans(std::size_t first, std::size_t second) {
     return network;
 }
 
+Network two_nets(std::size_t hosts, Prng& prng) {
+    Network network = lan(hosts);
+    for (Host host = 0; host < hosts; ++host) {
+        if (prng.below(2) == 0) {
+            network.attach(host, 1);
+        }
+    }
+    return network;
+}
+
 Network random_partial_lan(std::size_t hosts, double deaf, Prng& prng) {
     Network network = lan(hosts);
     // A random tree keeps hearing; every other pair may be deaf.

@@ -103,6 +103,7 @@ void World::start(Host host) {
     MESHD_ASSERT(!box.node);
     ++box.starts;
     box.started_at = queue_.now();
+    box.awake_since = queue_.now();
     box.options.entropy = entropy(kStart + host, box.starts);
     box.node = std::make_unique<Node>(box.config, box.options, now(host),
                                       box.has_disk ? box.disk.image.open() : Restored{});
@@ -211,10 +212,33 @@ void World::resume(Host host) {
         return;
     }
     box.is_paused = false;
+    box.awake_since = queue_.now();
     box.node->handle_timeout(now(host));
     pump(host);
+    tell_addresses(host);
     for (const Delivery& delivery : std::exchange(box.queued, {})) {
         hand_in(host, delivery);
+    }
+}
+
+void World::set_carrier(Host host, std::size_t interface, bool has_carrier) {
+    network_.set_carrier(host, interface, has_carrier);
+    tell_addresses_soon(host);
+}
+
+void World::readdress(Host host, std::size_t interface, Segment segment) {
+    network_.readdress(host, interface, segment);
+    tell_addresses_soon(host);
+}
+
+void World::tell_addresses_soon(Host host) {
+    after(prng_.between(Duration::zero(), kAddressNewsMax), [this, host] { tell_addresses(host); });
+}
+
+void World::tell_addresses(Host host) {
+    if (is_running(host) && !is_paused(host)) {
+        boxes_[host].node->handle_addresses(now(host), network_.addresses(host));
+        pump(host);
     }
 }
 

@@ -60,6 +60,10 @@ class World {
     /// A search of embeddings takes up to this on the worker.
     static constexpr Duration kScanMax = std::chrono::milliseconds(5);
 
+    /// The driver tells a change of addresses after up to this long, as the daemon does, which
+    /// waits until they rest.
+    static constexpr Duration kAddressNewsMax = std::chrono::milliseconds(300);
+
     World(std::uint64_t seed, Network network, const Config& config = {});
 
     void observe(Observer* observer) { observer_ = observer; }
@@ -98,6 +102,12 @@ class World {
     void resume(Host host);
     void jump_wall_clock(Host host, std::int64_t ms) { boxes_[host].wall_offset_ms += ms; }
 
+    /// Network::set_carrier and readdress, of which the node is told a moment later.
+    void set_carrier(Host host, std::size_t interface, bool has_carrier);
+    void readdress(Host host, std::size_t interface, Segment segment);
+    /// Tells the node the addresses it has by now, where it runs.
+    void tell_addresses(Host host);
+
     bool is_running(Host host) const { return boxes_[host].node != nullptr; }
     bool is_stopping(Host host) const { return boxes_[host].is_stopping; }
     bool is_paused(Host host) const { return boxes_[host].is_paused; }
@@ -105,6 +115,8 @@ class World {
     unsigned starts(Host host) const { return boxes_[host].starts; }
     /// Since when the present process runs, on the simulator's clock.
     TimePoint started_at(Host host) const { return boxes_[host].started_at; }
+    /// Since when it runs and has not stood still.
+    TimePoint awake_since(Host host) const { return boxes_[host].awake_since; }
     const Node& node(Host host) const { return *boxes_[host].node; }
     Now now(Host host) const;
     /// Timer calls into the node so far.
@@ -168,6 +180,7 @@ class World {
         std::optional<Persist> writing;
         unsigned starts = 0;
         TimePoint started_at;
+        TimePoint awake_since;
         Duration monotonic_offset{};  ///< each box has its own time since boot
         std::int64_t wall_offset_ms = 0;
         bool is_paused = false;
@@ -184,6 +197,7 @@ class World {
     Entropy entropy(std::uint64_t purpose, std::uint64_t number) const;
     /// Drains the node and arms its timer.
     void pump(Host host);
+    void tell_addresses_soon(Host host);
     void end_process(Host host);
     void write(Host host, Persist persist);
     void finish_write(Host host, unsigned start);
