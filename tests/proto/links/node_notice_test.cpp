@@ -119,7 +119,7 @@ TEST_CASE("node: boxes that died one after another are each forgotten in their t
     Config config;
     config.forget_after = std::chrono::minutes(2);
     NodePipe pipe;
-    for (const std::uint8_t at : {1, 2, 3, 4}) {
+    for (std::uint8_t at = 1; at <= 4; ++at) {
         pipe.start(at, std::string(1, static_cast<char>('a' + at - 1)), at, config);
     }
     REQUIRE(pipe.run_until(seconds(5),
