@@ -4,6 +4,7 @@
 these know. A box that is gone is told, and its entries are found all the same, marked stale."""
 import json
 import math
+import struct
 
 from checks import status, wait_settled_lan, wait_store
 from lab import check, scenario, wait_until
@@ -93,6 +94,14 @@ def run(lab):
     check("answered by 10 boxes" in done.stderr, done.stderr)
     done = asker.meshctl("search", "person", "--query", '{"coat":"red"}', "--json")
     check(sorted(n for n, r in answered(json.loads(done.stdout)).items() if r) == ["n3", "n8"], done.stdout)
+
+    vector = lab.directory / "v.npy"
+    header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (2,), }\n"
+    vector.write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header
+                       + struct.pack("<2d", *direction(52)))
+    for verb in (["registry", "nearest", str(vector), "-k3"], ["search", "--embedding", str(vector), "--limit=3"]):
+        rows = [line.split() for line in asker.meshctl(*verb, "--space", "flat").stdout.splitlines()]
+        check([row[1] for row in rows[1:]] == best, f"{verb}: {rows}")
 
     # A box is gone.
     boxes[7].kill()
