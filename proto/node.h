@@ -134,7 +134,7 @@ struct Search {
     std::string type;   ///< name of at most limits::kSearchTypeBytesMax bytes
     std::string query;  ///< JSON object of at most limits::kPayloadBytesMax
     std::vector<NodeId> nodes;
-    Duration timeout = std::chrono::seconds(2);  ///< 1 ms to limits::kWaitMsMax
+    Duration timeout = std::chrono::seconds(2);  ///< at most limits::kWaitMsMax
     std::uint32_t limit = 10;  ///< results of each node: 1 to limits::kSearchResultsMax
 };
 

@@ -4,11 +4,11 @@
 /// here is who tells whom. node.cpp dispatches; node_discovery.cpp finds others and settles names,
 /// node_neighbours.cpp chooses with whom to hold links, node_links.cpp makes and ends them,
 /// node_liveness.cpp watches them, node_ways.cpp moves them to other addresses; node_records.cpp
-/// writes, spreads and repairs records, node_routed.cpp passes on what is no record, node_notes.cpp
-/// and node_search.cpp say what it is; node_topology.cpp draws conclusions from node records,
-/// node_forget.cpp drops scrapped nodes, node_registry.cpp writes and shows entries and shared
-/// state, node_nearest.cpp searches them, node_disk.cpp has changes written; node_commands.cpp
-/// answers local callers, node_views.cpp shows.
+/// writes, spreads and repairs records, node_routed.cpp passes on what is no record,
+/// node_notes.cpp, node_search.cpp and node_answer.cpp say what it is; node_topology.cpp draws
+/// conclusions from node records, node_forget.cpp drops scrapped nodes, node_registry.cpp writes
+/// and shows entries and shared state, node_nearest.cpp searches them, node_disk.cpp has changes
+/// written; node_commands.cpp answers local callers, node_views.cpp shows.
 #pragma once
 
 #include <deque>
@@ -118,21 +118,6 @@ class Node::Impl {
     void index_entry(const HeldRecord& held, bool is_added);
 
     // node_disk.cpp
-    /// A search of this node, to be sent again as it was.
-    struct AskedSearch {
-        std::string type;
-        std::string query;
-        std::uint32_t limit = 0;
-    };
-    /// A search over the metadata of all entries of some owners, a slice at a time.
-    struct MetadataScan {
-        SearchTicket ticket;
-        MetadataQuery query;
-        std::set<NodeId> owners;
-        std::string after_hash;
-        NodeId after_owner;
-    };
-
     /// An answer that waits until its records are on disk.
     struct DurableWait {
         std::vector<RecordPlace> places;
@@ -250,20 +235,39 @@ class Node::Impl {
                    std::int64_t timestamp_ms, const std::vector<std::uint32_t>& path);
 
     // node_search.cpp
+    /// A search of this node, to be sent again as it was.
+    struct AskedSearch {
+        std::string type;
+        std::string query;
+        std::uint32_t limit = 0;
+    };
     tl::expected<RequestId, CommandError> search(Now now, const Search& command);
+    void on_answer(TimePoint now, const NodeId& from, const SearchAnswer& answer);
+    void run_searches(TimePoint now);
+    void tell_own_answer(TimePoint now, const SearchAnswerer::Finished& finished);
+
+    // node_answer.cpp
+    /// A search over the metadata of all entries of some owners, a slice at a time.
+    struct MetadataScan {
+        SearchTicket ticket;
+        MetadataQuery query;
+        std::set<NodeId> owners;
+        std::string after_hash;
+        NodeId after_owner;
+    };
     tl::expected<RequestId, CommandError> serve_searches(const ServeSearches& command);
     tl::expected<RequestId, CommandError> answer_search(Now now, const AnswerSearch& command);
+    void ask_self(Now now, const SearchQuery& query, const OwnQuery& own,
+                  const std::set<NodeId>& owners);
     void on_query(Now now, const NodeId& source, StartId start, const SearchQuery& query);
-    void on_answer(TimePoint now, const NodeId& from, const SearchAnswer& answer);
     void work_on(Now now, SearchTicket ticket, const NodeId& source, const SearchQuery& query,
                  const OwnQuery& own, const std::set<NodeId>& owners);
     void look_up(Now now, SearchTicket ticket, const OwnQuery& query, std::size_t limit,
                  const std::set<NodeId>& owners);
+    ResultList* results_of(SearchTicket ticket, const NodeId& owner);
     void add_result(SearchTicket ticket, const EntryView& entry, std::optional<double> score);
     void run_metadata_scans(Now now);
     bool run_slice(Now now, MetadataScan& scan);
-    void run_searches(TimePoint now);
-    void tell_own_answer(TimePoint now, const SearchAnswerer::Finished& finished);
 
     // node_topology.cpp
     void refresh_topology(TimePoint now);
@@ -325,8 +329,9 @@ class Node::Impl {
     std::map<std::uint32_t, NodeId> short_ids_;
     std::uint64_t next_routed_seq_ = 1;
 
-    /// Conversations with other nodes. Notes, probes and searches of this start are numbered alike.
-    std::uint64_t next_number_ = 1;
+    /// Conversations with other nodes: notes, probes and searches, numbered alike from a random
+    /// number, so that a late answer to a former start is none to this one.
+    std::uint64_t next_number_ = (prng_.next() >> 12) | 1;
     NoteSender notes_;
     Duplicates notes_seen_;  ///< by number: a note sent again has another seq
     Probes probes_;

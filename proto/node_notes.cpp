@@ -11,10 +11,6 @@ namespace {
 /// Messages waiting on every link beyond which notes are refused rather than queued.
 constexpr std::size_t kNoteBacklogMax = 1500;
 
-CommandError overloaded(const char* what) {
-    return {CommandError::Code::Overloaded, {}, what, std::chrono::milliseconds(100), {}};
-}
-
 }  // namespace
 
 tl::expected<RequestId, CommandError> Node::Impl::send_note(Now now, const SendNote& command) {
@@ -106,7 +102,8 @@ tl::expected<RequestId, CommandError> Node::Impl::probe(Now now, const Probe& co
 
 void Node::Impl::on_note(Now now, const Routed& routed, const Note& note) {
     const std::string_view text = as_text(note.note);
-    if (!is_payload(text)) {
+    if (!is_payload(text) ||
+        (!note.topic.empty() && !is_name(note.topic, limits::kTopicBytesMax))) {
         counters_.add(Counter::drop_malformed);
         return;
     }

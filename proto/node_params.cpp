@@ -66,6 +66,14 @@ std::optional<CommandError> check_name(const std::string& text, const char* fiel
     return std::nullopt;
 }
 
+CommandError invalid_param(const char* field, std::string message) {
+    return {CommandError::Code::InvalidParams, field, std::move(message), {}, {}};
+}
+
+CommandError overloaded(const char* what) {
+    return {CommandError::Code::Overloaded, {}, what, std::chrono::milliseconds(100), {}};
+}
+
 CommandError unknown_node(const NodeId& node, const char* field) {
     return {CommandError::Code::UnknownNode,
             field,

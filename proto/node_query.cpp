@@ -62,11 +62,12 @@ bool is_scalar(const json::Value& value) {
 
 tl::expected<MetadataQuery::Condition, Error> read_condition(std::string_view member,
                                                              const json::Value& wanted) {
-    MetadataQuery::Condition condition{
-        std::string(member), {}, std::nullopt, std::nullopt, std::nullopt};
+    MetadataQuery::Condition condition{std::string(member), {},          std::nullopt, false,
+                                       std::nullopt,        std::nullopt};
     if (is_scalar(wanted)) {
         condition.equal = wanted.print();
         condition.equal_number = wanted.as_double();
+        condition.is_whole = wanted.as_int().has_value();
         return condition;
     }
     condition.min = wanted["min"].as_double();
@@ -186,6 +187,26 @@ bool matches(const MetadataQuery& query, const json::Value& metadata) {
                            return number && (!condition.min || *number >= *condition.min) &&
                                   (!condition.max || *number <= *condition.max);
                        });
+}
+
+SearchAnswer answer_message(std::uint64_t number, const SearchAnswerer::Answer& answer) {
+    return {number,         false, answer.is_truncated,     answer.silent,
+            answer.skipped, {},    as_bytes(answer.results)};
+}
+
+SearchAnswer pending_message(std::uint64_t number) {
+    return {number, true, false, 0, 0, {}, {}};
+}
+
+SearchAnswer refusal_message(std::uint64_t number, const char* reason) {
+    return {number, false, false, 0, 0, reason, {}};
+}
+
+std::optional<json::Document> parse_results(std::string_view text, unsigned depth_max) {
+    auto document = json::Document::parse(
+        text, {limits::kPayloadBytesMax, depth_max, limits::kMessageJson.values_max});
+    return document && document->root().is_array() ? std::optional(std::move(*document))
+                                                   : std::nullopt;
 }
 
 }  // namespace meshd

@@ -13,6 +13,8 @@
 #include <vector>
 
 #include "proto/base/json.h"
+#include "proto/search/answerer.h"
+#include "proto/wire/message.h"
 
 namespace meshd {
 
@@ -26,6 +28,7 @@ struct MetadataQuery {
         std::string member;
         std::string equal;                   ///< compact JSON of a scalar; empty: a range
         std::optional<double> equal_number;  ///< its value, where it is a number
+        bool is_whole = false;               ///< and written as a whole one
         std::optional<double> min;
         std::optional<double> max;
     };
@@ -60,5 +63,13 @@ tl::expected<OwnQuery, std::string> parse_own_query(std::string_view type,
 /// Whether an entry's metadata meets all conditions. Numbers compare by value; all else by its
 /// compact text.
 bool matches(const MetadataQuery& query, const json::Value& metadata);
+
+/// What goes to the asker: results; that there are some to come; why there are none.
+SearchAnswer answer_message(std::uint64_t number, const SearchAnswerer::Answer& answer);
+SearchAnswer pending_message(std::uint64_t number);
+SearchAnswer refusal_message(std::uint64_t number, const char* reason);
+
+/// Nothing where it is no JSON array within the limits of a payload, but for its depth.
+std::optional<json::Document> parse_results(std::string_view text, unsigned depth_max);
 
 }  // namespace meshd

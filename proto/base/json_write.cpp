@@ -33,6 +33,12 @@ void print_escaped(std::string& out, std::string_view text) {
             case '\\':
                 out += "\\\\";
                 break;
+            case '\b':
+                out += "\\b";
+                break;
+            case '\f':
+                out += "\\f";
+                break;
             case '\n':
                 out += "\\n";
                 break;

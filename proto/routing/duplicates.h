@@ -17,15 +17,15 @@ namespace meshd {
 /// Drops routed messages seen before: a window of numbers for each (source, start). Bounded: where
 /// it is full, the source that was silent longest makes room; nothing is ever cleared wholesale.
 ///
-/// A number more than kLeapMax away from the highest seen is not believed: it counts as seen and
-/// moves nothing, else one made-up number would silence its source for good. Only where the next
-/// such number follows it closely has the source really got there (it was not heard for long, or
-/// its first number was made up), and the window begins anew (as in RFC 3550, appendix A.1).
+/// A number more than kLeapMax away from the highest seen begins a second window, and the first
+/// stays as it was: one made-up number must not silence its source for good, and a source whose
+/// other messages go elsewhere really leaps. Of the two windows the one used last is the first, and
+/// a third place takes the other's.
 class Duplicates {
   public:
     static constexpr std::size_t kWindow = 4096;
     static constexpr std::size_t kSourcesMax = 2048;
-    /// What a source may send past this node without being doubted here.
+    /// What a source may send past this node without a second window.
     static constexpr std::uint64_t kLeapMax = 16 * kWindow;
 
     /// True where the message is new.
@@ -46,15 +46,18 @@ class Duplicates {
         }
         Window& window = it->second;
         window.last_used = now;
-        const std::uint64_t highest = window.numbers.highest();
-        if ((seq > highest ? seq - highest : highest - seq) > kLeapMax) {
-            const std::optional<std::uint64_t> before = std::exchange(window.doubted, seq);
-            if (!before || seq <= *before || seq - *before >= kWindow) {
-                return false;
-            }
-            window = Window{{}, now, std::nullopt};
+        if (is_near(window.numbers, seq)) {
+            return window.numbers.accept(seq);
         }
-        return window.numbers.accept(seq);
+        if (!window.other || !is_near(*window.other, seq)) {
+            window.other.emplace();
+            return window.other->accept(seq);
+        }
+        if (!window.other->accept(seq)) {
+            return false;
+        }
+        std::swap(window.numbers, *window.other);
+        return true;
     }
 
   private:
@@ -62,8 +65,12 @@ class Duplicates {
     struct Window {
         SequenceWindow<kWindow> numbers;
         TimePoint last_used;
-        std::optional<std::uint64_t> doubted;  ///< the latest number that was not believed
+        std::optional<SequenceWindow<kWindow>> other;  ///< where the source may have leapt to
     };
+    static bool is_near(const SequenceWindow<kWindow>& numbers, std::uint64_t seq) {
+        const std::uint64_t highest = numbers.highest();
+        return (seq > highest ? seq - highest : highest - seq) <= kLeapMax;
+    }
     std::map<Key, Window> windows_;
 };
 

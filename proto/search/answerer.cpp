@@ -14,7 +14,7 @@ SearchAnswerer::Taken SearchAnswerer::on_question(TimePoint now, const Question&
     }
     if (const auto kept = kept_.find(question); kept != kept_.end()) {
         if (now - kept->second.sent < kRepeatAfter) {
-            return {What::Pending};
+            return {What::Quiet};
         }
         kept->second.sent = now;
         return {What::Repeat, {}, &kept->second.answer};
@@ -23,7 +23,8 @@ SearchAnswerer::Taken SearchAnswerer::on_question(TimePoint now, const Question&
         return {What::Overloaded};
     }
     const SearchTicket ticket{++last_ticket_};
-    open_.emplace(ticket, Open{question, limit, 0, 0, 0, {}, deadline, keep_until});
+    open_.emplace(ticket,
+                  Open{question, limit, 0, 0, 0, {}, ResultList(limit), deadline, keep_until});
     tickets_.emplace(question, ticket);
     ++open_of_[question.source];
     return {What::Work, ticket};
@@ -43,6 +44,11 @@ ResultList* SearchAnswerer::results(SearchTicket ticket, const NodeId& owner) {
     return it == open_.end()
                ? nullptr
                : &it->second.results.try_emplace(owner, it->second.limit).first->second;
+}
+
+ResultList* SearchAnswerer::responder_results(SearchTicket ticket) {
+    const auto it = open_.find(ticket);
+    return it == open_.end() ? nullptr : &it->second.of_responders;
 }
 
 void SearchAnswerer::on_part(SearchTicket ticket, Part part, std::uint32_t silent,
@@ -100,7 +106,11 @@ void SearchAnswerer::finish(TimePoint now, std::map<SearchTicket, Open>::iterato
         open_of_.erase(open.question.source);
     }
     // A part that is still missing at the deadline is cut off, whatever it would have brought.
-    Finished finished{open.question, {open.parts != 0, open.silent, open.skipped, "[]"}, {}};
+    Finished finished{open.question, {open.parts != 0, open.silent, open.skipped, "[]"}, false, {}};
+    if (const auto own = open.results.find(NodeId()); own != open.results.end()) {
+        own->second.add_all(std::move(open.of_responders));
+        finished.is_asked = true;
+    }
     for (const auto& [owner, list] : open.results) {
         finished.answer.is_truncated = finished.answer.is_truncated || list.is_truncated();
         if (owner.empty()) {

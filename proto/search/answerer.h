@@ -33,7 +33,7 @@ class SearchAnswerer {
     /// Answers kept to be given again, and their bytes; the oldest makes room.
     static constexpr std::size_t kKeptMax = 1024;
     static constexpr std::size_t kKeptBytesMax = std::size_t{4} << 20;
-    /// An answer is not given again sooner: it may still be on its way.
+    /// An answer is not given again sooner: it may still be on its way, and may be 64 KiB long.
     static constexpr Duration kRepeatAfter = std::chrono::milliseconds(200);
 
     /// What an answer is made of.
@@ -56,12 +56,14 @@ class SearchAnswerer {
     struct Finished {
         Question question;
         Answer answer;
+        bool is_asked = true;  ///< false: only stale results were wanted
         /// Of the asker itself: results from the entries of nodes that are not alive, by node.
         std::map<NodeId, std::string> stale{};
     };
     enum class What {
         Work,        ///< it is new
-        Pending,     ///< it is worked on, or its answer has just left
+        Pending,     ///< it is worked on: to be told so
+        Quiet,       ///< its answer has just left: nothing is to be said
         Repeat,      ///< the kept answer is to be given again
         Overloaded,  ///< refused
     };
@@ -80,6 +82,8 @@ class SearchAnswerer {
     /// The list for results from entries of `owner`, a node that is not alive; empty: this node.
     /// Null where the ticket is over.
     ResultList* results(SearchTicket ticket, const NodeId& owner);
+    /// The list for what local responders say, which follows the node's own results. As above.
+    ResultList* responder_results(SearchTicket ticket);
     /// A part came in, all its results added. Of responders: how many did not answer in time, and
     /// how many were not asked.
     void on_part(SearchTicket ticket, Part part, std::uint32_t silent = 0,
@@ -98,6 +102,7 @@ class SearchAnswerer {
         std::uint32_t silent = 0;
         std::uint32_t skipped = 0;
         std::map<NodeId, ResultList> results;
+        ResultList of_responders;
         TimePoint deadline;
         TimePoint keep_until;
     };

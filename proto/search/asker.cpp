@@ -22,9 +22,11 @@ void SearchAsker::ask(TimePoint now, std::uint64_t number, RequestId request,
 std::optional<RequestId> SearchAsker::on_answer(TimePoint now, std::uint64_t number,
                                                 const NodeId& node, bool is_pending) {
     const auto it = searches_.find(number);
-    const auto asked =
-        it == searches_.end() ? std::map<NodeId, Asked>::iterator() : it->second.waiting.find(node);
-    if (it == searches_.end() || asked == it->second.waiting.end()) {
+    if (it == searches_.end()) {
+        return std::nullopt;
+    }
+    const auto asked = it->second.waiting.find(node);
+    if (asked == it->second.waiting.end()) {
         return std::nullopt;
     }
     if (is_pending) {

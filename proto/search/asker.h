@@ -21,8 +21,9 @@ namespace meshd {
 
 class SearchAsker {
   public:
-    /// Searches under way; more are refused as overloaded.
-    static constexpr std::size_t kSearchesMax = 256;
+    /// Searches under way; more are refused as overloaded. As many as a node works on for one
+    /// asker.
+    static constexpr std::size_t kSearchesMax = 64;
     /// A silent node is asked again after its patience, twice as long after each time, up to this;
     /// one that said it is at work after this.
     static constexpr Duration kAgainMax = std::chrono::seconds(1);

@@ -3,7 +3,8 @@
 
 #include <cstddef>
 #include <string>
-#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "proto/base/json.h"
 #include "proto/wire/limits.h"
@@ -17,16 +18,14 @@ class ResultList {
     explicit ResultList(std::size_t limit) : limit_(limit) {}
 
     /// Appends JSON text. False where there is no room: then the list counts as truncated.
-    bool add(std::string_view json) {
-        const bool has_room =
-            count_ < limit_ && text_.size() + json.size() + 2 <= limits::kPayloadBytesMax;
-        if (!has_room) {
+    bool add(std::string json) {
+        const std::size_t bytes = json.size() + 1;  // and a comma or the closing bracket
+        if (is_full() || bytes_ + bytes > limits::kPayloadBytesMax) {
             is_truncated_ = true;
             return false;
         }
-        text_ += count_ == 0 ? "" : ",";
-        text_ += json;
-        ++count_;
+        bytes_ += bytes;
+        items_.push_back(std::move(json));
         return true;
     }
     /// Appends the elements of an array, as far as there is room.
@@ -37,17 +36,33 @@ class ResultList {
             }
         }
     }
+    /// The same of another list, which is truncated where either is.
+    void add_all(ResultList other) {
+        is_truncated_ = is_truncated_ || other.is_truncated_;
+        for (std::string& item : other.items_) {
+            if (!add(std::move(item))) {
+                return;
+            }
+        }
+    }
     void set_truncated() { is_truncated_ = true; }
 
-    bool is_full() const { return count_ >= limit_; }
+    bool is_full() const { return items_.size() >= limit_; }
     bool is_truncated() const { return is_truncated_; }
     /// "[…]", of limits::kPayloadBytesMax bytes at most.
-    std::string print() const { return text_ + "]"; }
+    std::string print() const {
+        std::string text = "[";
+        for (const std::string& item : items_) {
+            text += text.size() == 1 ? "" : ",";
+            text += item;
+        }
+        return text + "]";
+    }
 
   private:
     std::size_t limit_;
-    std::string text_ = "[";
-    std::size_t count_ = 0;
+    std::vector<std::string> items_;
+    std::size_t bytes_ = 2;  ///< of print(), at most
     bool is_truncated_ = false;
 };
 

@@ -186,10 +186,12 @@ std::optional<RoutedPayload> read_payload(Fields& fields, Bytes body, MessageKin
     return std::nullopt;
 }
 
-/// What may be said to everyone.
-bool may_spread(const RoutedPayload& payload) {
-    const auto* note = std::get_if<Note>(&payload);
-    return std::holds_alternative<SearchQuery>(payload) || (note != nullptr && !note->wants_ack);
+/// Whether it may be said to one node, or to everyone.
+bool may_go(const RoutedPayload& payload, bool is_to_one) {
+    if (const auto* note = std::get_if<Note>(&payload)) {
+        return is_to_one ? note->topic.empty() : !note->wants_ack;
+    }
+    return is_to_one || std::holds_alternative<SearchQuery>(payload);
 }
 
 }  // namespace
@@ -203,7 +205,7 @@ MessageKind routed_kind(const RoutedPayload& payload) {
 
 Bytes write_fields(json::Writer& writer, const Routed& routed) {
     MESHD_ASSERT(!routed.source.empty() && routed.start && routed.seq <= limits::kCounterMax &&
-                 (!routed.destination.empty() || may_spread(routed.payload)));
+                 may_go(routed.payload, !routed.destination.empty()));
     writer.member("source", routed.source.text());
     writer.member("start", print_hex(routed.start.value));
     writer.member("seq", routed.seq);
@@ -239,7 +241,7 @@ std::optional<Message> read_routed(Fields& fields, Bytes body, MessageKind kind)
         return std::nullopt;
     }
     routed.payload = *std::move(payload);
-    fields.require(!routed.destination.empty() || may_spread(routed.payload));
+    fields.require(may_go(routed.payload, !routed.destination.empty()));
     return routed;
 }
 

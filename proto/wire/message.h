@@ -266,7 +266,7 @@ struct SearchQuery {
 /// A node's answer to a question.
 struct SearchAnswer {
     std::uint64_t number = 0;  ///< of the question
-    /// There is more to come: local responders are still at it. Carries no results.
+    /// The question is worked on; an answer is to come. Carries no results.
     bool is_pending = false;
     bool is_truncated = false;  ///< there was more than the limits let through
     std::uint32_t silent = 0;   ///< local responders that did not answer in time

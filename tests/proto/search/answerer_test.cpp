@@ -39,7 +39,7 @@ TEST_CASE("answerer: a question is finished when all its parts are there") {
     answerer.on_part(taken.ticket, Part::Registry);
     answerer.finish_if_done(at(1), taken.ticket);
     CHECK_FALSE(answerer.poll_finished());
-    answerer.results(taken.ticket, NodeId())->add("{}");
+    answerer.responder_results(taken.ticket)->add("{}");
     answerer.on_part(taken.ticket, Part::Responders, 1, 2);
     answerer.finish_if_done(at(2), taken.ticket);
     const auto finished = answerer.poll_finished();
@@ -77,11 +77,11 @@ TEST_CASE("answerer: the same question again is worked on once and answered agai
     answerer.finish_if_done(at(10), taken.ticket);
     REQUIRE(answerer.poll_finished());
     // The answer may still be on its way.
-    CHECK(take(answerer, 11).what == What::Pending);
+    CHECK(take(answerer, 11).what == What::Quiet);
     const auto again = take(answerer, 300);
     REQUIRE(again.what == What::Repeat);
     CHECK(again.answer->results == "[1]");
-    CHECK(take(answerer, 301).what == What::Pending);
+    CHECK(take(answerer, 301).what == What::Quiet);
     CHECK(take(answerer, 302, 2).what == What::Work);
     answerer.on_timeout(at(1000));
     CHECK(take(answerer, 1000).what == What::Work);
@@ -126,6 +126,20 @@ TEST_CASE("answerer: results beyond the limit are left out, and it says so") {
     CHECK(finished->answer.is_truncated);
 }
 
+TEST_CASE("answerer: what responders say follows, and displaces nothing") {
+    SearchAnswerer answerer;
+    const auto taken = take(answerer, 0);
+    answerer.responder_results(taken.ticket)->add("8");
+    answerer.responder_results(taken.ticket)->add("9");
+    answerer.results(taken.ticket, NodeId())->add("1");
+    answerer.finish_if_done(at(0), taken.ticket);
+    const auto finished = answerer.poll_finished();
+    REQUIRE(finished);
+    CHECK(finished->answer.results == "[1,8]");
+    CHECK(finished->answer.is_truncated);
+    CHECK(finished->is_asked);
+}
+
 TEST_CASE("answerer: the results of one node fit a message") {
     ResultList results(limits::kSearchResultsMax);
     const std::string one = "\"" + std::string(998, 'x') + "\"";
@@ -144,6 +158,7 @@ TEST_CASE("answerer: stale results are kept apart by their owner") {
     const auto finished = answerer.poll_finished();
     REQUIRE(finished);
     CHECK(finished->answer.results == "[]");
+    CHECK_FALSE(finished->is_asked);
     REQUIRE(finished->stale.size() == 1);
     CHECK(finished->stale.at(id("dead")) == "[1]");
 }

@@ -195,6 +195,7 @@ TEST_CASE("codec: each field is accepted at its limit and refused one past it") 
         {"note_to_all", "\"doors\"", "\"d\"", "\"\""},
         {"note_to_all", "\"topic\":\"doors\"", "\"ack\":false", "\"ack\":true"},
         {"note_to_all", "3735928559", "4294967295", "4294967296"},
+        {"note", "\"number\":1", "\"number\":2", "\"topic\":\"t\",\"number\":1"},
         {"note_flooded", "\"path\"", "\"to\":\"box-a\",\"path\"", "\"to\":\"\",\"path\""},
         {"ping_trace", "\"trace\":true", "\"trace\":false", "\"trace\":{}"},
         {"ping", "\"to\":\"box-a\",", "\"to\":\"box-c\",", ""},
