@@ -211,6 +211,7 @@ tl::expected<RequestId, CommandError> Node::Impl::discover(Now now) {
     if (has_left_) {
         // The record that says so goes out with the first link: before, it could reach no one.
         has_left_ = false;
+        is_rejoining_ = true;
         has_had_links_ = false;  // out by its own will, it is not cut off
         presence_ = Presence::Here;
         topology_dirty_ = true;

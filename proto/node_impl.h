@@ -362,6 +362,7 @@ class Node::Impl {
     };
     std::optional<Leaving> leaving_;
     bool has_left_ = false;
+    bool is_rejoining_ = false;  ///< after has_left_, until it sees anybody alive
     NameConflict name_conflict_{self_};
     std::optional<TimePoint> same_name_answered_;
     std::optional<TimePoint> defended_at_;  ///< own records against what others claim

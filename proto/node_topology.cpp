@@ -112,6 +112,14 @@ bool Node::Impl::take_claims(const std::vector<const HeldRecord*>& records) {
 bool Node::Impl::update_members(TimePoint now, const std::vector<const HeldRecord*>& records,
                                 bool is_out) {
     const std::vector<StatusOf>& statuses = topology_.status_list();
+    if (is_rejoining_) {
+        // Its first link stands before the others' records say so: no news of them until then.
+        is_rejoining_ = std::none_of(records.begin(), records.end(), [&](const HeldRecord* held) {
+            const auto& node = held->record.header.author;
+            return node != self_.node && topology_.is_reachable(node);
+        });
+        is_out = is_out || is_rejoining_;
+    }
     std::vector<std::pair<NodeId, Membership::Member>> changed;
     std::vector<NodeId> gone;
     auto known = membership_.members().begin();

@@ -175,6 +175,7 @@ TEST_CASE("search: a box that dies meanwhile is not waited for longer than it is
 TEST_CASE("search: a paused box is silent, and named so") {
     Scene scene(3107, lan(5));
     scene.form();
+    scene.world.run_for(seconds(2));  // all hold links with all
     scene.world.pause(4);
     Search search = for_hash("h1");
     search.timeout = milliseconds(400);
