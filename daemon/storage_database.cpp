@@ -211,7 +211,7 @@ Database::Tried<void> Database::compare_with_index() {
     if (!run) {
         return refused(run.error());
     }
-    if (known != record_count_ || (is_run_written_ && *run != std::int64_t{run_})) {
+    if (known != index_.size() || (is_run_written_ && *run != std::int64_t{run_})) {
         is_lost_ = true;
         return {};
     }
@@ -260,12 +260,7 @@ std::int64_t Database::find_row(const Changes& changes, StreamId stream,
     if (const auto changed = changes.find({stream, counter}); changed != changes.end()) {
         return changed->second;
     }
-    const auto rows = index_.find(stream);
-    if (rows == index_.end()) {
-        return 0;
-    }
-    const auto row = rows->second.find(counter);
-    return row == rows->second.end() ? 0 : row->second;
+    return index_.find(stream, counter);
 }
 
 Database::Tried<void> Database::write_record(const StoredRecord& record, Changes& changes) {
@@ -337,17 +332,10 @@ Database::Tried<void> Database::write_run() {
 
 void Database::apply(const Changes& changes) {
     for (const auto& [place, id] : changes) {
-        auto& rows = index_[place.first];
-        const auto old = rows.find(place.second);
-        record_count_ -= old == rows.end() ? 0 : 1;
         if (id != 0) {
-            rows[place.second] = id;
-            ++record_count_;
-        } else if (old != rows.end()) {
-            rows.erase(old);
-        }
-        if (rows.empty()) {
-            index_.erase(place.first);
+            index_.set(place.first, place.second, id);
+        } else {
+            index_.erase(place.first, place.second);
         }
     }
 }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "daemon/storage_files.h"
+#include "daemon/storage_row_index.h"
 #include "daemon/storage_types.h"
 #include "proto/store/stored.h"
 
@@ -64,7 +65,7 @@ class Database {
 
     /// Why the latest load() or commit() could not write; None where it could.
     const DiskError& trouble() const { return trouble_; }
-    std::size_t records() const { return record_count_; }
+    std::size_t records() const { return index_.size(); }
     const std::filesystem::path& path() const { return path_; }
     /// Null while it is not open.
     sqlite::Connection* connection() { return connection_.get(); }
@@ -73,9 +74,7 @@ class Database {
 
   private:
     struct Statements;
-    /// Where each row is: stream -> counter -> id.
-    using Index = std::map<StreamId, std::map<std::uint64_t, std::int64_t>>;
-    /// The same, where a transaction changes it; 0 = the row goes.
+    /// Where the rows of (stream, counter) will be after a transaction; 0 = the row goes.
     using Changes = std::map<std::pair<StreamId, std::uint64_t>, std::int64_t>;
     template <class T>
     using Tried = tl::expected<T, DatabaseRefusal>;
@@ -110,9 +109,8 @@ class Database {
     std::uint32_t run_ = 0;
     bool is_run_written_ = false;
     bool is_lost_ = false;  ///< what was committed is gone, and the core has not been told yet
-    Index index_;
+    RowIndex index_;
     std::int64_t last_id_ = 0;
-    std::size_t record_count_ = 0;
     std::vector<std::int64_t> lost_rows_;                            ///< ids
     std::vector<std::pair<StreamId, std::uint64_t>> lost_counters_;  ///< of rows that broke
     std::size_t lost_streams_ = 0;

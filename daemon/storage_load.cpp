@@ -99,9 +99,10 @@ Database::Tried<void> Database::read_records(Restored& restored) {
             lost_rows_.push_back(id);
             lost_counters_.emplace_back(StreamId{from_sql(rows.integer(1))},
                                         from_sql(rows.integer(2)));
-        } else if (!index_[record->stream].emplace(record->counter, id).second) {
+        } else if (index_.find(record->stream, record->counter) != 0) {
             lost_rows_.push_back(id);
         } else {
+            index_.set(record->stream, record->counter, id);
             restored.records.push_back(std::move(*record));
         }
     }
@@ -142,7 +143,6 @@ void Database::forget() {
     lost_counters_.clear();
     lost_streams_ = 0;
     last_id_ = 0;
-    record_count_ = 0;
 }
 
 void Database::drop_lost(Restored& restored, std::vector<std::string>& notices) {
@@ -155,11 +155,11 @@ void Database::drop_lost(Restored& restored, std::vector<std::string>& notices) 
             exclude(*found->second, counter);
         }
     }
-    record_count_ = restored.records.size();
     if (!lost_rows_.empty() || lost_streams_ != 0) {
         notices.push_back("database " + path_.string() + ": " + std::to_string(lost_rows_.size()) +
                           " records and " + std::to_string(lost_streams_) +
-                          " streams were damaged and left out; " + std::to_string(record_count_) +
+                          " streams were damaged and left out; " +
+                          std::to_string(restored.records.size()) +
                           " records are good, the others come back from the peers");
     }
 }

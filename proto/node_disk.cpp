@@ -14,8 +14,9 @@ using std::chrono::seconds;
 /// Records in one transaction: about 6 MB with embeddings, a second of a slow card.
 constexpr std::size_t kPersistRecordsMax = 4096;
 /// While a pull is under way, so many may wait: to write them takes the processor that fetches
-/// them, and what is lost with this box comes again. 4 MiB of places.
-constexpr std::size_t kPersistPullingMax = 65'536;
+/// them, and what is lost with this box comes again. As long as persist_interval_others lasts, that
+/// is; so many come in less only by a link that is fast enough to bring them again.
+constexpr std::size_t kPersistPullingMax = 262'144;
 /// A caller does not wait longer for the disk: the card may stall, the alert is out.
 constexpr Duration kDurableWaitMax = seconds(10);
 /// After a failure the disk is tried again after the first, doubling up to the second; at once,

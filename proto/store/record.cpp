@@ -504,8 +504,12 @@ std::optional<Record> decode_record(SharedBytes bytes) {
 void RegistryKey::set_names(std::string_view hash, std::string_view type, std::string_view space) {
     type_at_ = static_cast<std::uint16_t>(hash.size());
     space_at_ = static_cast<std::uint16_t>(hash.size() + type.size());
-    names_.reserve(hash.size() + type.size() + space.size());
-    names_.append(hash).append(type).append(space);
+    end_ = static_cast<std::uint16_t>(space_at_ + space.size());
+    names_ = std::make_unique_for_overwrite<char[]>(end_);
+    char* at = names_.get();
+    for (const std::string_view name : {hash, type, space}) {
+        at = std::copy(name.begin(), name.end(), at);
+    }
 }
 
 RegistryData decode_registry(const Record& record) {

@@ -128,22 +128,23 @@ class RegistryKey {
   public:
     std::string_view hash() const { return part(0, type_at_); }
     std::string_view type() const { return part(type_at_, space_at_); }
-    std::string_view space() const { return part(space_at_, names_.size()); }
+    std::string_view space() const { return part(space_at_, end_); }
     /// Each within its limit, so that places fit 16 bits.
     void set_names(std::string_view hash, std::string_view type, std::string_view space);
 
+    std::unique_ptr<const NodeId> other_owner;  ///< null where it is the author: see entry_owner
     std::uint64_t ttl_ms = 0;
     std::uint32_t dimension = 0;
     bool is_deleted = false;
-    std::unique_ptr<const NodeId> other_owner;  ///< null where it is the author: see entry_owner
 
   private:
     std::string_view part(std::size_t from, std::size_t to) const {
-        return std::string_view(names_).substr(from, to - from);
+        return {names_.get() + from, to - from};
     }
-    std::string names_;  ///< hash, type and space
+    std::unique_ptr<char[]> names_;  ///< hash, type and space
     std::uint16_t type_at_ = 0;
     std::uint16_t space_at_ = 0;
+    std::uint16_t end_ = 0;
 };
 
 /// A decoded record: header, data by kind (exactly one set), and the bytes themselves.

@@ -5,6 +5,14 @@
 #include "proto/store/store_impl.h"
 
 namespace meshd {
+namespace {
+
+/// Counters end far below the highest number.
+RecordPlace place_after(RecordPlace place) {
+    return {place.stream, place.counter + 1};
+}
+
+}  // namespace
 
 void Store::restore(TimePoint now, Restored restored) {
     for (StoredStream& stored : restored.streams) {
@@ -57,13 +65,18 @@ void Store::restore(TimePoint now, Restored restored) {
     // What was superseded or dropped on the way in goes from the disk too: left there, it would be
     // taken for live once what superseded it is gone.
     Unwritten& unwritten = impl_->streams.unwritten();
-    std::erase_if(unwritten.records, [&](const RecordPlace& place) {
-        return impl_->streams.find(place.stream, place.counter) != nullptr;
-    });
+    for (auto place = unwritten.records.first_from({}); place;
+         place = unwritten.records.first_from(place_after(*place))) {
+        if (impl_->streams.find(place->stream, place->counter) != nullptr) {
+            unwritten.records.erase(*place);
+        }
+    }
     std::erase_if(unwritten.streams, [&](StreamId stream) {
         return impl_->streams.find(stream) != nullptr && counters_of(lacking, stream).empty();
     });
-    unwritten.records.merge(gone);
+    for (const RecordPlace& place : gone) {
+        unwritten.records.insert(place);
+    }
 }
 
 StoredRecord Store::Impl::stored(TimePoint now, std::int64_t life_ms, const HeldRecord& held) {
@@ -80,21 +93,22 @@ Store::Changes Store::take_changes(TimePoint now, std::int64_t life_ms, std::siz
     Unwritten& unwritten = impl_->streams.unwritten();
     for (const RecordPlace& place : first) {
         const HeldRecord* held = impl_->streams.find(place.stream, place.counter);
-        if (held != nullptr && unwritten.records.erase(place) != 0) {
+        if (held != nullptr && unwritten.records.erase(place)) {
             changes.records.push_back(impl_->stored(now, life_ms, *held));
         }
     }
     std::vector<RecordPlace> deleted;
-    auto next = unwritten.records.begin();
-    while (next != unwritten.records.end() && changes.records.size() < records_max) {
+    auto next = unwritten.records.first_from({});
+    for (; next && changes.records.size() < records_max;
+         next = unwritten.records.first_from(place_after(*next))) {
         if (const HeldRecord* held = impl_->streams.find(next->stream, next->counter)) {
             changes.records.push_back(impl_->stored(now, life_ms, *held));
-            next = unwritten.records.erase(next);
+            unwritten.records.erase(*next);
         } else {
-            deleted.push_back(*next++);
+            deleted.push_back(*next);
         }
     }
-    if (next != unwritten.records.end()) {
+    if (next) {
         return changes;  // what supersedes a deleted record may be among the rest
     }
     for (const RecordPlace& place : deleted) {

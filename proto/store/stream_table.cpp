@@ -143,14 +143,15 @@ const HeldRecord& StreamTable::hold(HeldRecord&& record) {
     bytes_ += record.record.bytes.size();
     state_bytes_ += state_size(record.record);
     hashes_.live ^= live_hash(record.record);
-    const auto [added, is_new] = held.live.try_emplace(counter, std::move(record));
-    MESHD_ASSERT(is_new);
+    const std::size_t before = held.live.size();
+    // Most are the last.
+    const auto added = held.live.try_emplace(held.live.end(), counter, std::move(record));
+    MESHD_ASSERT(held.live.size() == before + 1);
     touch(stream);
     update_closed(stream, held);
     mark(stream, held);
     if (held.use == StreamUse::Durable && !added->second.is_on_disk) {
-        unwritten_.records.insert(unwritten_.records.end(),
-                                  {stream, counter});  // most are the last
+        unwritten_.records.insert({stream, counter});
     }
     return added->second;
 }

@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "proto/store/place_set.h"
 #include "proto/store/store.h"
 
 namespace meshd {
@@ -46,7 +47,7 @@ struct Grave {
 
 /// What changed since it was last written to disk, in order.
 struct Unwritten {
-    std::set<RecordPlace> records;
+    PlaceSet records;
     std::set<StreamId> streams;
 };
 
