@@ -219,7 +219,7 @@ void Node::Impl::on_session(Now now, const Endpoint& from, SessionId session, By
         return;
     }
     bool wants_ack = false;
-    const Decoded messages = decode_items(*opened, wants_ack);
+    Decoded messages = decode_items(*opened, wants_ack);
     if (is_slot) {
         const auto established = handshake_.on_confirmed(session, from);
         if (!established) {
@@ -238,7 +238,7 @@ void Node::Impl::on_session(Now now, const Endpoint& from, SessionId session, By
         return;
     }
     bool has_bulk = false;
-    for (const Message& message : messages) {
+    for (Message& message : messages) {
         has_bulk = has_bulk || std::holds_alternative<Delta>(message) ||
                    std::holds_alternative<Fragment>(message);
         if (!on_link_message(now, peer, message)) {
@@ -252,7 +252,7 @@ void Node::Impl::on_session(Now now, const Endpoint& from, SessionId session, By
 }
 
 /// False where the datagram must not be acknowledged, so that it comes again.
-bool Node::Impl::on_link_message(Now now, const NodeId& peer, const Message& message) {
+bool Node::Impl::on_link_message(Now now, const NodeId& peer, Message& message) {
     Link& link = *find_link(peer);
     if (const auto* heartbeat = std::get_if<Heartbeat>(&message)) {
         on_heartbeat(now.monotonic, link, *heartbeat);
@@ -283,7 +283,7 @@ bool Node::Impl::on_link_message(Now now, const NodeId& peer, const Message& mes
             [&](StreamId stream, std::uint64_t counter) { return store_.covers(stream, counter); });
     } else if (const auto* pull = std::get_if<Pull>(&message)) {
         on_pull(now.monotonic, link, *pull);
-    } else if (const auto* delta = std::get_if<Delta>(&message)) {
+    } else if (auto* delta = std::get_if<Delta>(&message)) {
         on_delta(now, peer, *delta);
     } else if (std::holds_alternative<Prune>(message)) {
         on_prune(now.monotonic, peer);
@@ -317,14 +317,18 @@ bool Node::Impl::on_fragment(Now now, const NodeId& peer, const Fragment& fragme
         case Reassembler::Result::Complete:
             break;
     }
-    const EncodedMessage whole = reassembler.take();
-    const auto message = decode_message(whole.kind, whole.bytes);
+    EncodedMessage whole = reassembler.take();
+    auto message = decode_message(whole.kind, whole.bytes);
     if (!message || std::holds_alternative<Fragment>(*message)) {
         counters_.add(Counter::drop_malformed);
         return true;
     }
     counters_.add(Counter::messages_received);
-    return on_link_message(now, peer, *message);
+    const bool is_taken = on_link_message(now, peer, *message);
+    if (Link* link = find_link(peer)) {
+        link->reassembler.recycle(std::move(whole.bytes));
+    }
+    return is_taken;
 }
 
 void Node::Impl::handle_timeout(Now now) {

@@ -82,7 +82,7 @@ class Node::Impl {
     Decoded decode_items(const Datagram& datagram, bool& wants_ack);
     void on_outside(Now now, const Endpoint& from, Bytes datagram);
     void on_session(Now now, const Endpoint& from, SessionId session, Bytes datagram);
-    bool on_link_message(Now now, const NodeId& peer, const Message& message);
+    bool on_link_message(Now now, const NodeId& peer, Message& message);
     bool on_fragment(Now now, const NodeId& peer, const Fragment& fragment);
     void settle(Now now);
     void at(Now now) {
@@ -194,7 +194,7 @@ class Node::Impl {
     void publish_state(Now now);
     void push(TimePoint now, const HeldRecord& held, std::uint32_t graph, const NodeId& except);
     void on_push(Now now, const NodeId& peer, const Push& push);
-    void on_delta(Now now, const NodeId& peer, const Delta& delta);
+    void on_delta(Now now, const NodeId& peer, Delta& delta);
     void on_census(Now now, const NodeId& peer, const Census& census);
     void send_census(TimePoint now, Link& link, std::uint32_t number);
     void run_announcer();

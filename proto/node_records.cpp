@@ -170,12 +170,11 @@ void Node::Impl::on_push(Now now, const NodeId& peer, const Push& push) {
     }
 }
 
-void Node::Impl::on_delta(Now now, const NodeId& peer, const Delta& received) {
-    Delta delta = received;
+void Node::Impl::on_delta(Now now, const NodeId& peer, Delta& delta) {
     for (DeltaRecord& entry : delta.records) {
         entry.provenance = without_loop(std::move(entry.provenance), self_.node);
     }
-    std::vector<RecordHeader> news;
+    std::vector<RecordPlace> news;
     store_.apply_delta(
         now.monotonic, delta,
         [&](const DeltaRecord&, const ApplyResult& result, RecordKind kind) {
@@ -187,13 +186,13 @@ void Node::Impl::on_delta(Now now, const NodeId& peer, const Delta& received) {
             }
             if (result.outcome == Applied::New) {
                 counters_.add(Counter::records_repaired);
-                news.push_back(result.held->record.header);
+                news.push_back(result.place);
             }
         },
         reconciler_.takes_keyed(now.monotonic, peer));
     // Told and passed on only now: what a record may say it covers is known once all are in.
-    for (const RecordHeader& header : news) {
-        if (const HeldRecord* held = store_.record(header.stream, header.counter)) {
+    for (const RecordPlace& place : news) {
+        if (const HeldRecord* held = store_.record(place.stream, place.counter)) {
             on_new_record(now.monotonic, peer, *held, std::nullopt);
         }
     }

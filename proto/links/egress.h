@@ -43,6 +43,9 @@ enum class TrafficClass : std::uint8_t { Control, Critical, High, Normal, Low, B
 
 using SharedMessage = std::shared_ptr<const EncodedMessage>;
 
+inline SharedMessage share_message(const Delta& delta) {
+    return std::make_shared<const EncodedMessage>(encode_delta(delta));
+}
 inline SharedMessage share_message(const Message& message) {
     return std::make_shared<const EncodedMessage>(encode_message(message));
 }

@@ -268,11 +268,13 @@ ApplyResult Store::Impl::apply_keyed(Arrival arrival) {
     // What makes room by its coming needs none: else a full store could not be emptied.
     const std::size_t size = arrival.record.bytes.size();
     const std::size_t replaced = former == nullptr ? 0 : former->record.bytes.size();
+    const std::size_t records_before = streams.records();
     if (!make_room(arrival.now, size - std::min(size, replaced), header.stream)) {
         return refuse(&StoreCounts::no_room);
     }
-    // Asked again: making room may have dropped it.
-    former = index.find(arrival.record);
+    if (streams.records() != records_before) {
+        former = index.find(arrival.record);  // making room may have dropped it
+    }
     const bool is_stub = arrival.record.registry && arrival.record.registry->ttl_ms != 0 &&
                          arrival.provenance.age_ms >= arrival.record.registry->ttl_ms;
     const HeldRecord* held = admit(std::move(arrival));

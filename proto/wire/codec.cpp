@@ -221,6 +221,10 @@ EncodedMessage encode_message(const Message& message) {
     return std::visit([](const auto& alternative) { return encode(alternative); }, message);
 }
 
+EncodedMessage encode_delta(const Delta& delta) {
+    return encode(delta);
+}
+
 tl::expected<Message, DecodeError> decode_message(MessageKind kind, Bytes bytes) {
     if (!is_known(kind)) {
         return tl::make_unexpected(DecodeError::UnknownKind);

@@ -21,6 +21,8 @@ struct EncodedMessage {
 
 /// The message must keep the limits of the wire; asserted, since its content is ours.
 EncodedMessage encode_message(const Message& message);
+/// The same for what is too long to be copied into a Message first.
+EncodedMessage encode_delta(const Delta& delta);
 
 /// Bytes that one record of a delta (record and JSON), or one stream of a digest, pull or delta,
 /// may add to a message: for filling a message to a limit before it is encoded.

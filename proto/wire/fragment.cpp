@@ -2,6 +2,7 @@
 #include "proto/wire/fragment.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "proto/base/assert.h"
 
@@ -60,13 +61,13 @@ Reassembler::Result Reassembler::on_fragment(TimePoint now, const Fragment& frag
         if (partial.kind != fragment.kind || partial.parts.size() != fragment.count) {
             return Result::Malformed;
         }
-        if (const auto& held = partial.parts[fragment.index]) {
-            return std::equal(held->begin(), held->end(), fragment.bytes.begin(),
+        if (const Bytes held = bytes_of(partial, partial.parts[fragment.index]); !held.empty()) {
+            return std::equal(held.begin(), held.end(), fragment.bytes.begin(),
                               fragment.bytes.end())
                        ? Result::Duplicate
                        : Result::Malformed;
         }
-        if (partial.bytes + fragment.bytes.size() > limits::kMessageBytesMax) {
+        if (partial.bytes.size() + fragment.bytes.size() > limits::kMessageBytesMax) {
             return Result::Malformed;
         }
     } else if (partials_.size() >= limits::kReassembliesPerLinkMax) {
@@ -81,26 +82,43 @@ Reassembler::Result Reassembler::on_fragment(TimePoint now, const Fragment& frag
         it = partials_.emplace(fragment.message, Partial{}).first;
         it->second.kind = fragment.kind;
         it->second.parts.resize(fragment.count);
+        it->second.bytes = std::exchange(spare_, {});
     }
     Partial& partial = it->second;
-    partial.parts[fragment.index] = Buffer(fragment.bytes.begin(), fragment.bytes.end());
+    partial.is_in_order = partial.is_in_order && fragment.index == partial.parts_held;
+    partial.parts[fragment.index] = {partial.bytes.size(), fragment.bytes.size()};
+    append(partial.bytes, fragment.bytes);
     partial.parts_held += 1;
-    partial.bytes += fragment.bytes.size();
     partial.last_progress = now;
     bytes_ += fragment.bytes.size();
     budget_->bytes_used += fragment.bytes.size();
     if (partial.parts_held < partial.parts.size()) {
         return Result::Stored;
     }
-
-    done_.kind = partial.kind;
-    done_.bytes.clear();
-    done_.bytes.reserve(partial.bytes);
-    for (const auto& part : partial.parts) {
-        append(done_.bytes, *part);
-    }
+    complete(partial);
     drop(it);
     return Result::Complete;
+}
+
+void Reassembler::complete(Partial& partial) {
+    bytes_ -= partial.bytes.size();
+    budget_->bytes_used -= partial.bytes.size();
+    done_.kind = partial.kind;
+    if (partial.is_in_order) {
+        done_.bytes = std::exchange(partial.bytes, {});
+        return;
+    }
+    done_.bytes = {};
+    done_.bytes.reserve(partial.bytes.size());
+    for (const Part& part : partial.parts) {
+        append(done_.bytes, bytes_of(partial, part));
+    }
+    recycle(std::exchange(partial.bytes, {}));
+}
+
+void Reassembler::recycle(Buffer&& bytes) {
+    spare_ = std::move(bytes);
+    spare_.clear();
 }
 
 EncodedMessage Reassembler::take() {
@@ -135,8 +153,8 @@ void Reassembler::drop(std::map<std::uint32_t, Partial>::iterator it) {
     // Given up counts as completed: what was acknowledged is not sent again, so that stragglers of
     // the message would only hold a place that they cannot fill.
     completed_.accept(it->first);
-    bytes_ -= it->second.bytes;
-    budget_->bytes_used -= it->second.bytes;
+    bytes_ -= it->second.bytes.size();
+    budget_->bytes_used -= it->second.bytes.size();
     partials_.erase(it);
 }
 

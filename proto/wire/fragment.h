@@ -48,18 +48,31 @@ class Reassembler {
     Result on_fragment(TimePoint now, const Fragment& fragment);
     /// The message completed by the last call that said Complete.
     EncodedMessage take();
+    /// Gives the bytes of a message that was taken back, once they are not read any more: the next
+    /// long message is put together in them.
+    void recycle(Buffer&& bytes);
     /// Drops messages without a new fragment for 2 s. Returns how many.
     std::size_t on_timeout(TimePoint now);
     std::optional<TimePoint> next_deadline() const;
 
   private:
+    /// Where a part stands in Partial::bytes; without bytes where it has not come.
+    struct Part {
+        std::size_t at = 0;
+        std::size_t bytes = 0;
+    };
     struct Partial {
         MessageKind kind = MessageKind::Fragment;
-        std::vector<std::optional<Buffer>> parts;
+        Buffer bytes;  ///< of the parts, in the order in which they came
+        std::vector<Part> parts;
         std::size_t parts_held = 0;
-        std::size_t bytes = 0;
+        bool is_in_order = true;  ///< they came as they stand in the message
         TimePoint last_progress;
     };
+    static Bytes bytes_of(const Partial& partial, const Part& part) {
+        return Bytes(partial.bytes).subspan(part.at, part.bytes);
+    }
+    void complete(Partial& partial);
     void drop(std::map<std::uint32_t, Partial>::iterator it);
 
     ReassemblyBudget* budget_;
@@ -67,6 +80,7 @@ class Reassembler {
     std::size_t bytes_ = 0;
     SequenceWindow<1024> completed_;
     EncodedMessage done_;
+    Buffer spare_;  ///< empty; its room is that of one message
 };
 
 }  // namespace meshd

@@ -159,6 +159,12 @@ TEST_CASE("embedding: each half that is no finite number is found") {
         const auto half = static_cast<std::uint16_t>(i);
         REQUIRE(is_finite_halves(halves({half})) == std::isfinite(from_half(half)));
     }
+    for (std::size_t at = 0; at < 6; ++at) {
+        Buffer six = halves({0xfbff, 0xfbff, 0xfbff, 0xfbff, 0xfbff, 0xfbff});
+        REQUIRE(is_finite_halves(six));
+        six[2 * at + 1] = 0x7c;
+        CHECK_FALSE(is_finite_halves(six));
+    }
     CHECK(is_finite_halves({}));
     CHECK(is_finite_halves(halves({0x00ff, 0x7bff})));
     CHECK_FALSE(is_finite_halves(halves({0x00ff, 0x7bff, 0xfc00})));
