@@ -118,7 +118,7 @@ void Faults::raise() {
         const Duration wait = prng_.below(4) == 0 ? seconds(2) : seconds(0);
         const std::string dedupe_key =
             prng_.below(8) == 0 ? "key" + std::to_string(prng_.below(5)) : "";
-        const std::uint64_t ttl_ms = prng_.below(8) == 0 ? 1000 + prng_.below(60'000) : 0;
+        const std::uint64_t ttl_ms = prng_.below(8) == 0 ? some_ttl_ms() : 0;
         // Refusal by a full queue is an answer; whoever got one is not counted as raised.
         static_cast<void>(world_.raise(*host, priority, bytes, wait, dedupe_key, ttl_ms));
     }
@@ -139,6 +139,10 @@ void Faults::update() {
     static_cast<void>(world_.command(*host, update));
 }
 
+std::uint64_t Faults::some_ttl_ms() {
+    return 1000 + prng_.below(static_cast<std::uint64_t>(to_ms(kTtlMax)) - 1000);
+}
+
 std::string Faults::some_hash() {
     return "hash" + std::to_string(prng_.below(kHashes));
 }
@@ -155,7 +159,7 @@ void Faults::put() {
         entry.hash = some_hash();
         entry.type = prng_.below(2) == 0 ? "person" : "car";
         entry.metadata = "{\"mark\":\"" + world_.mark() + "\"}";
-        entry.ttl_ms = prng_.below(4) == 0 ? 1000 + prng_.below(60'000) : 0;
+        entry.ttl_ms = prng_.below(4) == 0 ? some_ttl_ms() : 0;
         if (prng_.below(2) == 0) {
             const std::size_t dimension = prng_.below(20) == 0 ? 512 : 4 << prng_.below(3);
             entry.space = "model" + std::to_string(dimension);

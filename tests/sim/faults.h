@@ -19,6 +19,8 @@ namespace meshd::sim {
 class Faults {
   public:
     using Violation = std::function<void(std::string)>;
+    /// Of alerts and entries that have one; 1 s at least.
+    static constexpr Duration kTtlMax = std::chrono::seconds(61);
 
     /// All must outlive the world's run.
     Faults(const Plan& plan, World& world, Prng& prng, Violation violation);
@@ -35,6 +37,7 @@ class Faults {
     std::optional<Host> pick();
     void come_back(Host host, Duration earliest = {}, Duration latest = std::chrono::seconds(20));
     std::string some_hash();
+    std::uint64_t some_ttl_ms();
 
     void raise();
     void update();

@@ -18,8 +18,10 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 /// After heal everything agrees within this: the beacon period of a missing node, a link, a repair
-/// round, and stale links timing out.
-constexpr Duration kSettleMax = seconds(30);
+/// round, and stale links timing out; and then what has a ttl must have expired everywhere. Each
+/// box reckons its age by itself, and one that was without power takes it for younger: until it
+/// expires there too, their coverage differs.
+constexpr Duration kSettleMax = seconds(30) + Faults::kTtlMax;
 /// After that links rest: whose was lost three times is not asked for 30 s, and what is too much is
 /// pruned one by one in 10 to 15 s each.
 constexpr Duration kRestMax = std::chrono::minutes(3);
@@ -323,7 +325,7 @@ class Swarm {
             checkers_.on_violation("after forgetting: " + different);
         }
         world_.start(dead);
-        if (const std::string different = checkers_.settle(kSettleMax, seconds(1));
+        if (const std::string different = checkers_.settle(settle_max(), seconds(1));
             !different.empty()) {
             checkers_.on_violation("after the return of a forgotten box: " + different);
         }
