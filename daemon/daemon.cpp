@@ -140,18 +140,19 @@ std::string Daemon::open_node(const Settings& settings) {
     driver_ = std::make_unique<Driver>(
         &loop_, std::move(options), [this](const Output& output) { service_->on_output(output); });
     service_ = std::make_unique<RpcService>(
-        *driver_, RpcService::Callbacks{
-                      [this](RpcService::ClientId client, const std::string& line, bool is_event) {
-                          return server_->send(client, line, is_event);
-                      },
-                      [this](RpcService::ClientId client) { return server_->is_admin(client); },
-                      [this](RpcService::ClientId client) {
-                          return server_->caller(client).value_or(IpcServer::Caller{}).uid;
-                      },
-                      [this](RpcService::ClientId client, const ipc::Method& method,
-                             bool is_permitted) { audit(client, method, is_permitted); },
-                      [this] { return server_->counters(); },
-                      [this](TimePoint at) { wake_service_at(at); }});
+        *driver_,
+        RpcService::Callbacks{
+            [this](RpcService::ClientId client, const std::string& line, bool is_event) {
+                return server_->send(client, line, is_event);
+            },
+            [this](RpcService::ClientId client) { return server_->is_admin(client); },
+            [this](RpcService::ClientId client) {
+                return server_->caller(client).value_or(IpcServer::Caller{}).uid;
+            },
+            [this](RpcService::ClientId client, const ipc::Method& method, bool is_permitted) {
+                audit(client, method, is_permitted);
+            },
+            [this] { return server_->counters(); }, [this](TimePoint at) { wake_service_at(at); }});
     return {};
 }
 

@@ -149,7 +149,7 @@ SearchAnswer read_answer(Fields& payload, Bytes body) {
 std::optional<RoutedPayload> read_payload(Fields& fields, Bytes body, MessageKind kind) {
     const auto read = [&](std::string_view key, auto reader) {
         Fields payload(fields[key]);
-        const RoutedPayload result = reader(payload);
+        RoutedPayload result = reader(payload);
         fields.require(payload.ok() && routed_kind(result) == kind);
         return result;
     };
