@@ -63,6 +63,7 @@ TEST_CASE("leave: known at once, the data stay, and the return is a return") {
     scene.form();
     REQUIRE(scene.world.command(4, UpdateState{"{\"kept\":true}", {}}));
     CHECK(scene.checkers.settle() == "");
+    scene.world.run_for(seconds(2));  // all hold links with all, so that it parts nobody
     scene.world.stop(4);
     const auto known =
         scene.world.run_until([&] { return scene.all_see(4, NodeStatus::Left); }, seconds(5));
