@@ -157,9 +157,15 @@ struct Fixture {
         return document->root()["error"]["code"].as_int().value_or(0);
     }
     /// Records commands instead of giving them to the node.
-    Fixture& recording(std::optional<CommandError> refusal = {}) {
+    Fixture& recording() {
         mesh.is_recording = true;
-        mesh.refusal = std::move(refusal);
+        mesh.refusal.reset();
+        return *this;
+    }
+    /// And refuses them so.
+    Fixture& recording(CommandError refusal) {
+        mesh.is_recording = true;
+        mesh.refusal.emplace(std::move(refusal));
         return *this;
     }
 };
