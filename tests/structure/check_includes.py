@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks who includes what, and how each source file begins.
 
-Layers: base <- wire <- store, links, routing, search (which never include each other) <- node;
+Layers: base <- crypto <- wire <- store, links, routing, search (which never include each other) <- node;
 ipc uses base, the daemon the node's interface and ipc, the command line ipc alone. Each library
 stays behind the one place that is meant to know it, so that it can be replaced there and costs
 compile time only there.
@@ -19,18 +19,20 @@ FOLDERS = ("proto", "ipc", "daemon", "cli", "clients", "tests", "scripts", ".ci"
 # What the node shows to the driver. base and these headers are values; the rest of proto/ is its
 # inside.
 NODE_INTERFACE = ("proto/base/", "proto/node.h", "proto/view.h", "proto/config.h",
-                  "proto/counters.h", "proto/nearest.h", "proto/store/embedding.h", "proto/store/stored.h", "proto/command.h", "proto/output.h", "proto/effects.h",
+                  "proto/counters.h", "proto/crypto/keyring.h",
+                  "proto/crypto/mesh_key.h", "proto/nearest.h", "proto/store/embedding.h", "proto/store/stored.h", "proto/command.h", "proto/output.h", "proto/effects.h",
                   "proto/routing/topology.h", "proto/routing/note_sender.h",
                   "proto/routing/probes.h", "proto/wire/limits.h", "proto/wire/message_kind.h")
 # Plain values that every machine of the core may use.
-CORE_VALUES = ("proto/base/", "proto/wire/", "proto/config.h", "proto/counters.h",
+CORE_VALUES = ("proto/base/", "proto/crypto/", "proto/wire/", "proto/config.h", "proto/counters.h",
                "proto/effects.h")
 
 # Longest matching folder decides. None: anything.
 ALLOWED_PROJECT = {
     "proto/": ("proto/",),
     "proto/base/": ("proto/base/",),
-    "proto/wire/": ("proto/base/", "proto/wire/"),
+    "proto/crypto/": ("proto/base/", "proto/crypto/"),
+    "proto/wire/": ("proto/base/", "proto/crypto/", "proto/wire/"),
     "proto/store/": CORE_VALUES + ("proto/store/",),
     "proto/links/": CORE_VALUES + ("proto/links/",),
     "proto/routing/": CORE_VALUES + ("proto/routing/",),
