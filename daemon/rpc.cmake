@@ -4,6 +4,7 @@ add_library(meshd_rpc STATIC
     rpc_event_ring.cpp
     rpc_events.cpp
     rpc_methods.cpp
+    rpc_methods_config.cpp
     rpc_methods_notes.cpp
     rpc_methods_search.cpp
     rpc_methods_store.cpp

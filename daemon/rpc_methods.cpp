@@ -225,6 +225,12 @@ CallReply RpcMethods::call(const Caller& caller, const ipc::Method& method,
             return unsubscribe(client, params);
         case MethodId::StoreBackup:
             return back_up(params);
+        case MethodId::ConfigGet:
+            return get_config(params);
+        case MethodId::ConfigReload:
+            return reload_config();
+        case MethodId::LogLevel:
+            return log_level(params);
         case MethodId::RpcDiscover:
             return CallReply::done(ipc::print_openrpc(MESHD_VERSION));
     }

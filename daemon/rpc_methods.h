@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "daemon/config_access.h"
 #include "daemon/mesh_access.h"
 #include "daemon/rpc_events.h"
 #include "daemon/search_calls.h"
@@ -39,14 +40,16 @@ class RpcMethods {
     /// More counters for mesh.stats, by name.
     using Counters = std::function<std::vector<std::pair<std::string_view, std::uint64_t>>()>;
 
-    /// `answer` is called from the loop, and only while this object lives.
+    /// `answer` is called from the loop, and only while this object lives. Without `config` the
+    /// methods of the configuration fail.
     RpcMethods(MeshAccess& mesh, EventFeed& feed, Searches& searches, Answer answer,
-               Counters counters = {})
+               Counters counters = {}, ConfigAccess* config = nullptr)
         : mesh_(mesh),
           feed_(feed),
           searches_(searches),
           answer_(std::make_shared<Answer>(std::move(answer))),
-          counters_(std::move(counters)) {}
+          counters_(std::move(counters)),
+          config_(config) {}
 
     struct Caller {
         EventFeed::ClientId client = 0;
@@ -73,6 +76,9 @@ class RpcMethods {
     ipc::CallReply broadcast_note(const ipc::Method& method, const ipc::Params& params);
     ipc::CallReply probe(const ipc::Method& method, const ipc::Params& params);
     ipc::CallReply back_up(const ipc::Params& params);
+    ipc::CallReply get_config(const ipc::Params& params) const;
+    ipc::CallReply reload_config();
+    ipc::CallReply log_level(const ipc::Params& params);
     ipc::CallReply raise_alert(const ipc::Method& method, const ipc::Params& params);
     ipc::CallReply update_state(const ipc::Method& method, const ipc::Params& params);
     ipc::CallReply subscribe(EventFeed::ClientId client, const ipc::Params& params);
@@ -89,6 +95,7 @@ class RpcMethods {
     /// Shared with what is under way elsewhere and may end after this object does.
     std::shared_ptr<Answer> answer_;
     Counters counters_;
+    ConfigAccess* config_;
     std::uint64_t last_own_request_ = 0;
 };
 

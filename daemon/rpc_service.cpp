@@ -158,7 +158,7 @@ class RpcService::Impl {
           methods_(
               mesh, feed_, searches_,
               [this](RequestId request, CallReply reply) { answer(request, std::move(reply)); },
-              std::move(callbacks.counters)) {}
+              std::move(callbacks.counters), callbacks.config) {}
 
     void on_line(ClientId client, std::string_view line);
     void on_line_too_long(ClientId client);

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "daemon/config_access.h"
 #include "daemon/mesh_access.h"
 #include "ipc/method_table.h"
 
@@ -39,6 +40,8 @@ class RpcService {
         std::function<std::vector<std::pair<std::string_view, std::uint64_t>>()> counters = {};
         /// Asks for a call of on_timeout() at that time, or soon after; the last one counts.
         std::function<void(TimePoint at)> wake_at = {};
+        /// Null: the methods of the configuration fail.
+        ConfigAccess* config = nullptr;
     };
 
     /// Calls that wait for the mesh, of one client and of one user: more than a process has

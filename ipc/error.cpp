@@ -72,6 +72,8 @@ std::string_view error_name(ErrorCode code) {
             return "not_acknowledged";
         case ErrorCode::BackupFailed:
             return "backup_failed";
+        case ErrorCode::ConfigInvalid:
+            return "config_invalid";
         case ErrorCode::Overloaded:
             return "overloaded";
         case ErrorCode::NotPermitted:
@@ -95,7 +97,7 @@ void write_error(json::Writer& writer, const Error& error) {
     writer.member("message", error.message);
     const bool has_data = !error.field.empty() || !error.got.empty() || !error.expected.empty() ||
                           !error.did_you_mean.empty() || error.retry_after_ms ||
-                          !error.status.empty();
+                          !error.status.empty() || !error.problems.empty();
     if (has_data) {
         writer.key("data").begin_object();
         if (!error.field.empty()) {
@@ -116,6 +118,13 @@ void write_error(json::Writer& writer, const Error& error) {
         if (!error.status.empty()) {
             writer.member("status", error.status).key("because");
             error.because.empty() ? writer.null() : writer.string(error.because);
+        }
+        if (!error.problems.empty()) {
+            writer.key("problems").begin_array();
+            for (const std::string& problem : error.problems) {
+                writer.string(problem);
+            }
+            writer.end_array();
         }
         writer.end_object();
     }

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "proto/base/json.h"
 
@@ -39,6 +40,7 @@ enum class ErrorCode : int {
     Undeliverable = 601,
     NotAcknowledged = 602,
     BackupFailed = 700,
+    ConfigInvalid = 701,
     Overloaded = 900,
     NotPermitted = 901,
 };
@@ -52,7 +54,7 @@ inline constexpr std::array kErrorCodes = {
     ErrorCode::AlertTooLarge, ErrorCode::UnknownAlert,    ErrorCode::UnknownSearch,
     ErrorCode::QueryTooLarge, ErrorCode::AnswerTooLarge,  ErrorCode::NoteTooLarge,
     ErrorCode::Undeliverable, ErrorCode::NotAcknowledged, ErrorCode::BackupFailed,
-    ErrorCode::Overloaded,    ErrorCode::NotPermitted,
+    ErrorCode::ConfigInvalid, ErrorCode::Overloaded,      ErrorCode::NotPermitted,
 };
 
 /// "parse_error", "unknown_node", …
@@ -68,8 +70,9 @@ struct Error {
     std::string expected;      ///< what it may be, in words
     std::string did_you_mean;  ///< the nearest known name
     std::optional<std::int64_t> retry_after_ms;
-    std::string status;   ///< of the node that could not be reached
-    std::string because;  ///< the node whose loss cut it off
+    std::string status;                 ///< of the node that could not be reached
+    std::string because;                ///< the node whose loss cut it off
+    std::vector<std::string> problems;  ///< all that is wrong, where that may be several things
 };
 
 /// A param that is not as the method table has it. `got` longer than a line shows as its type, and

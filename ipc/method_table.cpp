@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "ipc/method_rows_config.h"
 #include "ipc/method_rows_events.h"
 #include "ipc/method_rows_mesh.h"
 #include "ipc/method_rows_notes.h"
@@ -115,6 +116,15 @@ constexpr Method kMethods[] = {
      "Writes a copy of the store's database while all else goes on.",
      kBackupParams, kBackupResult, kBackupErrors, "0.1.0", Access::Admin,
      R"({"path":"/var/backups/meshd.db"})"},
+    {MethodId::ConfigGet, "config.get", "Each configuration key with its value and its origin.",
+     kConfigGetParams, kConfigGetResult, {}, "0.1.0", Access::Read,
+     R"({"key":"mesh"})"},
+    {MethodId::ConfigReload, "config.reload",
+     "Reads the configuration files again, and applies what can change while meshd runs.",
+     {}, kConfigReloadResult, kConfigReloadErrors, "0.1.0", Access::Admin},
+    {MethodId::LogLevel, "log.level", "Tells what is logged, or changes it.",
+     kLogLevelParams, kLogLevelResult, kLogLevelErrors, "0.1.0", Access::Admin,
+     R"({"level":"debug"})"},
     {MethodId::RpcDiscover, "rpc.discover", "This API as an OpenRPC 1.2.6 document.",
      {}, kRpcDiscoverResult, {}, "0.1.0"},
 };

@@ -46,6 +46,9 @@ enum class MethodId : std::uint8_t {
     EventsSubscribe,
     EventsUnsubscribe,
     StoreBackup,
+    ConfigGet,
+    ConfigReload,
+    LogLevel,
     RpcDiscover,
 };
 
@@ -133,6 +136,10 @@ inline constexpr std::int64_t kNodesNamedMax = 1024;
 inline constexpr std::array<std::string_view, 2> kScopeNames = {"node", "mesh"};
 /// What a node may say of itself.
 inline constexpr std::array<std::string_view, 3> kActivityNames = {"ACTIVE", "IDLE", "PROCESSING"};
+
+/// Least level that is logged.
+inline constexpr std::array<std::string_view, 4> kLogLevelNames = {"debug", "info", "warning",
+                                                                   "error"};
 
 /// All rows, by area.
 std::span<const Method> methods();

@@ -104,8 +104,29 @@ class StandInMesh : public MeshAccess {
     Node node_{Config{}, options(), now_};
 };
 
+/// Two keys, and a reload that comes to what a test says.
+class StandInConfig : public ConfigAccess {
+  public:
+    std::vector<ConfigKeyView> keys() const override {
+        return {{"mesh.max_peers", "6", "10", ConfigOrigin::File, "/m.yaml:2:14", true, ""},
+                {"log.level", R"("info")", R"("info")", ConfigOrigin::Default, "", true, ""}};
+    }
+    std::vector<std::string> files() const override { return {"/m.yaml"}; }
+    tl::expected<ConfigReload, std::vector<std::string>> reload() override {
+        ++reloads;
+        return reload_result;
+    }
+    LogLevel log_level() const override { return level; }
+    void set_log_level(LogLevel to) override { level = to; }
+
+    int reloads = 0;
+    tl::expected<ConfigReload, std::vector<std::string>> reload_result;
+    LogLevel level = LogLevel::Info;
+};
+
 struct Fixture {
     StandInMesh mesh;
+    StandInConfig config;
     std::map<RpcService::ClientId, std::vector<std::string>> sent;
     bool is_admin = true;
     std::uint32_t user = 1000;
@@ -125,7 +146,8 @@ struct Fixture {
              writes.push_back(std::string(method.name) + (permitted ? "" : " refused"));
          },
          {},
-         [this](TimePoint at) { wake_at = at; }}};
+         [this](TimePoint at) { wake_at = at; },
+         &config}};
 
     std::vector<std::string> take(RpcService::ClientId client = kClient) {
         return std::exchange(sent[client], {});
