@@ -14,9 +14,10 @@
 namespace meshd {
 namespace {
 
-/// Datagrams read in one turn of the loop: strangers can fill the discovery sockets, so less there.
-constexpr std::size_t kUnicastReadsMax = 256;
-constexpr std::size_t kDiscoveryReadsMax = 64;
+/// Datagrams read in one turn of the loop: strangers can fill all but the links' sockets, so less
+/// there.
+constexpr std::size_t kLinksReadsMax = 256;
+constexpr std::size_t kStrangersReadsMax = 64;
 /// A program that holds the port may end at any time; asking costs a system call.
 constexpr Duration kRetryInterval = std::chrono::seconds(5);
 /// Snooping switches forget a member after 260 s (RFC 3376, 8.4), some after 130 s.
@@ -59,6 +60,8 @@ struct Udp::Speaker {
     LocalInterface interface;
     std::uint16_t port = 0;
     std::unique_ptr<UdpSocket> unicast;
+    std::unique_ptr<UdpSocket> strangers;  ///< none: unicast hears them
+    int guard = -1;
     std::unique_ptr<UdpSocket> broadcast;
     std::unique_ptr<UdpSocket> multicast;
     std::string unicast_trouble;
@@ -68,6 +71,18 @@ struct Udp::Speaker {
     std::string beacon_trouble;
     TimePoint joined_at{};
     std::vector<OutgoingDatagram> outgoing;
+
+    Speaker() = default;
+    Speaker(const Speaker&) = delete;
+    Speaker& operator=(const Speaker&) = delete;
+    ~Speaker() {
+        // The guard is the last to go: until then nobody else gets the port.
+        unicast.reset();
+        strangers.reset();
+        if (guard >= 0) {
+            close(guard);
+        }
+    }
 
     Endpoint endpoint() const { return ipv4_endpoint(interface.address, port, interface.index); }
 };
@@ -83,8 +98,12 @@ Udp::Udp(uv_loop_t* loop, std::uint16_t port, Duration beacon_silence_max, OnDat
 
 Udp::~Udp() = default;
 
-std::unique_ptr<UdpSocket> Udp::listen(Speaker& speaker, int fd, std::optional<BeaconWay> way) {
+std::unique_ptr<UdpSocket> Udp::listen(Speaker& speaker, int fd, Ear ear) {
     const std::uint32_t index = speaker.interface.index;
+    std::optional<BeaconWay> way;
+    if (ear == Ear::Broadcast || ear == Ear::Multicast) {
+        way = ear == Ear::Broadcast ? BeaconWay::Broadcast : BeaconWay::Multicast;
+    }
     // A unicast datagram counts as come by its socket's interface even where the kernel took it
     // from another one (weak host model, or the same host): the reply must leave from the address
     // that was asked.
@@ -102,9 +121,61 @@ std::unique_ptr<UdpSocket> Udp::listen(Speaker& speaker, int fd, std::optional<B
         }
         on_datagram_(sender, bytes);
     };
+    const bool is_links = ear == Ear::Links;
+    UdpSocket::Options options;
+    options.reads_max = is_links ? kLinksReadsMax : kStrangersReadsMax;
+    options.rests = !is_links;
+    options.dropped = is_links ? &UdpCounters::links_dropped
+                      : way    ? &UdpCounters::beacons_dropped
+                               : &UdpCounters::strangers_dropped;
+    // Whatever strangers send waits until the links have been heard.
+    const auto on_turn_begin = [this, is_links] {
+        if (!is_links) {
+            read_links();
+        }
+    };
     return std::make_unique<UdpSocket>(
-        loop_, fd, way ? kDiscoveryReadsMax : kUnicastReadsMax, *room_, counters_,
-        UdpSocket::Callbacks{on_datagram, [this] { on_turn_end_(); }});
+        loop_, fd, options, *room_, counters_,
+        UdpSocket::Callbacks{on_turn_begin, on_datagram, [this] { on_turn_end_(); }});
+}
+
+void Udp::read_links() {
+    for (const auto& speaker : speakers_) {
+        if (speaker->unicast) {
+            speaker->unicast->read_turn();
+        }
+    }
+}
+
+void Udp::filter(Speaker& speaker) {
+    using Use = DatagramFilter::Use;
+    const auto set = [this](const std::unique_ptr<UdpSocket>& socket, Use use) {
+        if (socket) {
+            socket->filter({use, key_hints_, sessions_});
+        }
+    };
+    set(speaker.unicast, speaker.strangers ? Use::Sessions : Use::All);
+    set(speaker.strangers, Use::Outside);
+    set(speaker.broadcast, Use::Beacons);
+    set(speaker.multicast, Use::Beacons);
+}
+
+void Udp::set_sessions(std::vector<SessionId> sessions) {
+    sessions_ = std::move(sessions);
+    for (const auto& speaker : speakers_) {
+        if (speaker->unicast) {
+            speaker->unicast->filter(
+                {speaker->strangers ? DatagramFilter::Use::Sessions : DatagramFilter::Use::All,
+                 key_hints_, sessions_});
+        }
+    }
+}
+
+void Udp::set_key_hints(std::vector<std::uint16_t> hints) {
+    key_hints_ = std::move(hints);
+    for (const auto& speaker : speakers_) {
+        filter(*speaker);
+    }
 }
 
 void Udp::on_beacon(Speaker& speaker, BeaconWay way, const Endpoint& from) {
@@ -125,11 +196,16 @@ void Udp::open_unicast(Speaker& speaker) {
     int error = 0;
     for (std::uint32_t port = port_; port < std::uint32_t{port_} + kPortsTried && port <= 65535;
          ++port) {
-        const auto fd = bind_unicast(interface, static_cast<std::uint16_t>(port));
-        if (fd) {
+        const auto bound = bind_unicast(interface, static_cast<std::uint16_t>(port));
+        if (bound) {
             speaker.port = static_cast<std::uint16_t>(port);
-            speaker.unicast = listen(speaker, *fd, std::nullopt);
+            speaker.unicast = listen(speaker, bound->links, Ear::Links);
+            if (bound->strangers >= 0) {
+                speaker.strangers = listen(speaker, bound->strangers, Ear::Strangers);
+            }
+            speaker.guard = bound->guard;
             speaker.unicast_trouble.clear();
+            filter(speaker);
             if (port != port_) {
                 log_info("UDP " + print_address(interface.address, port_) + " on " +
                          interface.name + " is taken: using port " + std::to_string(port) +
@@ -137,7 +213,7 @@ void Udp::open_unicast(Speaker& speaker) {
             }
             return;
         }
-        error = fd.error();
+        error = bound.error();
         if (error != EADDRINUSE && error != EACCES) {
             break;
         }
@@ -157,12 +233,13 @@ void Udp::open_discovery(Speaker& speaker) {
     const LocalInterface& interface = speaker.interface;
     std::string trouble;
     bool is_changed = !speaker.has_watch;
-    const auto open = [&](std::unique_ptr<UdpSocket>& socket, const Ipv4& address, BeaconWay way) {
+    const auto open = [&](std::unique_ptr<UdpSocket>& socket, const Ipv4& address, Ear ear) {
         if (socket) {
             return;
         }
         if (const auto fd = bind_discovery(interface, address, port_)) {
-            socket = listen(speaker, *fd, way);
+            socket = listen(speaker, *fd, ear);
+            socket->filter({DatagramFilter::Use::Beacons, key_hints_, {}});
             is_changed = true;
             return;
         } else {
@@ -173,10 +250,10 @@ void Udp::open_discovery(Speaker& speaker) {
         }
     };
     if (interface.broadcast) {
-        open(speaker.broadcast, *interface.broadcast, BeaconWay::Broadcast);
+        open(speaker.broadcast, *interface.broadcast, Ear::Broadcast);
     }
     if (interface.has_multicast) {
-        open(speaker.multicast, kGroup, BeaconWay::Multicast);
+        open(speaker.multicast, kGroup, Ear::Multicast);
     }
     if (!trouble.empty()) {
         trouble = "beacons are not heard on " + interface.name + " at UDP " + trouble +
@@ -303,15 +380,33 @@ std::vector<std::string> Udp::troubles() const {
 }
 
 std::vector<std::pair<std::string_view, std::uint64_t>> Udp::counters() const {
-    return {{"udp_received_too_long", counters_.received_too_long},
-            {"udp_received_elsewhere", counters_.received_elsewhere},
-            {"udp_receive_errors", counters_.receive_errors},
-            {"udp_sent_without_socket", counters_.sent_without_socket},
-            {"udp_send_queue_full", counters_.send_queue_full},
-            {"udp_send_errors", counters_.send_errors},
-            {"udp_beacons_multicast", counters_.beacons_multicast},
-            {"udp_beacons_broadcast", counters_.beacons_broadcast},
-            {"udp_beacons_own", counters_.beacons_own}};
+    UdpCounters now = counters_;
+    std::uint64_t unsplit = 0;
+    for (const auto& speaker : speakers_) {
+        const auto add = [](std::uint64_t& sum, const std::unique_ptr<UdpSocket>& socket) {
+            sum += socket ? socket->dropped() : 0;
+        };
+        add(now.links_dropped, speaker->unicast);
+        add(now.strangers_dropped, speaker->strangers);
+        add(now.beacons_dropped, speaker->broadcast);
+        add(now.beacons_dropped, speaker->multicast);
+        unsplit += speaker->unicast && !speaker->strangers ? 1 : 0;
+    }
+    return {{"udp_received_too_long", now.received_too_long},
+            {"udp_received_elsewhere", now.received_elsewhere},
+            {"udp_receive_errors", now.receive_errors},
+            {"udp_sent_without_socket", now.sent_without_socket},
+            {"udp_send_queue_full", now.send_queue_full},
+            {"udp_send_errors", now.send_errors},
+            {"udp_beacons_multicast", now.beacons_multicast},
+            {"udp_beacons_broadcast", now.beacons_broadcast},
+            {"udp_beacons_own", now.beacons_own},
+            {"udp_links_dropped", now.links_dropped},
+            {"udp_strangers_dropped", now.strangers_dropped},
+            {"udp_beacons_dropped", now.beacons_dropped},
+            {"udp_filters_refused", now.filters_refused},
+            {"udp_unsplit", unsplit},
+            {"udp_rests", now.rests}};
 }
 
 Udp::Speaker* Udp::speaker_for(const Endpoint& to) {

@@ -17,9 +17,11 @@
 
 namespace meshd {
 
-/// The UDP sockets of the daemon: per usable interface one for all that is sent and for unicast,
-/// and two that only listen for beacons, on the subnet's broadcast address and on a multicast group
-/// (some networks carry only one of them; the core drops the second copy).
+/// The UDP sockets of the daemon: per usable interface one for all that is sent and for the
+/// datagrams of sessions, one for unicast outside sessions, and two that only listen for beacons,
+/// on the subnet's broadcast address and on a multicast group (some networks carry only one of
+/// them; the core drops the second copy). The latter three hear strangers: each turn of the loop
+/// reads sessions first, of the others 64 datagrams at most, and the kernel filters (udp_filter.h).
 ///
 /// The unicast socket takes `port` or one of the next 31: beacons carry the real one, so that
 /// several daemons run on one host. Beacons always go to `port`.
@@ -55,6 +57,11 @@ class Udp {
     std::vector<std::string> troubles() const;
     std::vector<std::pair<std::string_view, std::uint64_t>> counters() const;
 
+    /// From now on the kernel lets in only these sessions, and outside sessions only datagrams with
+    /// one of these key hints (empty: any). Takes effect at once.
+    void set_sessions(std::vector<SessionId> sessions);
+    void set_key_hints(std::vector<std::uint16_t> hints);
+
     /// Queues a datagram; flush() hands all queued to the kernel.
     void queue(Transmit transmit);
     void flush();
@@ -63,8 +70,10 @@ class Udp {
     struct Speaker;
     void open_unicast(Speaker& speaker);
     void open_discovery(Speaker& speaker);
-    /// For unicast, or for the beacons of one way.
-    std::unique_ptr<UdpSocket> listen(Speaker& speaker, int fd, std::optional<BeaconWay> way);
+    enum class Ear : std::uint8_t { Links, Strangers, Broadcast, Multicast };
+    std::unique_ptr<UdpSocket> listen(Speaker& speaker, int fd, Ear ear);
+    void read_links();
+    void filter(Speaker& speaker);
     void on_beacon(Speaker& speaker, BeaconWay way, const Endpoint& from);
     Speaker* speaker_for(const Endpoint& to);
 
@@ -75,6 +84,8 @@ class Udp {
     OnTurnEnd on_turn_end_;
     UdpCounters counters_;
     std::unique_ptr<ReceiveRoom> room_;
+    std::optional<std::vector<SessionId>> sessions_;
+    std::vector<std::uint16_t> key_hints_;
     std::vector<std::unique_ptr<Speaker>> speakers_;  ///< by interface index
     TimePoint tried_at_{};
 };

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
+#include "daemon/udp_filter.h"
 #include "daemon/udp_socket.h"
 
 namespace meshd {
@@ -13,6 +15,9 @@ namespace {
 
 /// Bursts of a whole mesh's alerts fit; the default holds about 200 small datagrams.
 constexpr int kBufferBytes = 4 << 20;
+/// Of what is outside sessions: all of a mesh of fifty that start at once fits, and what a flood
+/// leaves there is read within 20 ms.
+constexpr int kStrangersBufferBytes = 256 << 10;
 
 void set_option(int fd, int level, int option, int value) {
     setsockopt(fd, level, option, &value, sizeof value);
@@ -70,13 +75,66 @@ sockaddr_in ipv4_address(const Ipv4& address, std::uint16_t port) {
     return to;
 }
 
-tl::expected<int, int> bind_unicast(const LocalInterface& interface, std::uint16_t port) {
-    const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+namespace {
+
+int open_udp() {
+    return socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+}
+
+/// A further socket on an address whose first has SO_REUSEPORT. -1 where there is none.
+int bind_beside(const Ipv4& address, std::uint16_t port) {
+    const int fd = open_udp();
+    if (fd < 0) {
+        return -1;
+    }
+    set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    if (bind_to(fd, address, port) != 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+/// Hears only what comes from its own address and port, which nothing does; false where it would
+/// hear more.
+bool make_guard(int fd, const Ipv4& address, std::uint16_t port) {
+    const sockaddr_in itself = ipv4_address(address, port);
+    set_option(fd, SOL_SOCKET, SO_RCVBUF, 0);
+    return connect(fd, reinterpret_cast<const sockaddr*>(&itself), sizeof itself) == 0;
+}
+
+void add_strangers(UnicastSockets& sockets, const Ipv4& address, std::uint16_t port) {
+    // Bound without it, so that the address was nobody else's; from here to the guard's bind a
+    // process of the same user could join, and would hear nothing that the split gives to ours.
+    set_option(sockets.links, SOL_SOCKET, SO_REUSEPORT, 1);
+    sockets.strangers = bind_beside(address, port);
+    if (sockets.strangers >= 0 && attach_split(sockets.strangers)) {
+        sockets.guard = bind_beside(address, port);
+    }
+    if (sockets.guard >= 0 && make_guard(sockets.guard, address, port)) {
+        set_option(sockets.guard, SOL_SOCKET, SO_REUSEPORT, 0);
+        set_option(sockets.strangers, SOL_SOCKET, SO_RCVBUF, kStrangersBufferBytes);
+        set_option(sockets.strangers, IPPROTO_IP, IP_PKTINFO, 1);
+        return;
+    }
+    for (int* fd : {&sockets.guard, &sockets.strangers}) {
+        if (*fd >= 0) {
+            close(std::exchange(*fd, -1));
+        }
+    }
+    set_option(sockets.links, SOL_SOCKET, SO_REUSEPORT, 0);
+}
+
+}  // namespace
+
+tl::expected<UnicastSockets, int> bind_unicast(const LocalInterface& interface,
+                                               std::uint16_t port) {
+    const int fd = open_udp();
     if (fd < 0) {
         return tl::unexpected(errno);
     }
     if (bind_to(fd, interface.address, port) != 0) {
-        return closed_with_errno(fd);
+        return tl::unexpected(closed_with_errno(fd).error());
     }
     raise_buffers(fd);
     set_option(fd, SOL_SOCKET, SO_BROADCAST, 1);
@@ -87,12 +145,15 @@ tl::expected<int, int> bind_unicast(const LocalInterface& interface, std::uint16
     ip_mreqn out{};
     out.imr_ifindex = static_cast<int>(interface.index);
     setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &out, sizeof out);
-    return fd;
+    UnicastSockets sockets;
+    sockets.links = fd;
+    add_strangers(sockets, interface.address, port);
+    return sockets;
 }
 
 tl::expected<int, int> bind_discovery(const LocalInterface& interface, const Ipv4& address,
                                       std::uint16_t port) {
-    const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    const int fd = open_udp();
     if (fd < 0) {
         return tl::unexpected(errno);
     }

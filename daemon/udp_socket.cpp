@@ -47,16 +47,19 @@ void put_interface(msghdr& header, ControlRoom& room, std::uint32_t interface) {
 
 }  // namespace
 
-UdpSocket::UdpSocket(uv_loop_t* loop, int fd, std::size_t reads_max, ReceiveRoom& room,
+UdpSocket::UdpSocket(uv_loop_t* loop, int fd, Options options, ReceiveRoom& room,
                      UdpCounters& counters, Callbacks callbacks)
     : fd_(fd),
       poll_(new uv_poll_t{}),
-      reads_max_(reads_max),
+      rest_timer_(new uv_timer_t{}),
+      options_(options),
       room_(room),
       counters_(counters),
       callbacks_(std::move(callbacks)) {
     MESHD_ASSERT(uv_poll_init(loop, poll_, fd_) == 0);
     poll_->data = this;
+    uv_timer_init(loop, rest_timer_);
+    rest_timer_->data = this;
     start_polling();
 }
 
@@ -64,6 +67,7 @@ void UdpSocket::start_polling() {
     const int result = uv_poll_start(poll_, UV_READABLE, [](uv_poll_t* handle, int status, int) {
         auto* self = static_cast<UdpSocket*>(handle->data);
         if (status >= 0) {
+            self->callbacks_.on_turn_begin();
             self->read_turn();
             return;
         }
@@ -81,7 +85,16 @@ UdpSocket::~UdpSocket() {
     uv_poll_stop(poll_);
     uv_close(reinterpret_cast<uv_handle_t*>(poll_),
              [](uv_handle_t* handle) { delete reinterpret_cast<uv_poll_t*>(handle); });
+    uv_close(reinterpret_cast<uv_handle_t*>(rest_timer_),
+             [](uv_handle_t* handle) { delete reinterpret_cast<uv_timer_t*>(handle); });
+    counters_.*options_.dropped += dropped();
     close(fd_);
+}
+
+bool UdpSocket::filter(const DatagramFilter& filter) {
+    const bool is_taken = attach_filter(fd_, filter);
+    counters_.filters_refused += is_taken ? 0 : 1;
+    return is_taken;
 }
 
 bool UdpSocket::rejoin(const Ipv4& group, std::uint32_t interface) {
@@ -93,15 +106,30 @@ bool UdpSocket::rejoin(const Ipv4& group, std::uint32_t interface) {
 }
 
 void UdpSocket::read_turn() {
-    for (std::size_t read = 0; read < reads_max_;) {
-        const std::size_t limit = std::min(ReceiveRoom::kBatch, reads_max_ - read);
+    std::size_t read = 0;
+    while (read < options_.reads_max) {
+        const std::size_t limit = std::min(ReceiveRoom::kBatch, options_.reads_max - read);
         const std::size_t got = read_batch(limit);
         read += got;
         if (got < limit) {
             break;
         }
     }
-    callbacks_.on_turn_end();
+    if (read != 0) {
+        callbacks_.on_turn_end();
+    }
+    if (options_.rests && read >= options_.reads_max) {
+        rest();
+    }
+}
+
+void UdpSocket::rest() {
+    ++counters_.rests;
+    uv_poll_stop(poll_);
+    uv_timer_start(
+        rest_timer_,
+        [](uv_timer_t* timer) { static_cast<UdpSocket*>(timer->data)->start_polling(); }, kRestMs,
+        0);
 }
 
 std::size_t UdpSocket::read_batch(std::size_t limit) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "daemon/interfaces.h"
+#include "daemon/udp_filter.h"
 #include "proto/base/bytes.h"
 #include "proto/wire/limits.h"
 
@@ -31,6 +32,12 @@ struct UdpCounters {
     std::uint64_t beacons_multicast = 0;
     std::uint64_t beacons_broadcast = 0;
     std::uint64_t beacons_own = 0;
+    /// By the kernel, refused by a filter or beyond a socket's buffer, at sockets closed since.
+    std::uint64_t links_dropped = 0;
+    std::uint64_t strangers_dropped = 0;
+    std::uint64_t beacons_dropped = 0;
+    std::uint64_t filters_refused = 0;  ///< by the kernel: the core's checks are the only ones
+    std::uint64_t rests = 0;            ///< reading stopped for kRestMs after a full turn
 };
 
 /// A datagram on its way out. `via` forces the interface (beacons); 0 leaves it to the routes.
@@ -54,9 +61,19 @@ sockaddr_in ipv4_address(const Ipv4& address, std::uint16_t port);
 /// less that net.core.rmem_max allows. 0 where there are no sockets.
 std::size_t receive_buffer_bytes();
 
-/// Binds exclusively to one local address: with SO_REUSEADDR any local process could bind the same
-/// and take the datagrams. Gives the descriptor, or errno.
-tl::expected<int, int> bind_unicast(const LocalInterface& interface, std::uint16_t port);
+/// The descriptors of one unicast address. -1: there is none.
+struct UnicastSockets {
+    int links = -1;      ///< hears sessions and sends; hears everything where it is alone
+    int strangers = -1;  ///< hears what is outside any session
+    int guard = -1;      ///< hears nothing, and keeps others from the port
+};
+
+/// Binds exclusively to one local address: with SO_REUSEADDR or SO_REUSEPORT other local processes
+/// could bind the same and take the datagrams. Then adds a second socket for strangers, so that
+/// what they send fills a buffer of its own; the guard, which joined last and then gave up
+/// SO_REUSEPORT, is what the kernel compares further binds with first. Gives errno where the
+/// address cannot be had; a refused second socket only leaves it out.
+tl::expected<UnicastSockets, int> bind_unicast(const LocalInterface& interface, std::uint16_t port);
 /// Binds a receive-only socket to a broadcast or multicast address of the interface, shared with
 /// other processes: each gets a copy. Gives the descriptor, or errno.
 tl::expected<int, int> bind_discovery(const LocalInterface& interface, const Ipv4& address,
@@ -67,15 +84,29 @@ class UdpSocket {
   public:
     using OnDatagram = std::function<void(const sockaddr_in& from, std::uint32_t via, Bytes bytes)>;
     struct Callbacks {
+        /// Before the first datagram of one turn of the loop.
+        std::function<void()> on_turn_begin;
         OnDatagram on_datagram;
         /// After the last datagram of one turn of the loop.
         std::function<void()> on_turn_end;
     };
 
-    /// Takes the descriptor over. At most `reads_max` datagrams are read in one turn, so that a
-    /// flood leaves time for everything else.
-    UdpSocket(uv_loop_t* loop, int fd, std::size_t reads_max, ReceiveRoom& room,
-              UdpCounters& counters, Callbacks callbacks);
+    struct Options {
+        /// At most so many datagrams are read in one turn, so that a flood leaves time for
+        /// everything else.
+        std::size_t reads_max = 0;
+        /// Strangers fill it: after a turn of reads_max it is left alone for kRestMs. So a flood
+        /// costs a bounded share of a core; what the kernel cannot keep meanwhile is lost.
+        bool rests = false;
+        /// Which counter the kernel's drops go to once the socket is closed.
+        std::uint64_t UdpCounters::*dropped = nullptr;
+    };
+    /// 32 000 datagrams a second at 64 each: more than a mesh of any size sends outside sessions.
+    static constexpr std::uint64_t kRestMs = 2;
+
+    /// Takes the descriptor over.
+    UdpSocket(uv_loop_t* loop, int fd, Options options, ReceiveRoom& room, UdpCounters& counters,
+              Callbacks callbacks);
     UdpSocket(const UdpSocket&) = delete;
     UdpSocket& operator=(const UdpSocket&) = delete;
     ~UdpSocket();
@@ -84,17 +115,25 @@ class UdpSocket {
     /// is out of it now.
     bool rejoin(const Ipv4& group, std::uint32_t interface);
 
+    /// Reads what waits, as a turn of the loop does.
+    void read_turn();
+    /// False where the kernel refuses.
+    bool filter(const DatagramFilter& filter);
+    /// Lost in the kernel so far; see kernel_drops().
+    std::uint64_t dropped() const { return kernel_drops(fd_); }
+
     /// Sends all of them; what the kernel does not take is dropped and counted.
     void send(const std::vector<OutgoingDatagram>& datagrams);
 
   private:
     void start_polling();
-    void read_turn();
+    void rest();
     std::size_t read_batch(std::size_t limit);
 
     int fd_;
     uv_poll_t* poll_;
-    std::size_t reads_max_;
+    uv_timer_t* rest_timer_;
+    Options options_;
     ReceiveRoom& room_;
     UdpCounters& counters_;
     Callbacks callbacks_;

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <functional>
 
 #include "daemon/name_lookup.h"
@@ -67,14 +68,61 @@ std::uint64_t counter(const Udp& udp, std::string_view wanted) {
 struct Speaker {
     Speaker(Loop& loop, std::uint16_t port)
         : udp(
-              &loop.loop, port, 10min, [this](const Endpoint&, Bytes) { ++heard; }, [] {}) {}
+              &loop.loop, port, 10min,
+              [this](const Endpoint&, Bytes datagram) {
+                  ++heard;
+                  kinds.push_back(datagram[1]);
+              },
+              [] {}) {}
     void beacon() {
-        udp.queue({Endpoint{{}, 0, 1}, true, Buffer(100)});
+        udp.queue({Endpoint{{}, 0, 1}, true, outside(limits::kHelloBytes)});
         udp.flush();
     }
+    static Buffer outside(std::size_t bytes) {
+        Buffer datagram(bytes);
+        datagram[0] = limits::kVersionMax;
+        datagram[1] = 1;
+        return datagram;
+    }
+    static Buffer in_session(std::uint8_t session) {
+        Buffer datagram(100);
+        datagram[0] = limits::kVersionMax;
+        datagram[1] = 2;
+        datagram[7] = session;
+        return datagram;
+    }
     std::size_t heard = 0;
+    std::vector<std::uint8_t> kinds;  ///< of what was heard
     Udp udp;
 };
+
+/// Somebody else's socket on this machine.
+struct Stranger {
+    explicit Stranger(const Endpoint& to)
+        : fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)),
+          address(ipv4_address({127, 0, 0, 1}, to.port)) {}
+    Stranger(const Stranger&) = delete;
+    Stranger& operator=(const Stranger&) = delete;
+    ~Stranger() { close(fd); }
+    void send(const Buffer& datagram) const {
+        sendto(fd, datagram.data(), datagram.size(), 0, reinterpret_cast<const sockaddr*>(&address),
+               sizeof address);
+    }
+    int fd;
+    sockaddr_in address;
+};
+
+bool can_bind(std::uint16_t port, int option) {
+    const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    const int one = 1;
+    if (option != 0) {
+        setsockopt(fd, SOL_SOCKET, option, &one, sizeof one);
+    }
+    const sockaddr_in local = ipv4_address({127, 0, 0, 1}, port);
+    const bool is_bound = bind(fd, reinterpret_cast<const sockaddr*>(&local), sizeof local) == 0;
+    close(fd);
+    return is_bound;
+}
 
 }  // namespace
 
@@ -129,6 +177,83 @@ TEST_CASE("udp: a foreign program on the port is told, and no trouble once it is
     CHECK(one.udp.troubles().empty());
     one.beacon();
     CHECK(loop.run_until([&] { return one.heard == 1; }));
+}
+
+TEST_CASE("udp: a flood of strangers keeps no datagram of a session waiting or away") {
+    Loop loop;
+    Speaker one(loop, test_port());
+    one.udp.update(TimePoint(1s), loopback());
+    REQUIRE(counter(one.udp, "udp_unsplit") == 0);
+    const Stranger stranger(one.udp.addresses().at(0));
+    // Far more than the strangers' socket holds; nothing reads meanwhile.
+    for (int i = 0; i < 5000; ++i) {
+        stranger.send(Speaker::outside(1000));
+        if (i % 50 == 0) {
+            stranger.send(Speaker::in_session(1));
+        }
+    }
+    const auto sessions = [&] { return std::count(one.kinds.begin(), one.kinds.end(), 2); };
+    CHECK(loop.run_until([&] { return sessions() == 100; }));
+    const auto last = std::find(one.kinds.rbegin(), one.kinds.rend(), 2);
+    // At most one turn of strangers came before.
+    CHECK(std::count(last, one.kinds.rend(), 1) <= 64);
+    CHECK(counter(one.udp, "udp_strangers_dropped") > 0);
+    CHECK(counter(one.udp, "udp_links_dropped") == 0);
+}
+
+TEST_CASE("udp: a flood is read with pauses, and to its end") {
+    Loop loop;
+    Speaker one(loop, test_port());
+    one.udp.update(TimePoint(1s), loopback());
+    const Stranger stranger(one.udp.addresses().at(0));
+    for (int i = 0; i < 200; ++i) {
+        stranger.send(Speaker::outside(100));
+    }
+    CHECK(loop.run_until([&] { return one.heard == 200; }));
+    CHECK(counter(one.udp, "udp_rests") == 3);
+}
+
+TEST_CASE("udp: the kernel keeps sessions away that are not in being, and foreign keys") {
+    Loop loop;
+    Speaker one(loop, test_port());
+    one.udp.update(TimePoint(1s), loopback());
+    const Stranger stranger(one.udp.addresses().at(0));
+    one.udp.set_sessions({SessionId{7}, SessionId{9}});
+    one.udp.set_key_hints({0x1234});
+    for (std::uint8_t session = 0; session < 10; ++session) {
+        stranger.send(Speaker::in_session(session));
+    }
+    Buffer hinted = Speaker::outside(100);
+    stranger.send(hinted);
+    hinted[2] = 0x12;
+    hinted[3] = 0x34;
+    stranger.send(hinted);
+    CHECK(loop.run_until([&] { return one.heard == 3; }));
+    CHECK(counter(one.udp, "udp_links_dropped") == 8);
+    CHECK(counter(one.udp, "udp_strangers_dropped") == 1);
+    one.udp.set_sessions({});
+    one.udp.set_key_hints({});
+    stranger.send(Speaker::in_session(7));
+    stranger.send(Speaker::outside(100));
+    CHECK(loop.run_until([&] { return one.heard == 4; }));
+    CHECK(counter(one.udp, "udp_links_dropped") == 9);
+    // What was counted stays so where the sockets go.
+    one.udp.update(TimePoint(2s), {});
+    CHECK(counter(one.udp, "udp_links_dropped") == 9);
+    CHECK(counter(one.udp, "udp_strangers_dropped") == 1);
+    CHECK(counter(one.udp, "udp_filters_refused") == 0);
+}
+
+TEST_CASE("udp: nobody else gets the port of the links, with whatever socket option") {
+    Loop loop;
+    Speaker one(loop, test_port());
+    one.udp.update(TimePoint(1s), loopback());
+    const std::uint16_t port = one.udp.addresses().at(0).port;
+    for (const int option : {0, SO_REUSEADDR, SO_REUSEPORT}) {
+        CHECK_FALSE(can_bind(port, option));
+    }
+    one.udp.update(TimePoint(2s), {});
+    CHECK(can_bind(port, 0));
 }
 
 TEST_CASE("name lookup: a name of this machine is found beside the loop") {
