@@ -191,7 +191,7 @@ ExitCode run(Context& context, const Arguments& arguments) {
         return ExitCode::Ok;
     }
     if (context.write(render_alerts(result, context.style())) && result["next"].is_string()) {
-        Context::say("there are more: --after " + print_value(result["next"]));
+        context.hint("there are more: --after " + print_value(result["next"]));
     }
     return ExitCode::Ok;
 }

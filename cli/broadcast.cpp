@@ -24,32 +24,19 @@ ExitCode run(Context& context, const Arguments& arguments) {
     writer.begin_object();
     writer.member("topic", arguments.has("topic") ? arguments.text("topic") : kTopicDefault);
     writer.member_raw("note", *note).end_object();
-    const auto reply = context.call("notes.broadcast", params);
-    if (!reply) {
-        return reply.error();
-    }
-    const std::uint64_t boxes = reply->result()["nodes"].as_uint().value_or(0);
-    if (context.is_json()) {
-        context.write_line(reply->result().print());
-    } else if (!arguments.has("quiet")) {
-        context.write_line(boxes == 0
-                               ? "no other box is there to hear it"
-                               : "sent to " + print_count(boxes, "other box", "other boxes"));
-    }
-    return ExitCode::Ok;
+    return order(context, "notes.broadcast", params, [](const json::Value& result) {
+        const std::uint64_t boxes = result["nodes"].as_uint().value_or(0);
+        return boxes == 0 ? "no other box is there to hear it"
+                          : "sent to " + print_count(boxes, "other box", "other boxes");
+    });
 }
 
 constexpr std::array<Argument, 1> kArguments = {
     {{"NOTE", "a JSON object, or a text sent as {\"message\": text}; - reads standard input"}}};
-constexpr std::array<Option, 3> kOptions = {{
+constexpr std::array<Option, 2> kOptions = {{
     {"topic", "T", "what it is about, for programs to choose by (default meshctl)",
      ValueKind::Text},
     {"text", "", "the note is a text, also where it begins like a JSON object"},
-    {
-        .name = "quiet",
-        .help = "print nothing where it worked",
-        .letter = 'q',
-    },
 }};
 
 }  // namespace

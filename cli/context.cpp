@@ -96,7 +96,18 @@ ExitCode Context::fail(ExitCode code, std::string_view text) {
 
 ExitCode show(Context& context, std::string_view method, std::string_view params, Render render,
               std::chrono::milliseconds extra) {
-    const auto reply = context.call(method, params, extra);
+    return ask(
+        context, method, std::string(params),
+        [&](const json::Value& result) { context.write(render(result, context.style())); }, extra);
+}
+
+ExitCode ask(Context& context, std::string_view method, const MadeParams& params,
+             const std::function<void(const json::Value& result)>& tell,
+             std::chrono::milliseconds extra) {
+    if (!params) {
+        return Context::fail(ExitCode::Usage, params.error());
+    }
+    const auto reply = context.call(method, *params, extra);
     if (!reply) {
         return reply.error();
     }
@@ -104,9 +115,17 @@ ExitCode show(Context& context, std::string_view method, std::string_view params
     if (context.is_json()) {
         context.write_line(result.print());
     } else {
-        context.write(render(result, context.style()));
+        tell(result);
     }
     return ExitCode::Ok;
+}
+
+ExitCode order(Context& context, std::string_view method, const MadeParams& params,
+               const std::function<std::string(const json::Value& result)>& words,
+               std::chrono::milliseconds extra) {
+    return ask(
+        context, method, params, [&](const json::Value& result) { context.confirm(words(result)); },
+        extra);
 }
 
 }  // namespace meshd::cli

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,6 +17,7 @@ namespace meshd::cli {
 struct Globals {
     std::string socket;
     bool is_json = false;
+    bool is_quiet = false;
     std::chrono::milliseconds timeout{5000};
     Style style;
 };
@@ -26,6 +28,7 @@ class Context {
     explicit Context(Globals globals) : globals_(std::move(globals)) {}
 
     bool is_json() const { return globals_.is_json; }
+    bool is_quiet() const { return globals_.is_quiet; }
     const Style& style() const { return globals_.style; }
     ipc::Deadline deadline() const { return std::chrono::steady_clock::now() + globals_.timeout; }
 
@@ -44,6 +47,14 @@ class Context {
     bool write(std::string_view text);
     /// The same as a line.
     bool write_line(std::string text);
+    /// Writes a line that only says that it worked; nothing with --quiet.
+    bool confirm(std::string text) { return is_quiet() || write_line(std::move(text)); }
+    /// A hint on standard error; nothing with --quiet.
+    void hint(std::string_view text) const {
+        if (!is_quiet()) {
+            say(text);
+        }
+    }
     /// True where output was lost.
     bool has_lost_output() const { return has_lost_output_; }
 
@@ -65,5 +76,19 @@ using Render = std::string (*)(const json::Value& result, const Style& style);
 /// Context::call.
 ExitCode show(Context& context, std::string_view method, std::string_view params, Render render,
               std::chrono::milliseconds extra = {});
+
+/// Params made from a command line, or what is wrong with it as a sentence without full stop.
+using MadeParams = tl::expected<std::string, std::string>;
+
+/// Calls the method and prints its result: as it is with --json, else by `tell`. Params that could
+/// not be made are a usage error.
+ExitCode ask(Context& context, std::string_view method, const MadeParams& params,
+             const std::function<void(const json::Value& result)>& tell,
+             std::chrono::milliseconds extra = {});
+
+/// The same for a method whose result only says that it worked: with --quiet it prints nothing.
+ExitCode order(Context& context, std::string_view method, const MadeParams& params,
+               const std::function<std::string(const json::Value& result)>& words,
+               std::chrono::milliseconds extra = {});
 
 }  // namespace meshd::cli

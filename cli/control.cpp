@@ -8,21 +8,17 @@
 namespace meshd::cli {
 namespace {
 
-std::string render_discover(const json::Value&, const Style&) {
-    return "looking for other boxes now; 'meshctl watch node link' shows who is found\n";
-}
-
-std::string render_leave(const json::Value&, const Style&) {
-    return "left the mesh; the daemon keeps running and 'meshctl discover' rejoins\n";
-}
-
 ExitCode run_discover(Context& context, const Arguments&) {
-    return show(context, "mesh.discover", "{}", render_discover);
+    return order(context, "mesh.discover", "{}", [](const json::Value&) {
+        return "looking for other boxes now; 'meshctl watch node link' shows who is found";
+    });
 }
 
 ExitCode run_leave(Context& context, const Arguments& arguments) {
-    const std::string_view params = arguments.has("restarting") ? R"({"restarting":true})" : "{}";
-    return show(context, "mesh.leave", params, render_leave);
+    const char* params = arguments.has("restarting") ? R"({"restarting":true})" : "{}";
+    return order(context, "mesh.leave", params, [](const json::Value&) {
+        return "left the mesh; the daemon keeps running and 'meshctl discover' rejoins";
+    });
 }
 
 constexpr std::array<Option, 1> kLeaveOptions = {

@@ -93,7 +93,7 @@ class Stream {
         }
         resume_.start_at(reply->result()["cursor"].as_string().value_or(""));
         if (has_connected_) {
-            Context::say("the daemon is back");
+            context_.hint("the daemon is back");
         }
         has_connected_ = true;
         return client;
@@ -134,7 +134,7 @@ ExitCode stream_events(
         if (error->kind != ipc::ClientError::Kind::Closed) {
             return Context::fail(*error);
         }
-        Context::say("the daemon closed the connection; waiting until it is back");
+        context.hint("the daemon closed the connection; waiting until it is back");
     }
 }
 

@@ -10,7 +10,7 @@ namespace meshd::cli {
 
 std::string render_forgotten(const json::Value& result, const Style& style) {
     return "forgot " + style.paint(print_value(result["node_id"]), Tone::Strong) +
-           ", here and on all boxes; its entries and alerts stay\n";
+           ", here and on all boxes; its entries and alerts stay";
 }
 
 namespace {
@@ -21,7 +21,9 @@ ExitCode run(Context& context, const Arguments& arguments) {
     }
     std::string params;
     json::Writer(params).begin_object().member("node_id", arguments.text("NODE")).end_object();
-    return show(context, "mesh.forget", params, render_forgotten);
+    return order(context, "mesh.forget", params, [&](const json::Value& result) {
+        return render_forgotten(result, context.style());
+    });
 }
 
 constexpr std::array<Argument, 1> kArguments = {

@@ -198,6 +198,7 @@ class Parser {
         globals.socket = arguments.text(GlobalOption::kSocket);
         globals.is_json = arguments.has(GlobalOption::kJson);
         globals.timeout = arguments.duration(GlobalOption::kTimeout).value_or(globals.timeout);
+        globals.is_quiet = arguments.has(GlobalOption::kQuiet);
         globals.style = style_of_stdout(arguments.has(GlobalOption::kNoColor));
         return globals;
     }

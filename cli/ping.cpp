@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <array>
 
-#include "cli/arguments.h"
 #include "cli/context.h"
 #include "cli/interrupt.h"
+#include "cli/probe_call.h"
 #include "cli/round_trips.h"
 #include "cli/verbs.h"
 #include "ipc/error.h"
@@ -16,7 +16,6 @@ using std::chrono::milliseconds;
 
 constexpr std::int64_t kCountDefault = 4;
 constexpr milliseconds kIntervalDefault{1000};
-constexpr milliseconds kWaitDefault{2000};
 
 std::string print_answer(const json::Value& result) {
     std::string out = print_count(result["hops"].as_uint().value_or(0), "hop", "hops") + ", " +
@@ -54,21 +53,15 @@ bool tell_json(Context& context, const Answer& answer) {
 }
 
 ExitCode run(Context& context, const Arguments& arguments) {
-    if (!json::is_utf8(arguments.text("NODE"))) {
-        return Context::fail(ExitCode::Usage, "NODE is no UTF-8 text");
+    const auto probe = probe_call(arguments);
+    if (!probe) {
+        return Context::fail(ExitCode::Usage, probe.error());
     }
-    const auto wait = arguments.duration("wait").value_or(kWaitDefault);
     const auto interval = arguments.duration("interval").value_or(kIntervalDefault);
     const auto count =
         static_cast<std::uint64_t>(arguments.number("count").value_or(kCountDefault));
-    const bool has_lines = !context.is_json() && !arguments.has("quiet");
+    const bool has_lines = !context.is_json() && !context.is_quiet();
     const std::string node = printable(arguments.text("NODE"));
-    std::string params;
-    json::Writer(params)
-        .begin_object()
-        .member("node", arguments.text("NODE"))
-        .member("timeout_ms", wait.count())
-        .end_object();
 
     const Interrupt interrupt;
     auto client = context.connect();
@@ -79,7 +72,8 @@ ExitCode run(Context& context, const Arguments& arguments) {
     RoundTrips trips;
     while (true) {
         const auto next = std::chrono::steady_clock::now() + interval;
-        const auto reply = client->call("mesh.ping", params, context.deadline() + wait);
+        const auto reply =
+            client->call("mesh.ping", probe->params, context.deadline() + probe->wait);
         if (!reply && reply.error().kind == ipc::ClientError::Kind::Interrupted) {
             break;
         }
@@ -104,8 +98,7 @@ ExitCode run(Context& context, const Arguments& arguments) {
     return trips.answered() > 0 ? ExitCode::Ok : ExitCode::Partial;
 }
 
-constexpr std::array<Argument, 1> kArguments = {{{"NODE", "which box"}}};
-constexpr std::array<Option, 4> kOptions = {{
+constexpr std::array<Option, 3> kOptions = {{
     {
         .name = "count",
         .value = "N",
@@ -124,12 +117,7 @@ constexpr std::array<Option, 4> kOptions = {{
         .max = 3'600'000,
         .letter = 'i',
     },
-    {"wait", "S", "how long to wait for each answer (default 2s)", ValueKind::Duration, 1, 60'000},
-    {
-        .name = "quiet",
-        .help = "only the summary",
-        .letter = 'q',
-    },
+    kProbeWaitOption,
 }};
 
 }  // namespace
@@ -137,7 +125,7 @@ constexpr std::array<Option, 4> kOptions = {{
 constexpr Verb kPingVerb = {
     .name = "ping",
     .summary = "Measure the round trip to a box, over however many hops",
-    .arguments = kArguments,
+    .arguments = kProbeArguments,
     .options = kOptions,
     .example =
         "meshctl ping cam-5\n"

@@ -107,28 +107,14 @@ tl::expected<std::string, std::string> put_params(const Arguments& arguments) {
 }
 
 ExitCode run_put(Context& context, const Arguments& arguments) {
-    const auto params = put_params(arguments);
-    if (!params) {
-        return Context::fail(ExitCode::Usage, params.error());
-    }
-    const auto reply = context.call("registry.put", *params);
-    if (!reply) {
-        return reply.error();
-    }
-    const json::Value result = reply->result();
-    if (context.is_json()) {
-        context.write_line(result.print());
-        return ExitCode::Ok;
-    }
-    std::string out = "stored " + printable(arguments.text("HASH"));
-    if (result["durable"].as_bool().value_or(false)) {
-        out += ", kept on disk";
-    } else {
-        out += arguments.has("durable") ? ", NOT on disk: 'meshctl status' says why"
-                                        : ", on disk within a second or so";
-    }
-    context.write_line(out);
-    return ExitCode::Ok;
+    const auto words = [&](const json::Value& result) {
+        const std::string_view where =
+            result["durable"].as_bool().value_or(false) ? ", kept on disk"
+            : arguments.has("durable")                  ? ", NOT on disk: 'meshctl status' says why"
+                                                        : ", on disk within a second or so";
+        return "stored " + printable(arguments.text("HASH")) + std::string(where);
+    };
+    return order(context, "registry.put", put_params(arguments), words);
 }
 
 // ---- get ----
@@ -207,8 +193,7 @@ ExitCode run_rm(Context& context, const Arguments& arguments) {
     if (context.is_json()) {
         context.write_line(reply->result().print());
     } else if (deleted > 0) {
-        context.write_line("deleted " + print_count(deleted, "sighting", "sightings") + " of " +
-                           hash);
+        context.confirm("deleted " + print_count(deleted, "sighting", "sightings") + " of " + hash);
     }
     if (deleted > 0) {
         return ExitCode::Ok;
@@ -251,7 +236,7 @@ ExitCode run_ls(Context& context, const Arguments& arguments) {
         }
         if (!context.is_json() &&
             context.write(count == 0 ? "no entries\n" : table.print(context.style())) && has_more) {
-            Context::say("there are more: --all, or --after " + print_value(result["next"]));
+            context.hint("there are more: --all, or --after " + print_value(result["next"]));
         }
         return ExitCode::Ok;
     }

@@ -199,7 +199,7 @@ ExitCode run(Context& context, const Arguments& arguments) {
             .end_object();
         context.write_line(text);
     } else {
-        Context::say("exported " + print_count(counts.exported, "entry", "entries"));
+        context.hint("exported " + print_count(counts.exported, "entry", "entries"));
     }
     return ExitCode::Ok;
 }

@@ -64,7 +64,7 @@ ExitCode run(Context& context, const Arguments& arguments) {
     context.write_line(context.is_json() ? counts_json(import.counts(), node)
                                          : counts_words(import.counts(), node));
     if (const auto next = import.counts().next_line) {
-        Context::say("go on with --from-line " + std::to_string(*next));
+        context.hint("go on with --from-line " + std::to_string(*next));
     }
     return code;
 }

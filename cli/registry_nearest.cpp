@@ -10,7 +10,7 @@
 namespace meshd::cli {
 namespace {
 
-tl::expected<std::string, std::string> nearest_params(const Arguments& arguments) {
+MadeParams nearest_params(const Arguments& arguments) {
     if (!arguments.has("space")) {
         return tl::unexpected(
             std::string("--space is missing, the name of the model that made the vector"));
@@ -52,30 +52,17 @@ tl::expected<std::string, std::string> nearest_params(const Arguments& arguments
 }
 
 ExitCode run(Context& context, const Arguments& arguments) {
-    const auto params = nearest_params(arguments);
-    if (!params) {
-        return Context::fail(ExitCode::Usage, params.error());
-    }
-    const auto reply = context.call("registry.nearest", *params);
-    if (!reply) {
-        return reply.error();
-    }
-    const json::Value result = reply->result();
-    if (context.is_json()) {
-        context.write_line(result.print());
-        return ExitCode::Ok;
-    }
-    context.write(render_matches(result, context.style()));
-    if (!arguments.has("quiet")) {
-        Context::say("compared with " +
+    const auto tell = [&](const json::Value& result) {
+        context.write(render_matches(result, context.style()));
+        context.hint("compared with " +
                      print_count(result["scanned"].as_uint().value_or(0), "entry", "entries"));
-    }
-    return ExitCode::Ok;
+    };
+    return ask(context, "registry.nearest", nearest_params(arguments), tell);
 }
 
 constexpr std::array<Argument, 1> kArguments = {
     {{"VECTOR", "a file of one: JSON array, .npy, raw *.f32 or *.f16; - reads standard input"}}};
-constexpr std::array<Option, 7> kOptions = {{
+constexpr std::array<Option, 6> kOptions = {{
     {"space", "S", "name of the model that made the vector (required)", ValueKind::Text},
     {
         .name = "count",
@@ -97,11 +84,6 @@ constexpr std::array<Option, 7> kOptions = {{
     {"max-age", "D", "only entries at most so old, as 10m", ValueKind::Duration, 1,
      10LL * 365 * 24 * 3600 * 1000},
     {"raw", "", "the file holds raw little-endian f32 values"},
-    {
-        .name = "quiet",
-        .help = "matches only, not how many entries were compared",
-        .letter = 'q',
-    },
 }};
 
 }  // namespace

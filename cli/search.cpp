@@ -47,10 +47,8 @@ ExitCode run(Context& context, const Arguments& arguments) {
         context.write_line(result.print());
     } else {
         context.write(render_found(result, context.style()));
-        if (!arguments.has("quiet")) {
-            for (const std::string& line : search_words(result)) {
-                Context::say(line);
-            }
+        for (const std::string& line : search_words(result)) {
+            context.hint(line);
         }
     }
     return result["complete"].as_bool().value_or(false) ? ExitCode::Ok : ExitCode::Partial;
@@ -58,7 +56,7 @@ ExitCode run(Context& context, const Arguments& arguments) {
 
 constexpr std::array<Argument, 1> kArguments = {
     {{"SEARCH_TYPE", "what the programs on the boxes are asked for, as person", false}}};
-constexpr std::array<Option, 12> kOptions = {{
+constexpr std::array<Option, 11> kOptions = {{
     {"query", "JSON", "what exactly they are asked: an object (default {})", ValueKind::Text},
     {"hash", "H", "all sightings of this hash", ValueKind::Text},
     {
@@ -84,11 +82,6 @@ constexpr std::array<Option, 12> kOptions = {{
     },
     {"limit", "N", "at most so many results of each box (default 10)", ValueKind::Number, 1, 1'000},
     {"wait", "S", "how long to wait for the boxes (default 2s)", ValueKind::Duration, 1, 60'000},
-    {
-        .name = "quiet",
-        .help = "results only, not who answered",
-        .letter = 'q',
-    },
 }};
 
 }  // namespace

@@ -34,31 +34,17 @@ ExitCode run(Context& context, const Arguments& arguments) {
         writer.member("ack", false);
     }
     writer.member("timeout_ms", wait.count()).end_object();
-    const auto reply = context.call("notes.send", params, wait);
-    if (!reply) {
-        return reply.error();
-    }
-    if (context.is_json()) {
-        context.write_line(reply->result().print());
-    } else if (!arguments.has("quiet")) {
-        context.write_line(print_sent(reply->result()));
-    }
-    return ExitCode::Ok;
+    return order(context, "notes.send", params, print_sent, wait);
 }
 
 constexpr std::array<Argument, 2> kArguments = {{
     {"NODE", "which box"},
     {"NOTE", "a JSON object, or a text sent as {\"message\": text}; - reads standard input"},
 }};
-constexpr std::array<Option, 4> kOptions = {{
+constexpr std::array<Option, 3> kOptions = {{
     {"text", "", "the note is a text, also where it begins like a JSON object"},
     {"no-ack", "", "do not wait until that box has it"},
     {"wait", "S", "how long to try (default 5s)", ValueKind::Duration, 1, 60'000},
-    {
-        .name = "quiet",
-        .help = "print nothing where it worked",
-        .letter = 'q',
-    },
 }};
 
 }  // namespace

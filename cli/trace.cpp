@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <array>
 
-#include "cli/arguments.h"
 #include "cli/context.h"
+#include "cli/probe_call.h"
 #include "cli/render.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
@@ -23,20 +23,12 @@ std::string render_trace(const json::Value& result, const Style& style) {
 
 namespace {
 
-constexpr std::chrono::milliseconds kWaitDefault{2000};
-
 ExitCode run(Context& context, const Arguments& arguments) {
-    if (!json::is_utf8(arguments.text("NODE"))) {
-        return Context::fail(ExitCode::Usage, "NODE is no UTF-8 text");
+    const auto probe = probe_call(arguments);
+    if (!probe) {
+        return Context::fail(ExitCode::Usage, probe.error());
     }
-    const auto wait = arguments.duration("wait").value_or(kWaitDefault);
-    std::string params;
-    json::Writer(params)
-        .begin_object()
-        .member("node", arguments.text("NODE"))
-        .member("timeout_ms", wait.count())
-        .end_object();
-    const auto reply = context.call("mesh.trace", params, wait);
+    const auto reply = context.call("mesh.trace", probe->params, probe->wait);
     if (!reply) {
         return reply.error();
     }
@@ -48,30 +40,23 @@ ExitCode run(Context& context, const Arguments& arguments) {
         if (result["hops"].size() > 0) {
             context.write(render_trace(result, context.style()));
         }
-        if (!is_complete && !arguments.has("quiet")) {
-            Context::say("not all hops to " + printable(arguments.text("NODE")) +
-                         " answered within " + print_duration(static_cast<double>(wait.count())));
+        if (!is_complete) {
+            context.hint("not all hops to " + printable(arguments.text("NODE")) +
+                         " answered within " +
+                         print_duration(static_cast<double>(probe->wait.count())));
         }
     }
     return is_complete ? ExitCode::Ok : ExitCode::Partial;
 }
 
-constexpr std::array<Argument, 1> kArguments = {{{"NODE", "which box"}}};
-constexpr std::array<Option, 2> kOptions = {{
-    {"wait", "S", "how long to wait for the answers (default 2s)", ValueKind::Duration, 1, 60'000},
-    {
-        .name = "quiet",
-        .help = "the hops only, no words",
-        .letter = 'q',
-    },
-}};
+constexpr std::array<Option, 1> kOptions = {{kProbeWaitOption}};
 
 }  // namespace
 
 constexpr Verb kTraceVerb = {
     .name = "trace",
     .summary = "Show the way to a box, with the round trip to each hop",
-    .arguments = kArguments,
+    .arguments = kProbeArguments,
     .options = kOptions,
     .example = "meshctl trace cam-5\nmeshctl trace cam-5 --json | jq -r '.hops[].node_id'",
     .run = run,

@@ -65,6 +65,7 @@ struct GlobalOption {
     static constexpr std::string_view kJson = "json";
     static constexpr std::string_view kTimeout = "timeout";
     static constexpr std::string_view kNoColor = "no-color";
+    static constexpr std::string_view kQuiet = "quiet";
 };
 std::span<const Option> global_options();
 

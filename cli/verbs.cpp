@@ -41,12 +41,17 @@ std::span<const Verb* const> all_verbs() {
 }
 
 std::span<const Option> global_options() {
-    static constexpr std::array<Option, 4> kOptions = {{
+    static constexpr std::array<Option, 5> kOptions = {{
         {GlobalOption::kSocket, "PATH", "socket of the daemon", ValueKind::Text},
         {GlobalOption::kJson, "", "the daemon's result as JSON, for programs", ValueKind::Flag},
         {GlobalOption::kTimeout, "S", "how long to wait for the daemon, in seconds (default 5)",
          ValueKind::Duration, 1, 24 * 3600 * 1000},
         {GlobalOption::kNoColor, "", "no colours", ValueKind::Flag},
+        {
+            .name = GlobalOption::kQuiet,
+            .help = "data and errors only: no hints, no word where it worked",
+            .letter = 'q',
+        },
     }};
     return kOptions;
 }

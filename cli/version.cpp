@@ -21,7 +21,7 @@ ExitCode run(Context& context, const Arguments&) {
     if (daemon.exists()) {
         context.write_line("meshd " + print_value(daemon));
     } else {
-        Context::say("no meshd answers, so its version is not known");
+        context.hint("no meshd answers, so its version is not known");
     }
     return ExitCode::Ok;
 }

@@ -59,7 +59,7 @@ TEST_CASE("help: the usage line shows what may be left out and what may come oft
           "[--replay] "
           "[KIND...]");
     CHECK(usage_line(kPingVerb) ==
-          "meshctl ping [--count N] [--interval S] [--wait S] [--quiet] NODE");
+          "meshctl ping [--count N] [--interval S] [--wait S] NODE");
     CHECK(usage_line(kRegistryNearestVerb).find(" [--node NODE]... ") != std::string::npos);
     CHECK(usage_line(kStateGetVerb) == "meshctl state get [--mesh] [--key K] [NODE]");
 }

@@ -114,6 +114,22 @@ TEST_CASE("meshctl: forget names the box, says what was done, and why not") {
     CHECK(run_meshctl({"forget"}).exit_code == 2);
 }
 
+TEST_CASE("meshctl: with --quiet no word comes where it worked, anywhere on the line") {
+    const std::vector<std::vector<std::string>> all = {
+        {"--quiet", "forget", "cam-9"}, {"leave", "-q"}, {"-q", "discover"}};
+    for (const auto& words : all) {
+        const FakeDaemon daemon(always(R"("result":{"node_id":"cam-9"})"));
+        std::vector<std::string> line = {"--socket", daemon.path()};
+        line.insert(line.end(), words.begin(), words.end());
+        const Finished done = run_meshctl(line);
+        CHECK(done.exit_code == 0);
+        CHECK(done.out.empty());
+        CHECK(done.err.empty());
+    }
+    const FakeDaemon refusing(always(R"("error":{"code":100,"message":"no node of this name"})"));
+    CHECK(!run_meshctl({"--socket", refusing.path(), "-q", "forget", "x"}).err.empty());
+}
+
 TEST_CASE("meshctl: a wrong command line is 2 and says what was meant") {
     struct Wrong {
         std::vector<std::string> words;

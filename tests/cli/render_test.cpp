@@ -60,7 +60,7 @@ TEST_CASE("render: status says in its second line that this box is cut off") {
 TEST_CASE("render: a forgotten box is named, and what stays of it") {
     const auto document = parsed(R"({"node_id":"cam-9","forgotten":true})");
     CHECK(render_forgotten(document.root(), Style{}) ==
-          "forgot cam-9, here and on all boxes; its entries and alerts stay\n");
+          "forgot cam-9, here and on all boxes; its entries and alerts stay");
 }
 
 TEST_CASE("render: nodes mark this box and say why one is unreachable") {
