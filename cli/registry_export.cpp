@@ -1,93 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <array>
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
 
 #include "cli/arguments.h"
 #include "cli/context.h"
 #include "cli/entry_filter.h"
 #include "cli/entry_line.h"
+#include "cli/file_sink.h"
 #include "cli/interrupt.h"
 #include "cli/progress.h"
 #include "cli/verbs.h"
 
 namespace meshd::cli {
 namespace {
-
-/// Standard output, or a file that appears under its name once it is whole.
-class Sink {
-  public:
-    /// `path`: empty and "-" are standard output.
-    Sink(Context& context, std::string_view path)
-        : context_(context), path_(path == "-" ? std::string_view() : path) {}
-    Sink(const Sink&) = delete;
-    Sink& operator=(const Sink&) = delete;
-    ~Sink() {
-        if (!temporary_.empty()) {
-            unlink(temporary_.c_str());
-        }
-    }
-
-    bool is_file() const { return !path_.empty(); }
-    const std::string& path() const { return path_; }
-
-    /// False after a failure, which has been told.
-    bool open() {
-        if (!is_file()) {
-            return true;
-        }
-        struct stat info {};
-        const bool is_special = stat(path_.c_str(), &info) == 0 && !S_ISREG(info.st_mode);
-        temporary_ = is_special ? std::string() : path_ + ".part";
-        const std::string& name = is_special ? path_ : temporary_;
-        file_ =
-            ipc::Descriptor(::open(name.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
-        if (file_.get() < 0) {
-            temporary_.clear();
-            return tell(errno);
-        }
-        return true;
-    }
-    bool write(std::string_view text) {
-        if (!is_file()) {
-            return context_.write(text);
-        }
-        while (!text.empty()) {
-            const ssize_t written = ::write(file_.get(), text.data(), text.size());
-            if (written < 0 && errno != EINTR) {
-                return tell(errno);
-            }
-            text.remove_prefix(static_cast<std::size_t>(written < 0 ? 0 : written));
-        }
-        return true;
-    }
-    bool close() {
-        if (temporary_.empty()) {
-            return true;
-        }
-        if (fsync(file_.get()) != 0 || std::rename(temporary_.c_str(), path_.c_str()) != 0) {
-            return tell(errno);
-        }
-        temporary_.clear();
-        return true;
-    }
-
-  private:
-    bool tell(int error) const {
-        Context::say("cannot write " + printable(path_) + ": " + std::strerror(error));
-        return false;
-    }
-
-    Context& context_;
-    std::string path_;
-    std::string temporary_;  ///< empty where there is none
-    ipc::Descriptor file_;
-};
 
 struct Counts {
     std::uint64_t exported = 0;
@@ -118,7 +42,8 @@ std::string lines_of(const json::Value& entries, Counts& counts) {
     return text;
 }
 
-ExitCode incomplete(const Sink& sink, const Counts& counts, ExitCode code, std::string_view why) {
+ExitCode incomplete(const FileSink& sink, const Counts& counts, ExitCode code,
+                    std::string_view why) {
     const std::string left = sink.is_file()
                                  ? printable(sink.path()) + " is left as it was"
                                  : "after " + print_count(counts.exported, "entry", "entries") +
@@ -127,8 +52,8 @@ ExitCode incomplete(const Sink& sink, const Counts& counts, ExitCode code, std::
 }
 
 /// Asks for each page while the one before is written.
-ExitCode copy_pages(Context& context, ipc::Client& client, const Arguments& arguments, Sink& sink,
-                    Counts& counts) {
+ExitCode copy_pages(Context& context, ipc::Client& client, const Arguments& arguments,
+                    FileSink& sink, Counts& counts) {
     const Interrupt interrupt;
     Progress progress("exported");
     if (progress.is_shown()) {
@@ -181,7 +106,7 @@ ExitCode run(Context& context, const Arguments& arguments) {
     if (!client) {
         return Context::fail(client.error());
     }
-    Sink sink(context, arguments.text("FILE"));
+    FileSink sink(context, {.path = arguments.text("FILE")});
     if (!sink.open()) {
         return ExitCode::Refused;
     }

@@ -34,6 +34,7 @@ std::span<const Verb* const> all_verbs() {
         &kForgetVerb,
         &kBackupVerb,
         &kStatsVerb,
+        &kMetricsVerb,
         &kRpcVerb,
         &kVersionVerb,
     };

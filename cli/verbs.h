@@ -34,6 +34,7 @@ extern const Verb kForgetVerb;
 extern const Verb kLeaveVerb;
 extern const Verb kBackupVerb;
 extern const Verb kStatsVerb;
+extern const Verb kMetricsVerb;
 extern const Verb kRpcVerb;
 extern const Verb kVersionVerb;
 

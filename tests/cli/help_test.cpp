@@ -58,8 +58,7 @@ TEST_CASE("help: the usage line shows what may be left out and what may come oft
           "meshctl watch [--priority P] [--type T] [--topic T] [--count N] [--since CURSOR] "
           "[--replay] "
           "[KIND...]");
-    CHECK(usage_line(kPingVerb) ==
-          "meshctl ping [--count N] [--interval S] [--wait S] NODE");
+    CHECK(usage_line(kPingVerb) == "meshctl ping [--count N] [--interval S] [--wait S] NODE");
     CHECK(usage_line(kRegistryNearestVerb).find(" [--node NODE]... ") != std::string::npos);
     CHECK(usage_line(kStateGetVerb) == "meshctl state get [--mesh] [--key K] [NODE]");
 }
