@@ -301,6 +301,7 @@ class Node::Impl {
     std::vector<Endpoint> addresses_;
 
     CookieJar cookies_;
+    OutsideGate outside_gate_;
     Handshake handshake_;
     Neighbours neighbours_;
     Discovery discovery_;
