@@ -134,12 +134,13 @@ const std::array kKeys = {
     ConfigKey{"store.persist_interval_others", ConfigType::TimeSpan, 10, kHour, "", "5s",
               "when data of other nodes are on disk at the latest",
               set_duration<&Config::persist_interval_others>},
-    ConfigKey{
-        "security.mode", ConfigType::Choice, 0, 0, "sealed|open", "sealed", "who may take part",
-        [](Settings& settings, const TypedValue& value) -> Refusal {
-            settings.security = value.text == "open" ? SecurityMode::Open : SecurityMode::Sealed;
-            return kFine;
-        }},
+    ConfigKey{"security.mode", ConfigType::Choice, 0, 0, "sealed|mixed|open", "sealed",
+              "who may take part",
+              [](Settings& settings, const TypedValue& value) -> Refusal {
+                  settings.core.security =
+                      parse_security_mode(value.text).value_or(SecurityMode::Sealed);
+                  return kFine;
+              }},
     ConfigKey{"socket.path", ConfigType::Text, 0, 0, "", "\"\"", "Unix socket of the local API",
               set_text<&Settings::socket_path>},
     ConfigKey{"log.level", ConfigType::Choice, 0, 0, "debug|info|warning|error", "info",

@@ -130,11 +130,10 @@ int main(int argc, char** argv) {
         std::puts("configuration ok");
         return exit_with(ExitCode::Ok);
     }
-    if (settings->security == meshd::SecurityMode::Sealed) {
+    if (settings->core.security != meshd::SecurityMode::Open) {
         std::fputs(
             "meshd: sealed mode (security.mode: sealed, the default) is not there yet: this "
-            "version "
-            "cannot keep strangers out of the mesh.\n"
+            "version cannot keep strangers out of the mesh.\n"
             "meshd: on a network you trust, start it with --open, or set security.mode: open.\n",
             stderr);
         return exit_with(ExitCode::Configuration);

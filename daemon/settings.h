@@ -15,11 +15,6 @@
 
 namespace meshd {
 
-enum class SecurityMode : std::uint8_t {
-    Sealed,  ///< only nodes holding the mesh key take part
-    Open,    ///< whoever reaches the port takes part
-};
-
 /// Where a key was set, and how far on in the reading: of two keys the one with the higher `order`
 /// came later.
 struct ConfigPlace {
@@ -40,8 +35,12 @@ struct Settings {
     std::vector<BootstrapHost> bootstrap_hosts;
     /// Upper bound of `core.link_patience_max`; load_settings() applies it.
     Duration heartbeat_timeout = std::chrono::seconds(30);
-    Config core;
-    SecurityMode security = SecurityMode::Sealed;
+    /// Sealed, unlike the core by itself: whoever wants less says so.
+    Config core = [] {
+        Config config;
+        config.security = SecurityMode::Sealed;
+        return config;
+    }();
     /// Empty: the place that suits the user (ipc_server.h).
     std::string socket_path;
     /// Empty: the place that suits the user (state_dir.h).

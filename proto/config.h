@@ -14,7 +14,10 @@
 #include "proto/base/ids.h"
 #include "proto/base/node_id.h"
 #include "proto/base/prng.h"
+#include "proto/base/security_mode.h"
 #include "proto/base/time.h"
+#include "proto/crypto/keyring.h"
+#include "proto/wire/features.h"
 #include "proto/wire/limits.h"
 
 namespace meshd {
@@ -22,6 +25,8 @@ namespace meshd {
 struct Config {
     /// Nodes of another mesh name ignore each other.
     std::string mesh_name = "default";
+    /// The core's own default is what needs no key; the daemon's is Sealed.
+    SecurityMode security = SecurityMode::Open;
     /// Links a node holds; a bridge (the only way to a node) may exceed it up to `bridges_max`.
     std::size_t max_peers = 10;
     std::size_t bridges_max = 32;
@@ -64,6 +69,9 @@ struct NodeOptions {
     InstanceId instance;  ///< kept by the driver over restarts
     Entropy entropy{};    ///< 32 bytes: getrandom in the daemon, a constant in the simulator
     std::string version;  ///< of the software, for the node record
+    Keyring keyring{};    ///< as the driver keeps it
+    /// What it can do (features.h); less than all to behave as an earlier version.
+    std::uint32_t features = features::kAll;
 };
 
 }  // namespace meshd

@@ -71,8 +71,10 @@ Node::Impl::Impl(Config config, NodeOptions options, Now start, Restored restore
       self_{options_.node_id, options_.instance, StartId{prng_.next() | 1}},
       started_(start.monotonic),
       now_(start.monotonic),
+      sealing_(config_.security, std::move(options_.keyring)),
+      newest_key_since_(start.monotonic),
       cookies_(prng_),
-      handshake_(self_, config_.mesh_name, prng_),
+      handshake_(self_, config_.mesh_name, options_.features, sealing_.ring(), prng_),
       neighbours_(
           {config_.max_peers, config_.bridges_max, 3 * config_.broadcast_interval_max, self_.node},
           prng_),
@@ -148,7 +150,7 @@ void Node::Impl::handle_datagram(Now now, const Endpoint& from, Bytes datagram) 
         return;
     }
     if (header->kind == DatagramKind::Outside) {
-        on_outside(now, from, datagram);
+        on_outside(now, from, *header, datagram);
     } else {
         on_session(now, from, header->session, datagram);
     }
@@ -174,19 +176,19 @@ Node::Impl::Decoded Node::Impl::decode_items(const Datagram& datagram, bool& wan
     return messages;
 }
 
-void Node::Impl::on_outside(Now now, const Endpoint& from, Bytes datagram) {
-    if (!outside_gate_.admit(now.monotonic, from)) {
-        counters_.add(Counter::drop_outside_rate);
+void Node::Impl::on_outside(Now now, const Endpoint& from, const DatagramHeader& header,
+                            Bytes datagram) {
+    const std::uint16_t hint = header.flags;
+    const KeyId seal = sealing_.find(hint);
+    if (hint == 0 ? !sealing_.is_open_allowed() : !seal) {
+        counters_.add(hint == 0 ? Counter::drop_unsealed : Counter::drop_other_key);
+        sealing_.on_foreign(now.monotonic, from, hint);
         return;
     }
-    const auto opened = open_datagram(datagram);
+    const auto opened = seal ? open_datagram(datagram, sealing_.outside_key(seal), plain_)
+                             : open_datagram(datagram);
     if (!opened) {
         counters_.add(counter_of(opened.error()));
-        return;
-    }
-    if (opened->items.size() > 1) {
-        // Many HELLOs in one datagram would be answered by many OFFERs.
-        counters_.add(Counter::drop_items);
         return;
     }
     bool wants_ack = false;
@@ -196,19 +198,15 @@ void Node::Impl::on_outside(Now now, const Endpoint& from, Bytes datagram) {
     }
     for (const Message& message : messages) {
         if (const auto* hello = std::get_if<Hello>(&message)) {
-            if (datagram.size() < limits::kHelloBytes) {
-                counters_.add(Counter::drop_unpadded);
-                return;
-            }
             // The random bytes behind the header are the datagram's fingerprint.
             on_hello(now.monotonic, from, *hello,
-                     load_big_endian<8>(datagram.data() + limits::kHeaderBytes));
+                     load_big_endian<8>(datagram.data() + limits::kHeaderBytes), seal);
         } else if (const auto* offer = std::get_if<Offer>(&message)) {
-            on_offer(now.monotonic, from, *offer);
+            on_offer(now.monotonic, from, *offer, seal);
         } else if (const auto* req = std::get_if<Req>(&message)) {
-            on_req(now.monotonic, from, *req);
+            on_req(now.monotonic, from, *req, seal);
         } else if (const auto* acc = std::get_if<Acc>(&message)) {
-            on_acc(now.monotonic, from, *acc);
+            on_acc(now.monotonic, from, *acc, seal);
         } else {
             counters_.add(Counter::drop_not_allowed_here);
         }
@@ -226,7 +224,10 @@ void Node::Impl::on_session(Now now, const Endpoint& from, SessionId session, By
         counters_.add(Counter::drop_wrong_source);
         return;
     }
-    const auto opened = open_datagram(datagram);
+    const SealKey* key =
+        is_slot ? handshake_.slot_key(session) : find_link(known->second)->receive_key();
+    const auto opened =
+        key != nullptr ? open_datagram(datagram, *key, plain_) : open_datagram(datagram);
     if (!opened) {
         counters_.add(counter_of(opened.error()));
         return;
@@ -298,6 +299,8 @@ bool Node::Impl::on_link_message(Now now, const NodeId& peer, Message& message) 
         on_pull(now.monotonic, link, *pull);
     } else if (auto* delta = std::get_if<Delta>(&message)) {
         on_delta(now, peer, *delta);
+    } else if (const auto* grant = std::get_if<KeyGrant>(&message)) {
+        on_key_grant(now.monotonic, link, *grant);
     } else if (std::holds_alternative<Prune>(message)) {
         on_prune(now.monotonic, peer);
     } else if (const auto* close = std::get_if<Close>(&message)) {
@@ -417,8 +420,11 @@ void Node::Impl::settle(Now now) {
     }
     run_notes(now.monotonic);
     run_searches(now.monotonic);
+    if (!has_left_ && !leaving_) {
+        run_keys(now.monotonic);
+    }
     while (const auto message = handshake_.poll_message()) {
-        send_outside(message->to, message->message, false);
+        send_outside(message->to, message->message, message->seal);
     }
     finish_leaving(now.monotonic);
     schedule_exchanges(now.monotonic);
@@ -434,6 +440,9 @@ std::optional<TimePoint> Node::Impl::next_timeout() const {
         }
     };
     consider(handshake_.next_deadline());
+    if (sealing_.active() && !has_left_ && !leaving_) {
+        consider(keys_due_);
+    }
     for (const auto& [peer, link] : links_) {
         consider(link.next_deadline());
     }
@@ -509,6 +518,9 @@ void Node::handle_addresses(Now now, std::vector<Endpoint> addresses) {
 void Node::handle_bootstrap(Now now, std::vector<Endpoint> bootstrap) {
     impl_->handle_bootstrap(now, std::move(bootstrap));
 }
+void Node::handle_security(Now now, SecurityMode mode, Keyring ring) {
+    impl_->handle_security(now, mode, std::move(ring));
+}
 void Node::handle_datagram(Now now, const Endpoint& from, Bytes datagram) {
     impl_->handle_datagram(now, from, datagram);
 }
@@ -583,6 +595,9 @@ std::vector<AlertView> Node::alerts(Now now) const {
 }
 std::vector<AlertView> Node::alerts_after(Now now, std::uint64_t arrival, std::size_t limit) const {
     return impl_->alerts_after(now, arrival, limit);
+}
+const Keyring& Node::keyring() const {
+    return impl_->keyring();
 }
 const Counters& Node::counters() const {
     return impl_->counters();

@@ -330,10 +330,17 @@ struct SharedEvent {
     SharedView member;  ///< value empty where it was deleted
 };
 
-using Output = std::variant<AlertRaised, StateUpdated, HasLeft, Discovered, NodeEvent, LinkEvent,
-                            StateEvent, AlertEvent, EntriesPut, EntriesDeleted, SharedUpdated,
-                            RegistryEvent, SharedEvent, Forgotten, NoteSent, NoteSpread, Probed,
-                            SearchAnswered, SearchDone, SearchRequested, ScanWanted, NoteEvent>;
+/// A peer gave this node a key, or the time has come to seal with another: keep this ring, then
+/// hand it to handle_security. Until that is done it is asked for again every ten seconds.
+struct KeyringWanted {
+    Keyring ring;
+};
+
+using Output =
+    std::variant<AlertRaised, StateUpdated, HasLeft, Discovered, NodeEvent, LinkEvent, StateEvent,
+                 AlertEvent, EntriesPut, EntriesDeleted, SharedUpdated, RegistryEvent, SharedEvent,
+                 Forgotten, NoteSent, NoteSpread, Probed, SearchAnswered, SearchDone,
+                 SearchRequested, ScanWanted, NoteEvent, KeyringWanted>;
 
 // ---- datagrams --------------------------------------------------------------------------------
 
@@ -361,6 +368,9 @@ class Node {
     /// Other addresses of nodes than those of the configuration to be asked by unicast for ever:
     /// what host names mean by now. At most Discovery::kBootstrapsMax count.
     void handle_bootstrap(Now now, std::vector<Endpoint> bootstrap);
+    /// With whom to speak from now on, and the mesh keys as they are kept by now. Links that may
+    /// not go on under them end; those that may move to the active key one by one.
+    void handle_security(Now now, SecurityMode mode, Keyring ring);
     /// A datagram from `from` (its `interface` set to the one it came in by). Whatever it holds,
     /// the worst that happens is a counter.
     void handle_datagram(Now now, const Endpoint& from, Bytes datagram);
@@ -409,6 +419,8 @@ class Node {
     /// By key.
     std::vector<SharedView> shared(Now now) const;
     const Counters& counters() const;
+    /// The mesh keys in use. Secrets: not to be shown.
+    const Keyring& keyring() const;
     /// What the store refused, dropped, purged and found.
     const StoreCounts& store_counts() const;
     const NodeId& id() const;

@@ -17,16 +17,30 @@ constexpr Duration kSameNameAnswer = std::chrono::seconds(1);
 
 }  // namespace
 
-void Node::Impl::send_outside(const Endpoint& to, const Message& message, bool is_beacon) {
+/// `seal`: the mesh key to seal it with; 0 = open. Nothing is sent under one that is not used.
+void Node::Impl::send_outside(const Endpoint& to, const Message& message, KeyId seal,
+                              bool is_beacon) {
+    if (!sealing_.is_usable(seal)) {
+        return;
+    }
     DatagramHeader header;
     header.kind = DatagramKind::Outside;
+    header.flags = key_hint(seal);
     DatagramBuilder builder(header, limits::kDatagramBytesDefault, &prng_);
     builder.add(encode_message(message));
     const std::size_t pad_to = std::holds_alternative<Hello>(message) ? limits::kHelloBytes : 0;
-    transmits_.push_back({to, is_beacon, std::move(builder).finish(pad_to)});
+    const SealKey* key = seal ? &sealing_.outside_key(seal) : nullptr;
+    transmits_.push_back({to, is_beacon, std::move(builder).finish(key, pad_to)});
     counters_.add(Counter::messages_sent);
     if (std::holds_alternative<Hello>(message)) {
         discovery_.on_asked(now_, is_beacon ? std::nullopt : std::optional(to));
+    }
+}
+
+/// A HELLO to whom it is not known what it speaks.
+void Node::Impl::ask_all(const Endpoint& to, const Hello& hello, bool is_beacon) {
+    for (const KeyId seal : sealing_.asking_seals()) {
+        send_outside(to, hello, seal, is_beacon);
     }
 }
 
@@ -45,12 +59,12 @@ void Node::Impl::on_name_conflict(TimePoint now, NameConflict::Action action) {
 
 /// Somebody else's datagram in the own name.
 void Node::Impl::on_same_name(TimePoint now, const Identity& from, const Endpoint& endpoint,
-                              bool is_beacon) {
+                              bool is_beacon, KeyId seal) {
     counters_.add(Counter::drop_name_conflict);
     on_name_conflict(now, name_conflict_.on_heard(now, from, endpoint));
     if (is_beacon && (!same_name_answered_ || now - *same_name_answered_ >= kSameNameAnswer)) {
         same_name_answered_ = now;
-        send_outside(endpoint, handshake_.hello(), false);
+        send_outside(endpoint, handshake_.hello(), seal);
     }
 }
 
@@ -124,7 +138,7 @@ bool Node::Impl::is_version_spoken(std::uint8_t version_min, std::uint8_t versio
 }
 
 void Node::Impl::on_hello(TimePoint now, const Endpoint& from, const Hello& hello,
-                          std::uint64_t fingerprint) {
+                          std::uint64_t fingerprint, KeyId seal) {
     counters_.add(Counter::beacons_received);
     if (hello.from.start == self_.start) {
         counters_.add(Counter::drop_own_beacon);
@@ -152,7 +166,7 @@ void Node::Impl::on_hello(TimePoint now, const Endpoint& from, const Hello& hell
     }
     const bool is_beacon = hello.address.has_value();
     if (hello.from.node == self_.node) {
-        on_same_name(now, hello.from, from, is_beacon);
+        on_same_name(now, hello.from, from, is_beacon, seal);
         return;
     }
     // Who asks is told by the answer to its REQ. A beacon is until then as good as not there.
@@ -170,11 +184,12 @@ void Node::Impl::on_hello(TimePoint now, const Endpoint& from, const Hello& hell
         } else if (neighbours_.find(hello.from.node) == nullptr) {
             counters_.add(Counter::drop_nodes_full);
         }
+        neighbours_.on_seal(now, hello.from.node, seal);
         if (linked) {
             return;
         }
     }
-    if (!discovery_.on_hello(now, from, hello.from.start, is_beacon, neighbours_.heard(),
+    if (!discovery_.on_hello(now, {from, hello.from.start, seal}, is_beacon, neighbours_.heard(),
                              config_.max_peers)) {
         counters_.add(Counter::drop_offers);
     }
@@ -183,7 +198,7 @@ void Node::Impl::on_hello(TimePoint now, const Endpoint& from, const Hello& hell
     }
 }
 
-void Node::Impl::on_offer(TimePoint now, const Endpoint& from, const Offer& offer) {
+void Node::Impl::on_offer(TimePoint now, const Endpoint& from, const Offer& offer, KeyId seal) {
     if (offer.to != self_.start || !discovery_.expects_offer(now, from)) {
         counters_.add(Counter::drop_not_for_us);
         return;
@@ -196,7 +211,7 @@ void Node::Impl::on_offer(TimePoint now, const Endpoint& from, const Offer& offe
         return;
     }
     if (offer.from.node == self_.node) {
-        on_same_name(now, offer.from, from, false);
+        on_same_name(now, offer.from, from, false, seal);
         return;
     }
     if (name_claim(now, offer.from) != NameClaim::Free) {
@@ -207,12 +222,13 @@ void Node::Impl::on_offer(TimePoint now, const Endpoint& from, const Offer& offe
     if (neighbours_.on_heard(now, offer.from, from, offer.cookie)) {
         counters_.add(Counter::peers_discovered);
     }
+    neighbours_.on_seal(now, offer.from.node, seal);
     const Link* link = find_link(offer.from.node);
     const bool is_linked = link != nullptr && link->peer() == offer.from;
     if (is_linked && !may_move(*link)) {
         handshake_.abandon(offer.from.node);
     }
-    handshake_.on_offer(now, from, offer);
+    handshake_.on_offer(now, from, offer, seal);
     if (!is_linked) {
         neighbours_.on_change(now, true);
     }
@@ -251,22 +267,22 @@ void Node::Impl::run_discovery(TimePoint now) {
         for (const Endpoint& address : addresses_) {
             Hello hello = handshake_.hello();
             hello.address = address;
-            send_outside(Endpoint{{}, 0, address.interface}, hello, true);
+            ask_all(Endpoint{{}, 0, address.interface}, hello, true);
             counters_.add(Counter::beacons_sent);
         }
     }
     for (const Endpoint& to : due.hellos) {
-        send_outside(to, handshake_.hello(), false);
+        ask_all(to, handshake_.hello(), false);
     }
     counters_.add(Counter::drop_offers, due.offers_dropped);
-    for (const auto& [to, start] : due.offers) {
+    for (const auto& [to, start, seal] : due.offers) {
         Offer offer;
         offer.version_min = limits::kVersionMin;
         offer.version_max = limits::kVersionMax;
         offer.from = self_;
         offer.to = start;
         offer.cookie = cookies_.bake(now, to, start);
-        send_outside(to, offer, false);
+        send_outside(to, offer, seal);
     }
 }
 

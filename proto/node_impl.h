@@ -3,7 +3,8 @@
 /// Inside of Node: owns the machines and carries facts between them. The rules are in the machines;
 /// here is who tells whom. node.cpp dispatches; node_discovery.cpp finds others and settles names,
 /// node_neighbours.cpp chooses with whom to hold links, node_links.cpp makes and ends them,
-/// node_liveness.cpp watches them, node_ways.cpp moves them to other addresses; node_records.cpp
+/// node_keys.cpp seals them, node_liveness.cpp watches them, node_ways.cpp moves them to other
+/// addresses; node_records.cpp
 /// writes, spreads and repairs records, node_routed.cpp passes on what is no record,
 /// node_notes.cpp, node_search.cpp and node_answer.cpp say what it is; node_topology.cpp draws
 /// conclusions from node records, node_forget.cpp drops scrapped nodes, node_registry.cpp writes
@@ -22,6 +23,7 @@
 #include "proto/links/mesh_time.h"
 #include "proto/links/name_conflict.h"
 #include "proto/links/neighbours.h"
+#include "proto/links/sealing.h"
 #include "proto/node.h"
 #include "proto/node_query.h"
 #include "proto/routing/announce.h"
@@ -46,6 +48,7 @@ class Node::Impl {
     void handle_addresses(Now now, std::vector<Endpoint> addresses);
     void handle_bootstrap(Now now, std::vector<Endpoint> bootstrap);
     void handle_datagram(Now now, const Endpoint& from, Bytes datagram);
+    void handle_security(Now now, SecurityMode mode, Keyring ring);
     void handle_timeout(Now now);
     tl::expected<RequestId, CommandError> handle_command(Now now, Command command);
     std::optional<Transmit> poll_transmit();
@@ -73,6 +76,7 @@ class Node::Impl {
     tl::expected<NearestSearch, CommandError> prepare_nearest(Now now, const NearestQuery& query);
     const Store& store() const { return store_; }
     const Counters& counters() const { return counters_; }
+    const Keyring& keyring() const { return sealing_.ring(); }
     const NodeId& id() const { return self_.node; }
     const Config& config() const { return config_; }
 
@@ -80,7 +84,7 @@ class Node::Impl {
     // node.cpp
     using Decoded = std::vector<Message>;
     Decoded decode_items(const Datagram& datagram, bool& wants_ack);
-    void on_outside(Now now, const Endpoint& from, Bytes datagram);
+    void on_outside(Now now, const Endpoint& from, const DatagramHeader& header, Bytes datagram);
     void on_session(Now now, const Endpoint& from, SessionId session, Bytes datagram);
     bool on_link_message(Now now, const NodeId& peer, Message& message);
     bool on_fragment(Now now, const NodeId& peer, const Fragment& fragment);
@@ -144,16 +148,18 @@ class Node::Impl {
     NameClaim name_claim(TimePoint now, const Identity& who);
     bool is_version_spoken(std::uint8_t version_min, std::uint8_t version_max);
     void on_name_conflict(TimePoint now, NameConflict::Action action);
-    void on_same_name(TimePoint now, const Identity& from, const Endpoint& endpoint,
-                      bool is_beacon);
+    void on_same_name(TimePoint now, const Identity& from, const Endpoint& endpoint, bool is_beacon,
+                      KeyId seal);
     void on_outwritten(TimePoint now, const NodeData& other);
     void yield_name(TimePoint now);
     void on_hello(TimePoint now, const Endpoint& from, const Hello& hello,
-                  std::uint64_t fingerprint);
-    void on_offer(TimePoint now, const Endpoint& from, const Offer& offer);
-    void on_req(TimePoint now, const Endpoint& from, const Req& req);
-    void on_acc(TimePoint now, const Endpoint& from, const Acc& acc);
-    void send_outside(const Endpoint& to, const Message& message, bool is_beacon);
+                  std::uint64_t fingerprint, KeyId seal);
+    void on_offer(TimePoint now, const Endpoint& from, const Offer& offer, KeyId seal);
+    void on_req(TimePoint now, const Endpoint& from, const Req& req, KeyId seal);
+    void on_acc(TimePoint now, const Endpoint& from, const Acc& acc, KeyId seal);
+    void send_outside(const Endpoint& to, const Message& message, KeyId seal,
+                      bool is_beacon = false);
+    void ask_all(const Endpoint& to, const Hello& hello, bool is_beacon);
     void open_link(TimePoint now, const Established& established);
     void close_link(TimePoint now, const NodeId& peer);
     void run_discovery(TimePoint now);
@@ -163,6 +169,18 @@ class Node::Impl {
     void drop_link(TimePoint now, const NodeId& peer);
     void on_prune(TimePoint now, const NodeId& peer);
     void finish_leaving(TimePoint now);
+
+    // node_keys.cpp
+    KeyId seal_for(const NodeId& node) const;
+    SecurityClaim security_claim() const;
+    SecurityView security_view(TimePoint now) const;
+    void run_keys(TimePoint now);
+    void grant_keys(TimePoint now, Link& link);
+    bool is_key_everywhere(KeyId key) const;
+    void activate_newest(TimePoint now);
+    bool rekey(TimePoint now, Link& link);
+    void want_ring(TimePoint now, Keyring ring);
+    void on_key_grant(TimePoint now, const Link& link, const KeyGrant& grant);
 
     // node_ways.cpp
     std::vector<Endpoint> ways_to(const NodeId& peer) const;
@@ -300,8 +318,12 @@ class Node::Impl {
     Counters counters_;
     std::vector<Endpoint> addresses_;
 
+    Sealing sealing_;
+    Buffer plain_;        ///< of the datagram being read
+    TimePoint keys_due_;  ///< when to look after keys and the links' seals
+    TimePoint newest_key_since_;
+    std::optional<TimePoint> ring_wanted_at_;
     CookieJar cookies_;
-    OutsideGate outside_gate_;
     Handshake handshake_;
     Neighbours neighbours_;
     Discovery discovery_;

@@ -22,6 +22,7 @@ void Node::Impl::open_link(TimePoint now, const Established& established) {
     if (links_.empty()) {
         name_conflict_.on_admitted(now);
     }
+    std::map<NodeId, Link>::node_type former;
     Link* old = find_link(node);
     const bool replaces = old != nullptr && old->peer() == established.peer;
     // Another session on the same way is as lossy as the one before.
@@ -35,15 +36,22 @@ void Node::Impl::open_link(TimePoint now, const Established& established) {
         }
         reconciler_.on_link_down(node);
         announcer_.on_peer_gone(node);
-        links_.erase(node);
+        former = links_.extract(node);
     } else if (links_.size() >= limits::kLinksMax) {
         counters_.add(Counter::drop_full);
         return;
     } else {
         make_room_for(now, node);
     }
-    links_.try_emplace(node, now, established, config_, counters_, reassembly_budget_, prng_)
-        .first->second.cost_class = cost_class;
+    Link& link =
+        links_.try_emplace(node, now, established, config_, counters_, reassembly_budget_, prng_)
+            .first->second;
+    link.cost_class = cost_class;
+    if (replaces) {
+        link.egress.take_over(former.mapped().egress);
+        counters_.add(Counter::links_rekeyed, former.mapped().is_rekeying ? 1 : 0);
+    }
+    keys_due_ = now;
     sessions_[established.own_session] = node;
     has_had_links_ = true;
     if (!replaces) {

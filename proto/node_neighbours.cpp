@@ -12,7 +12,7 @@ constexpr std::uint64_t kSettledMs = 300;
 
 }  // namespace
 
-void Node::Impl::on_req(TimePoint now, const Endpoint& from, const Req& req) {
+void Node::Impl::on_req(TimePoint now, const Endpoint& from, const Req& req, KeyId seal) {
     if (req.to != self_.start) {
         counters_.add(Counter::drop_not_for_us);
         return;
@@ -25,16 +25,12 @@ void Node::Impl::on_req(TimePoint now, const Endpoint& from, const Req& req) {
         counters_.add(Counter::drop_cookie);
         return;
     }
-    if (!outside_gate_.admit_req(now, from)) {
-        counters_.add(Counter::drop_req_rate);
-        return;
-    }
     if (!is_version_spoken(req.version, req.version)) {
         return;
     }
     const NodeId& node = req.from.node;
     if (node == self_.node) {
-        on_same_name(now, req.from, from, false);
+        on_same_name(now, req.from, from, false, seal);
         return;
     }
     const NameClaim claim = name_claim(now, req.from);
@@ -44,6 +40,7 @@ void Node::Impl::on_req(TimePoint now, const Endpoint& from, const Req& req) {
     const Link* link = find_link(node);
     if (claim != NameClaim::Taken) {
         neighbours_.on_heard(now, req.from, from, std::nullopt);
+        neighbours_.on_seal(now, node, seal);
     }
     std::string refusal;
     if (claim == NameClaim::Taken) {
@@ -59,12 +56,19 @@ void Node::Impl::on_req(TimePoint now, const Endpoint& from, const Req& req) {
             counters_.add(Counter::drop_full);
         }
     }
-    if (!handshake_.on_req(now, from, req, refusal)) {
-        counters_.add(Counter::drop_full);
+    switch (handshake_.on_req(now, from, req, refusal, seal)) {
+        case Handshake::ReqResult::Answered:
+            break;
+        case Handshake::ReqResult::NoRoom:
+            counters_.add(Counter::drop_full);
+            break;
+        case Handshake::ReqResult::BadNoise:
+            counters_.add(Counter::drop_noise);
+            break;
     }
 }
 
-void Node::Impl::on_acc(TimePoint now, const Endpoint& from, const Acc& acc) {
+void Node::Impl::on_acc(TimePoint now, const Endpoint& from, const Acc& acc, KeyId seal) {
     if (acc.to != self_.start) {
         counters_.add(Counter::drop_not_for_us);
         return;
@@ -72,7 +76,7 @@ void Node::Impl::on_acc(TimePoint now, const Endpoint& from, const Acc& acc) {
     if (acc.refused == "name" && handshake_.is_pending(acc.from)) {
         on_name_conflict(now, name_conflict_.on_refused(now, !links_.empty()));
     }
-    handshake_.on_acc(now, from, acc);
+    handshake_.on_acc(now, from, acc, seal);
 }
 
 Neighbours::Facts Node::Impl::neighbour_facts() const {
@@ -181,7 +185,7 @@ void Node::Impl::run_neighbours(TimePoint now) {
             continue;
         }
         handshake_.initiate(now, want.peer, want.endpoint, want.reason, want.cookie,
-                            {want.is_forced, {}});
+                            {want.is_forced, {}, seal_for(want.peer.node)});
     }
 }
 

@@ -78,6 +78,7 @@ void Node::Impl::publish_node(Now now) {
     data.addresses = addresses_;
     data.presence = presence_;
     data.forgotten = forgetting_.own();
+    data.security = security_claim();
     for (const auto& [peer, link] : links_) {
         data.links.push_back({peer, link.cost_class});
     }

@@ -67,6 +67,7 @@ void Node::Impl::refresh_topology(TimePoint now) {
         check_all_after_losses(now);
     }
     update_isolation(now, is_out);
+    keys_due_ = now;
     update_expendable();
     update_forget_time(now);
     if (drop_forgotten(now)) {

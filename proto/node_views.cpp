@@ -35,6 +35,7 @@ StatusView Node::Impl::status(Now now) const {
                   store_.streams_unheld(),
                   has_disk_ && disk_backoff_ == Duration{},
                   store_.changes() + (writing_ ? writing_->records.size() : 0)};
+    view.security = security_view(now.monotonic);
     view.run = run_;
     if (store_.streams_unheld() != 0) {
         view.warnings.push_back(
@@ -66,6 +67,7 @@ NodeView Node::Impl::view_of(Now now, const NodeId& id) const {
     if (held != nullptr) {
         const NodeData& data = *held->record.node;
         view.version = data.version;
+        view.security = data.security;
         view.instance = data.instance;
         view.addresses = data.addresses;
         for (const LinkClaim& claim : data.links) {
@@ -127,7 +129,8 @@ std::vector<PeerView> Node::Impl::peers(Now now) const {
     for (const auto& [peer, link] : links_) {
         views.push_back({peer, link.endpoint(), link.liveness.rtt().smoothed(),
                          link.liveness.loss(), now.monotonic - link.up_since(),
-                         link.egress.pending(), link.cost_class, link.liveness.is_suspect()});
+                         link.egress.pending(), link.cost_class, link.liveness.is_suspect(),
+                         link.seal()});
     }
     return views;
 }

@@ -36,7 +36,7 @@ void Node::Impl::ask_ways(TimePoint now, const Link& link, std::vector<Endpoint>
     const Endpoint first = ways.front();
     ways.erase(ways.begin());
     handshake_.initiate(now, link.peer(), first, LinkReason::Fill, std::nullopt,
-                        {false, std::move(ways)});
+                        {false, std::move(ways), link.seal()});
 }
 
 /// The peer is silent on the way in use.
@@ -52,7 +52,7 @@ void Node::Impl::failover(TimePoint now, const NodeId& peer) {
 
 /// Whether another way may take the place of the one in use: a link that works stays where it is.
 bool Node::Impl::may_move(const Link& link) const {
-    return link.is_uprooted || link.liveness.is_suspect();
+    return link.is_uprooted || link.is_rekeying || link.liveness.is_suspect();
 }
 
 /// The local address of some links is gone: they are not lost, but have to go another way.

@@ -13,8 +13,10 @@
 #include "proto/base/endpoint.h"
 #include "proto/base/ids.h"
 #include "proto/base/node_id.h"
+#include "proto/base/security_mode.h"
 #include "proto/base/time.h"
 #include "proto/routing/topology.h"
+#include "proto/store/record.h"
 #include "proto/wire/message.h"
 #include "proto/wire/message_kind.h"
 
@@ -31,6 +33,28 @@ struct StoreView {
     std::size_t streams_unheld = 0;  ///< dropped or refused for want of room
     bool has_disk = false;           ///< there is a disk, and it took what it was last given
     std::size_t unwritten = 0;       ///< records and streams waiting for the disk
+};
+
+/// Somebody heard who speaks under another key, or in the open where this node does not.
+struct ForeignerView {
+    Endpoint from;
+    bool is_sealed = false;
+    Duration last_heard{};  ///< since then
+};
+
+/// With whom this node speaks, and how far the mesh has come on the way to that.
+struct SecurityView {
+    SecurityMode mode = SecurityMode::Open;
+    KeyId active;             ///< 0 = none
+    std::vector<KeyId> keys;  ///< held, by generation
+    bool is_silent = false;   ///< it wants a key and has none: it speaks with nobody
+    std::size_t links_sealed = 0;
+    std::size_t links_open = 0;
+    /// Other nodes alive or offline that have not got the newest key held here.
+    std::vector<NodeId> without_newest;
+    /// Other nodes alive that speak in the open too.
+    std::vector<NodeId> not_sealed;
+    std::vector<ForeignerView> foreigners;
 };
 
 struct StatusView {
@@ -50,6 +74,7 @@ struct StatusView {
     /// it has never had any.
     std::optional<Duration> isolated_for;
     StoreView store;
+    SecurityView security;
     std::vector<std::string> warnings;
 };
 
@@ -69,6 +94,7 @@ struct NodeView {
     InstanceId instance;
     std::vector<Endpoint> addresses;
     std::vector<NodeId> links;  ///< as it claims them
+    SecurityClaim security;
 };
 
 struct PeerView {
@@ -80,6 +106,7 @@ struct PeerView {
     std::size_t queued = 0;       ///< messages waiting or not yet acknowledged
     std::uint8_t cost_class = 0;  ///< as told in the node record: 0 good, 1 lossy, 2 bad
     bool is_suspect = false;      ///< its last exchange has had no answer
+    KeyId seal;                   ///< the mesh key it is sealed under; 0 = open
 };
 
 struct LinkView {

@@ -94,8 +94,8 @@ Discovery::Admission Discovery::admit(TimePoint now, const Endpoint& from,
     return Admission::Accept;
 }
 
-bool Discovery::on_hello(TimePoint now, const Endpoint& from, StartId start, bool is_beacon,
-                         std::size_t heard, std::size_t max_peers) {
+bool Discovery::on_hello(TimePoint now, const Asker& asker, bool is_beacon, std::size_t heard,
+                         std::size_t max_peers) {
     if (stopped_) {
         return true;
     }
@@ -108,7 +108,7 @@ bool Discovery::on_hello(TimePoint now, const Endpoint& from, StartId start, boo
         return false;
     }
     const Duration delay = is_beacon ? prng_->between(Duration{}, milliseconds(50)) : Duration{};
-    waiting_.push_back({now + delay, from, start});
+    waiting_.push_back({now + delay, asker});
     return true;
 }
 
@@ -141,7 +141,7 @@ Discovery::Due Discovery::on_timeout(TimePoint now, const Facts& facts) {
             continue;
         }
         if (offers_.take(now)) {
-            due.offers.emplace_back(waiting.to, waiting.start);
+            due.offers.push_back(waiting.asker);
         } else {
             due.offers_dropped += 1;
         }

@@ -12,6 +12,7 @@
 #include "proto/base/endpoint.h"
 #include "proto/base/prng.h"
 #include "proto/base/time.h"
+#include "proto/crypto/mesh_key.h"
 #include "proto/links/rate_limit.h"
 #include "proto/wire/message.h"
 
@@ -37,12 +38,19 @@ class Discovery {
         /// An address of a random missing node, to be asked.
         std::optional<Endpoint> missing_address;
     };
+    /// Who sent a HELLO.
+    struct Asker {
+        Endpoint from;
+        StartId start;
+        KeyId seal;  ///< the mesh key it was sealed with; 0 = open
+        friend bool operator==(const Asker&, const Asker&) = default;
+    };
     struct Due {
         bool beacon = false;
         bool is_suppressed = false;  ///< a beacon was due and left out
         std::vector<Endpoint> hellos;
-        std::vector<std::pair<Endpoint, StartId>> offers;  ///< to whom, start id of their HELLO
-        std::size_t offers_dropped = 0;                    ///< due, but beyond kOffersPerSecond
+        std::vector<Asker> offers;
+        std::size_t offers_dropped = 0;  ///< due, but beyond kOffersPerSecond
     };
     enum class Admission { Accept, Duplicate, Limited };
 
@@ -72,8 +80,8 @@ class Discovery {
     /// multicast both work; `fingerprint` (of its random bytes) tells.
     Admission admit(TimePoint now, const Endpoint& from, std::uint64_t fingerprint);
     /// Plans an OFFER: to a beacon after 0–50 ms, by unicast at once. False where too many wait.
-    bool on_hello(TimePoint now, const Endpoint& from, StartId start, bool is_beacon,
-                  std::size_t heard, std::size_t max_peers);
+    bool on_hello(TimePoint now, const Asker& asker, bool is_beacon, std::size_t heard,
+                  std::size_t max_peers);
     /// A HELLO was sent, by whatever part of the node: to one endpoint, or as a beacon.
     void on_asked(TimePoint now, const std::optional<Endpoint>& to);
     /// Whether an OFFER from there can be the answer to a HELLO of ours.
@@ -95,8 +103,7 @@ class Discovery {
   private:
     struct Waiting {
         TimePoint at;
-        Endpoint to;
-        StartId start;
+        Asker asker;
     };
     struct Bootstrap {
         Endpoint endpoint;

@@ -32,8 +32,8 @@ bool is_patient(MessageKind kind, TrafficClass traffic_class) {
 }  // namespace
 
 Egress::Egress(SessionId peer_session, std::size_t datagram_bytes, Counters& counters,
-               std::size_t bulk_window_max)
-    : datagram_bytes_(datagram_bytes), counters_(&counters), bulk_(bulk_window_max) {
+               std::size_t bulk_window_max, const SealKey* key)
+    : key_(key), datagram_bytes_(datagram_bytes), counters_(&counters), bulk_(bulk_window_max) {
     header_.kind = DatagramKind::Session;
     header_.session = peer_session;
     message_bytes_max_ = DatagramBuilder(header_, datagram_bytes_, nullptr).room();
@@ -483,7 +483,21 @@ std::optional<Buffer> Egress::poll(TimePoint now, const RttEstimator& rtt) {
     next_counter_ += 1;
     sent_.push_back(std::move(datagram));
     forget_datagrams();
-    return std::move(builder).finish();
+    return std::move(builder).finish(key_);
+}
+
+void Egress::take_over(Egress& other) {
+    for (std::uint32_t slot = other.oldest_; slot != kNone; slot = other.slots_[slot].newer) {
+        if (Sent& sent = other.slots_[slot]; sent.message) {
+            send(std::move(sent.message), sent.traffic_class, true);
+        }
+    }
+    for (std::size_t i = 0; i < kClasses; ++i) {
+        for (Fresh& fresh : other.fresh_[i]) {
+            send(std::move(fresh.message), static_cast<TrafficClass>(i), fresh.reliable);
+        }
+    }
+    next_fragmented_ = other.next_fragmented_;
 }
 
 }  // namespace meshd

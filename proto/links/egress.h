@@ -72,9 +72,15 @@ class Egress {
     /// Repetitions are no further apart than this, or than a round trip takes.
     static constexpr Duration kRetryMax = std::chrono::milliseconds(250);
 
-    /// `bulk_window_max`: in datagrams; half of what the peer's receive buffer holds.
+    /// `bulk_window_max`: in datagrams; half of what the peer's receive buffer holds. `key` seals
+    /// what is sent and outlives this; without one it goes in the open.
     Egress(SessionId peer_session, std::size_t datagram_bytes, Counters& counters,
-           std::size_t bulk_window_max = BulkWindow::kMaxDefault);
+           std::size_t bulk_window_max = BulkWindow::kMaxDefault, const SealKey* key = nullptr);
+
+    /// Takes over what another session with the same peer has not had acknowledged, to be sent
+    /// again; duplicates do no harm. Parts of long messages that the peer has acknowledged are
+    /// lost with the session, and their messages with them.
+    void take_over(Egress& other);
 
     /// See BulkWindow::set_max.
     void set_bulk_window_max(std::size_t datagrams) { bulk_.set_max(datagrams); }
@@ -169,6 +175,7 @@ class Egress {
     bool is_current(const Retry& retry) const;
 
     DatagramHeader header_;
+    const SealKey* key_;
     std::size_t datagram_bytes_;
     std::size_t message_bytes_max_;  ///< that fit a datagram
     Counters* counters_;

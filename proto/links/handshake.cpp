@@ -18,6 +18,27 @@ std::optional<T> take_last(std::vector<T>& from) {
     return last;
 }
 
+/// What both ends of a sealed handshake must agree on: who speaks with whom, in which mesh and
+/// version, and under which session.
+Buffer prologue_of(std::string_view mesh, const Identity& initiator, const Identity& responder,
+                   SessionId session) {
+    Buffer bytes;
+    const auto add_text = [&](std::string_view text) {
+        append_big_endian<1>(bytes, text.size());
+        append(bytes, text);
+    };
+    add_text("meshd");
+    append_big_endian<1>(bytes, limits::kVersionMax);
+    add_text(mesh);
+    for (const Identity* who : {&initiator, &responder}) {
+        add_text(who->node.text());
+        append_big_endian<8>(bytes, who->instance.value);
+        append_big_endian<8>(bytes, who->start.value);
+    }
+    append_big_endian<4>(bytes, session.value);
+    return bytes;
+}
+
 /// The random choice alone could not agree: both ends must let the same REQ survive.
 bool own_req_wins(const Identity& self, const Identity& peer) {
     return self.instance != peer.instance ? self.instance > peer.instance : self.start > peer.start;
@@ -67,6 +88,7 @@ Hello Handshake::hello() const {
     Hello hello;
     hello.version_min = limits::kVersionMin;
     hello.version_max = limits::kVersionMax;
+    hello.features = features_;
     hello.mesh = mesh_;
     hello.from = self_;
     return hello;
@@ -93,19 +115,30 @@ void Handshake::initiate(TimePoint now, const Identity& peer, const Endpoint& en
     initiation.extras = std::move(extras);
     initiation.session = draw_session();
     if (cookie) {
-        initiation.state = State::ReqSent;
         initiation.cookie = *cookie;
+        begin_req(initiation);
     }
     send_current(now, initiation);
+}
+
+/// A new REQ under a new ephemeral key; its repetitions are the same bytes.
+void Handshake::begin_req(Initiation& initiation) {
+    initiation.state = State::ReqSent;
+    const MeshKey* key = ring_->find(initiation.extras.seal);
+    if (key != nullptr) {
+        initiation.noise.emplace(
+            psk_of(*key), prologue_of(mesh_, self_, initiation.peer, initiation.session), *prng_);
+        initiation.noise_message = initiation.noise->write();
+    }
 }
 
 void Handshake::send_current(TimePoint now, Initiation& initiation) {
     initiation.next_at = now + std::chrono::milliseconds(100) * (1U << initiation.attempts);
     initiation.attempts += 1;
     if (initiation.state == State::HelloSent) {
-        messages_.push_back({initiation.endpoint, hello()});
+        messages_.push_back({initiation.endpoint, hello(), initiation.extras.seal});
         for (const Endpoint& other : initiation.extras.others) {
-            messages_.push_back({other, hello()});
+            messages_.push_back({other, hello(), initiation.extras.seal});
         }
         return;
     }
@@ -118,7 +151,22 @@ void Handshake::send_current(TimePoint now, Initiation& initiation) {
     req.session = initiation.session;
     req.reason = initiation.reason;
     req.is_forced = initiation.extras.is_forced;
-    messages_.push_back({initiation.endpoint, req});
+    req.features = features_;
+    if (initiation.noise) {
+        req.noise = initiation.noise_message;
+    }
+    messages_.push_back({initiation.endpoint, req, initiation.extras.seal});
+}
+
+void Handshake::establish(const Initiation& initiation, const Acc& acc) {
+    Established established{initiation.peer, initiation.endpoint, initiation.session, acc.session,
+                            true};
+    established.seal = initiation.extras.seal;
+    established.features = acc.features;
+    if (initiation.noise) {
+        established.keys = initiation.noise->read(*acc.noise);
+    }
+    established_.push_back(std::move(established));
 }
 
 void Handshake::apply(TimePoint now, std::map<NodeId, Initiation>::iterator it, Input input,
@@ -128,15 +176,14 @@ void Handshake::apply(TimePoint now, std::map<NodeId, Initiation>::iterator it, 
         case Action::Ignore:
             return;
         case Action::SendReq:
-            initiation.state = State::ReqSent;
             initiation.peer = offer->from;
             initiation.cookie = offer->cookie;
             initiation.attempts = 0;
+            begin_req(initiation);
             send_current(now, initiation);
             return;
         case Action::Establish:
-            established_.push_back(
-                {initiation.peer, initiation.endpoint, initiation.session, acc->session, true});
+            establish(initiation, *acc);
             initiations_.erase(it);
             return;
         case Action::Fail:
@@ -152,9 +199,9 @@ void Handshake::apply(TimePoint now, std::map<NodeId, Initiation>::iterator it, 
     }
 }
 
-void Handshake::on_offer(TimePoint now, const Endpoint& from, const Offer& offer) {
+void Handshake::on_offer(TimePoint now, const Endpoint& from, const Offer& offer, KeyId seal) {
     const auto it = initiations_.find(offer.from.node);
-    if (it == initiations_.end()) {
+    if (it == initiations_.end() || it->second.extras.seal != seal) {
         return;
     }
     const auto& others = it->second.extras.others;
@@ -174,11 +221,19 @@ void Handshake::on_offer(TimePoint now, const Endpoint& from, const Offer& offer
     apply(now, it, Input::Offer, &offer, nullptr);
 }
 
-void Handshake::on_acc(TimePoint now, const Endpoint& from, const Acc& acc) {
+void Handshake::on_acc(TimePoint now, const Endpoint& from, const Acc& acc, KeyId seal) {
     const auto it = initiations_.find(acc.from.node);
     // An ACC of another start of that node answers a REQ that this one never got.
     if (it == initiations_.end() || !it->second.endpoint.same_address(from) ||
-        it->second.peer != acc.from) {
+        it->second.peer != acc.from || it->second.extras.seal != seal) {
+        return;
+    }
+    const auto& noise = it->second.noise;
+    // What is no answer to the own message must not end the handshake: the right one may come.
+    if (acc.refused.empty() && noise.has_value() != acc.noise.has_value()) {
+        return;
+    }
+    if (noise && acc.refused.empty() && !noise->read(*acc.noise)) {
         return;
     }
     apply(now, it, acc.refused.empty() ? Input::Accepted : Input::Refused, nullptr, &acc);
@@ -191,15 +246,28 @@ bool Handshake::has_room_for(const Endpoint& from) const {
     return slots_.size() < kSlotsMax && static_cast<std::size_t>(of_address) < kSlotsPerAddressMax;
 }
 
-bool Handshake::on_req(TimePoint now, const Endpoint& from, const Req& req,
-                       const std::string& refusal) {
+bool Handshake::answer_noise(const Req& req, const MeshKey& key, Slot& slot) {
+    NoiseResponder noise(psk_of(key), prologue_of(mesh_, req.from, self_, req.session), *prng_);
+    if (!noise.read(*req.noise)) {
+        return false;
+    }
+    slot.noise = noise.write();
+    return true;
+}
+
+Handshake::ReqResult Handshake::on_req(TimePoint now, const Endpoint& from, const Req& req,
+                                       const std::string& refusal, KeyId seal) {
+    if (static_cast<bool>(seal) != req.noise.has_value() ||
+        (seal && ring_->find(seal) == nullptr)) {
+        return ReqResult::BadNoise;
+    }
     Acc acc;
     acc.from = self_;
     acc.to = req.from.start;
     if (!refusal.empty()) {
         acc.refused = refusal;
-        messages_.push_back({from, acc});
-        return true;
+        messages_.push_back({from, acc, seal});
+        return ReqResult::Answered;
     }
     const auto crossing = initiations_.find(req.from.node);
     if (crossing != initiations_.end()) {
@@ -208,23 +276,31 @@ bool Handshake::on_req(TimePoint now, const Endpoint& from, const Req& req,
         const bool ignore = crossing->second.state == State::ReqSent && won;
         apply(now, crossing, won ? Input::CrossingWon : Input::CrossingLost, nullptr, nullptr);
         if (ignore) {
-            return true;
+            return ReqResult::Answered;
         }
     }
     auto slot = std::find_if(slots_.begin(), slots_.end(), [&](const auto& entry) {
         return entry.second.peer == req.from && entry.second.peer_session == req.session &&
-               entry.second.endpoint == from;
+               entry.second.endpoint == from && entry.second.seal == seal;
     });
     if (slot == slots_.end()) {
         if (!has_room_for(from)) {
-            return false;
+            return ReqResult::NoRoom;
         }
         const SessionId id = draw_session();
-        slot = slots_.emplace(id, Slot{req.from, from, id, req.session, now + kSlotLife}).first;
+        Slot fresh{req.from, from, id, req.session, now + kSlotLife, seal, {}, req.features};
+        if (seal && !answer_noise(req, *ring_->find(seal), fresh)) {
+            return ReqResult::BadNoise;
+        }
+        slot = slots_.emplace(id, std::move(fresh)).first;
     }
     acc.session = slot->second.own_session;
-    messages_.push_back({from, acc});
-    return true;
+    acc.features = features_;
+    if (slot->second.noise) {
+        acc.noise = slot->second.noise->message;
+    }
+    messages_.push_back({from, acc, seal});
+    return ReqResult::Answered;
 }
 
 std::optional<Established> Handshake::on_confirmed(SessionId session, const Endpoint& from) {
@@ -234,8 +310,18 @@ std::optional<Established> Handshake::on_confirmed(SessionId session, const Endp
     }
     const Slot& slot = it->second;
     Established established{slot.peer, slot.endpoint, slot.own_session, slot.peer_session, false};
+    established.seal = slot.seal;
+    established.features = slot.features;
+    if (slot.noise) {
+        established.keys = slot.noise->keys;
+    }
     slots_.erase(it);
     return established;
+}
+
+const SealKey* Handshake::slot_key(SessionId session) const {
+    const auto it = slots_.find(session);
+    return it == slots_.end() || !it->second.noise ? nullptr : &it->second.noise->keys.receive;
 }
 
 void Handshake::on_timeout(TimePoint now) {
@@ -251,6 +337,12 @@ void Handshake::on_timeout(TimePoint now) {
 void Handshake::clear() {
     initiations_.clear();
     slots_.clear();
+}
+
+void Handshake::drop_if(const std::function<bool(KeyId seal)>& is_void) {
+    std::erase_if(initiations_,
+                  [&](const auto& entry) { return is_void(entry.second.extras.seal); });
+    std::erase_if(slots_, [&](const auto& entry) { return is_void(entry.second.seal); });
 }
 
 bool Handshake::is_pending(const Identity& peer) const {

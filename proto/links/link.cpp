@@ -7,13 +7,20 @@ namespace meshd {
 
 Link::Link(TimePoint now, const Established& session, const Config& config, Counters& counters,
            ReassemblyBudget& budget, Prng& prng)
-    : egress(session.peer_session, config.datagram_bytes, counters),
+    : session_(session),
+      egress(session_.peer_session, config.datagram_bytes, counters, BulkWindow::kMaxDefault,
+             session_.keys ? &session_.keys->send : nullptr),
       liveness(now, {config.link_patience, config.link_patience_max}, prng),
       reassembler(budget),
-      session_(session),
       up_since_(now) {
     if (session.initiator) {
         conf_at_ = now;
+    }
+}
+
+Link::~Link() {
+    if (session_.keys) {
+        session_.keys->wipe();
     }
 }
 

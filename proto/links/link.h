@@ -17,6 +17,8 @@
 namespace meshd {
 
 class Link {
+    Established session_;
+
   public:
     /// The window of a receiver that drops replays: datagrams reordered by more are lost.
     static constexpr std::size_t kReplayWindow = 1024;
@@ -24,11 +26,20 @@ class Link {
     Link(TimePoint now, const Established& session, const Config& config, Counters& counters,
          ReassemblyBudget& budget, Prng& prng);
 
+    Link(const Link&) = delete;
+    Link& operator=(const Link&) = delete;
+    ~Link();
+
     const Identity& peer() const { return session_.peer; }
     const Endpoint& endpoint() const { return session_.endpoint; }
     SessionId own_session() const { return session_.own_session; }
     SessionId peer_session() const { return session_.peer_session; }
     TimePoint up_since() const { return up_since_; }
+    /// The mesh key of the handshake; 0 = the link is open.
+    KeyId seal() const { return session_.seal; }
+    /// What opens the peer's datagrams; nullptr where the link is open.
+    const SealKey* receive_key() const { return session_.keys ? &session_.keys->receive : nullptr; }
+    bool has_feature(std::uint32_t feature) const { return (session_.features & feature) != 0; }
 
     /// False for a replay. Otherwise the peer is there.
     bool on_datagram(TimePoint now, std::uint64_t counter);
@@ -46,6 +57,10 @@ class Link {
     std::optional<Claim> claim;
     /// The local address it was made from is gone: any other way is better.
     bool is_uprooted = false;
+    /// A new handshake is to give it another key.
+    bool is_rekeying = false;
+    /// When mesh keys were last given to the peer.
+    std::optional<TimePoint> keys_granted_at;
     /// The pull answered last.
     struct Answered {
         std::uint64_t fingerprint = 0;
@@ -68,7 +83,6 @@ class Link {
     Reassembler reassembler;
 
   private:
-    Established session_;
     TimePoint up_since_;
     SequenceWindow<kReplayWindow> replay_;
     /// While nothing of the session has come in: when to repeat CONF.

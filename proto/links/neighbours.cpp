@@ -156,6 +156,20 @@ bool Neighbours::on_heard(TimePoint now, const Identity& identity, const Endpoin
     return is_new;
 }
 
+void Neighbours::on_seal(TimePoint now, const NodeId& node, KeyId seal) {
+    const auto it = heard_.find(node);
+    if (it == heard_.end()) {
+        return;
+    }
+    HeardNode& heard = it->second;
+    if (seal) {
+        heard.seal = seal;
+        heard.sealed_at = now;
+    } else if (now - heard.sealed_at > kSealedFor) {
+        heard.seal = KeyId{};
+    }
+}
+
 void Neighbours::on_failed(TimePoint now, const NodeId& peer, bool refused) {
     const auto it = heard_.find(peer);
     if (it != heard_.end()) {

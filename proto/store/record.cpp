@@ -141,6 +141,62 @@ bool read_forgotten(json::Value value, const NodeId& author,
     return true;
 }
 
+void write_forgotten(json::Writer& writer, const std::vector<ForgottenNode>& forgotten) {
+    if (forgotten.empty()) {
+        return;
+    }
+    writer.key("forgotten").begin_array();
+    for (const ForgottenNode& one : forgotten) {
+        writer.begin_array()
+            .string(one.node.text())
+            .string(print_hex(one.stream.value))
+            .end_array();
+    }
+    writer.end_array();
+}
+
+/// Open where absent.
+bool read_security(json::Value value, SecurityClaim& claim) {
+    if (!value.exists()) {
+        return true;
+    }
+    const auto mode = parse_security_mode(value["mode"].as_string().value_or(""));
+    const json::Value keys = value["keys"];
+    if (!mode || !keys.is_array() || keys.size() > Keyring::kKeysMax) {
+        return false;
+    }
+    claim.mode = *mode;
+    for (const json::Value item : keys) {
+        const auto key = parse_key_id(item.as_string().value_or(""));
+        if (!key || (!claim.keys.empty() && claim.keys.back() >= *key)) {
+            return false;
+        }
+        claim.keys.push_back(*key);
+    }
+    if (const json::Value active = value["active"]; active.exists()) {
+        const auto key = parse_key_id(active.as_string().value_or(""));
+        claim.active = key.value_or(KeyId{});
+        return key && std::binary_search(claim.keys.begin(), claim.keys.end(), *key);
+    }
+    return true;
+}
+
+void write_security(json::Writer& writer, const SecurityClaim& claim) {
+    if (claim == SecurityClaim{}) {
+        return;
+    }
+    writer.key("security").begin_object();
+    writer.member("mode", security_mode_name(claim.mode)).key("keys").begin_array();
+    for (const KeyId& key : claim.keys) {
+        writer.string(print_key_id(key));
+    }
+    writer.end_array();
+    if (claim.active) {
+        writer.member("active", print_key_id(claim.active));
+    }
+    writer.end_object();
+}
+
 bool read_node(json::Value value, const RecordHeader& header, NodeData& data) {
     const auto version = value["version"].as_string();
     if (!version || version->size() > limits::kVersionTextBytesMax) {
@@ -158,7 +214,8 @@ bool read_node(json::Value value, const RecordHeader& header, NodeData& data) {
            read_addresses(value["addresses"], data.addresses) &&
            read_links(value["links"], header.author, data.links) &&
            read_presence(value["presence"], data.presence) &&
-           read_forgotten(value["forgotten"], header.author, data.forgotten);
+           read_forgotten(value["forgotten"], header.author, data.forgotten) &&
+           read_security(value["security"], data.security);
 }
 
 bool is_time(std::int64_t time_ms) {
@@ -381,17 +438,8 @@ Buffer encode_node_record(const RecordHeader& header, const NodeData& data) {
         }
         writer.end_array().member("presence",
                                   kPresenceNames[static_cast<std::size_t>(data.presence)]);
-        if (data.forgotten.empty()) {
-            return;
-        }
-        writer.key("forgotten").begin_array();
-        for (const ForgottenNode& one : data.forgotten) {
-            writer.begin_array()
-                .string(one.node.text())
-                .string(print_hex(one.stream.value))
-                .end_array();
-        }
-        writer.end_array();
+        write_forgotten(writer, data.forgotten);
+        write_security(writer, data.security);
     });
 }
 

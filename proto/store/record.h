@@ -16,7 +16,9 @@
 #include "proto/base/endpoint.h"
 #include "proto/base/ids.h"
 #include "proto/base/node_id.h"
+#include "proto/base/security_mode.h"
 #include "proto/base/shared_bytes.h"
+#include "proto/crypto/keyring.h"
 #include "proto/store/hybrid_clock.h"
 #include "proto/wire/limits.h"
 #include "proto/wire/message_kind.h"
@@ -64,6 +66,14 @@ struct ForgottenNode {
 
 enum class Presence : std::uint8_t { Here, Left, Restarting };
 
+/// How a node seals, as it says in its record: from it the others see who lacks which key.
+struct SecurityClaim {
+    SecurityMode mode = SecurityMode::Open;
+    KeyId active;             ///< the one it seals with; 0 = it has none
+    std::vector<KeyId> keys;  ///< that it can open: rising, at most Keyring::kKeysMax
+    friend bool operator==(const SecurityClaim&, const SecurityClaim&) = default;
+};
+
 /// Data of a node record: what a node says of itself to all.
 struct NodeData {
     InstanceId instance;
@@ -81,6 +91,7 @@ struct NodeData {
     /// Scrapped nodes that a local caller had forgotten: rising, never itself, at most
     /// limits::kForgottenMax.
     std::vector<ForgottenNode> forgotten{};
+    SecurityClaim security{};
     friend bool operator==(const NodeData&, const NodeData&) = default;
 };
 

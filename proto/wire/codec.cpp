@@ -69,6 +69,9 @@ MessageKind kind_of(const Census&) {
 MessageKind kind_of(const Announce&) {
     return MessageKind::Announce;
 }
+MessageKind kind_of(const KeyGrant&) {
+    return MessageKind::KeyGrant;
+}
 
 void append_body(Buffer& bytes, const Heartbeat& heartbeat) {
     if (heartbeat.hashes) {
@@ -121,7 +124,8 @@ EncodedMessage encode(const T& message) {
     std::size_t extra = 0;
     writer.begin_object();
     if constexpr (std::is_same_v<T, Push> || std::is_same_v<T, Fragment> ||
-                  std::is_same_v<T, Routed>) {
+                  std::is_same_v<T, Routed> || std::is_same_v<T, Req> || std::is_same_v<T, Acc> ||
+                  std::is_same_v<T, KeyGrant>) {
         body = write_fields(writer, message);
     } else if constexpr (!std::is_same_v<T, Conf> && !std::is_same_v<T, Prune>) {
         write_fields(writer, message);
@@ -183,6 +187,8 @@ std::optional<Message> read_message(MessageKind kind, Fields& fields, Bytes body
             return read_prune(fields, body);
         case MessageKind::Notice:
             return read_notice(fields, body);
+        case MessageKind::KeyGrant:
+            return read_key_grant(fields, body);
     }
     return std::nullopt;
 }
@@ -210,6 +216,7 @@ bool is_known(MessageKind kind) {
         case MessageKind::Announce:
         case MessageKind::Prune:
         case MessageKind::Notice:
+        case MessageKind::KeyGrant:
             return true;
     }
     return false;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <array>
 #include <tuple>
 
@@ -38,6 +39,30 @@ void write_mesh(json::Writer& writer, const std::string& mesh) {
 
 std::string read_mesh(Fields& fields) {
     return std::string(fields.text("mesh", 1, limits::kMeshNameBytesMax));
+}
+
+/// Absent where there is none.
+void write_features(json::Writer& writer, std::uint32_t features) {
+    if (features != 0) {
+        writer.member("features", features);
+    }
+}
+
+std::uint32_t read_features(Fields& fields) {
+    return static_cast<std::uint32_t>(fields.number_or_zero("features", UINT32_MAX));
+}
+
+/// Nothing where there is no body.
+std::optional<NoiseMessage> read_noise(Fields& fields, Bytes body) {
+    if (body.empty()) {
+        return std::nullopt;
+    }
+    NoiseMessage message{};
+    fields.require(body.size() == message.size());
+    if (fields.ok()) {
+        std::copy(body.begin(), body.end(), message.begin());
+    }
+    return message;
 }
 
 void write_versions(json::Writer& writer, std::string_view key, std::uint8_t min,
@@ -89,7 +114,7 @@ void write_fields(json::Writer& writer, const Offer& offer) {
     writer.member("cookie", print_hex_bytes(offer.cookie.data(), offer.cookie.size()));
 }
 
-void write_fields(json::Writer& writer, const Req& req) {
+Bytes write_fields(json::Writer& writer, const Req& req) {
     MESHD_ASSERT(req.version >= 1 && req.to && req.session);
     writer.member("v", req.version);
     write_mesh(writer, req.mesh);
@@ -101,9 +126,12 @@ void write_fields(json::Writer& writer, const Req& req) {
     if (req.is_forced) {
         writer.member("forced", true);
     }
+    write_features(writer, req.features);
+    return req.noise ? Bytes(*req.noise) : Bytes();
 }
 
-void write_fields(json::Writer& writer, const Acc& acc) {
+Bytes write_fields(json::Writer& writer, const Acc& acc) {
+    MESHD_ASSERT(!acc.noise || acc.session);
     MESHD_ASSERT(acc.to && static_cast<bool>(acc.session) == acc.refused.empty());
     write_identity(writer, acc.from);
     writer.member("to", print_hex(acc.to.value));
@@ -111,6 +139,14 @@ void write_fields(json::Writer& writer, const Acc& acc) {
     if (!acc.refused.empty()) {
         writer.member("refused", acc.refused);
     }
+    write_features(writer, acc.features);
+    return acc.noise ? Bytes(*acc.noise) : Bytes();
+}
+
+Bytes write_fields(json::Writer& writer, const KeyGrant& grant) {
+    MESHD_ASSERT(grant.generation >= 1);
+    writer.member("generation", grant.generation);
+    return grant.secret;
 }
 
 void write_fields(json::Writer& writer, const Close& close) {
@@ -123,8 +159,8 @@ std::optional<Message> read_discovery(Fields& fields, Bytes body) {
 }
 
 std::optional<Message> read_req(Fields& fields, Bytes body) {
-    fields.require(body.empty());
     Req req;
+    req.noise = read_noise(fields, body);
     req.version = static_cast<std::uint8_t>(fields.number("v", 1, UINT8_MAX));
     req.mesh = read_mesh(fields);
     req.from = fields.identity();
@@ -134,20 +170,33 @@ std::optional<Message> read_req(Fields& fields, Bytes body) {
     req.reason = static_cast<LinkReason>(read_word(fields, "reason", kLinkReasons));
     req.is_forced = fields.has("forced");
     fields.require(!req.is_forced || fields["forced"].as_bool() == true);
+    req.features = read_features(fields);
     return req;
 }
 
 std::optional<Message> read_acc(Fields& fields, Bytes body) {
-    fields.require(body.empty());
     Acc acc;
+    acc.noise = read_noise(fields, body);
     acc.from = fields.identity();
     acc.to = StartId{fields.hex("to")};
     acc.session = SessionId{static_cast<std::uint32_t>(fields.number("session", 0, UINT32_MAX))};
     if (fields.has("refused")) {
         acc.refused = kRefusals[read_word(fields, "refused", kRefusals)];
     }
-    fields.require(static_cast<bool>(acc.session) == acc.refused.empty());
+    fields.require(static_cast<bool>(acc.session) == acc.refused.empty() &&
+                   (acc.session || !acc.noise));
+    acc.features = read_features(fields);
     return acc;
+}
+
+std::optional<Message> read_key_grant(Fields& fields, Bytes body) {
+    KeyGrant grant;
+    grant.generation = static_cast<std::uint32_t>(fields.number("generation", 1, UINT32_MAX));
+    fields.require(body.size() == grant.secret.size());
+    if (fields.ok()) {
+        std::copy(body.begin(), body.end(), grant.secret.begin());
+    }
+    return grant;
 }
 
 std::optional<Message> read_conf(Fields& fields, Bytes body) {

@@ -79,10 +79,11 @@ void write_streams(json::Writer& writer, std::string_view key,
 Bytes write_fields(json::Writer& writer, const Push& message);
 Bytes write_fields(json::Writer& writer, const Fragment& message);
 Bytes write_fields(json::Writer& writer, const Routed& message);
+Bytes write_fields(json::Writer& writer, const Req& message);
+Bytes write_fields(json::Writer& writer, const Acc& message);
+Bytes write_fields(json::Writer& writer, const KeyGrant& message);
 void write_fields(json::Writer& writer, const Hello& message);
 void write_fields(json::Writer& writer, const Offer& message);
-void write_fields(json::Writer& writer, const Req& message);
-void write_fields(json::Writer& writer, const Acc& message);
 void write_fields(json::Writer& writer, const Close& message);
 void write_fields(json::Writer& writer, const Notice& message);
 void write_fields(json::Writer& writer, const Heartbeat& message);
@@ -104,6 +105,7 @@ std::optional<Message> read_conf(Fields& fields, Bytes body);
 std::optional<Message> read_close(Fields& fields, Bytes body);
 std::optional<Message> read_prune(Fields& fields, Bytes body);
 std::optional<Message> read_notice(Fields& fields, Bytes body);
+std::optional<Message> read_key_grant(Fields& fields, Bytes body);
 std::optional<Message> read_heartbeat(Fields& fields, Bytes body);
 std::optional<Message> read_ack(Fields& fields, Bytes body);
 /// The form that write_fields gives a fragment, read without a document: nearly all datagrams of

@@ -9,12 +9,44 @@
 namespace meshd {
 namespace {
 
+static_assert(limits::kTagBytes == kSealTagBytes && limits::kNonceBytes == kOutsideNonceBytes);
+
 constexpr std::size_t kPaddingItem = 0;
 constexpr std::size_t kItemLengthBytes = limits::kItemHeaderBytes - 1;
 
 /// Bytes before the first item.
 std::size_t prefix_bytes(DatagramKind kind) {
     return limits::kHeaderBytes + (kind == DatagramKind::Outside ? limits::kNonceBytes : 0);
+}
+
+/// Of a datagram outside any session.
+OutsideNonce nonce_of(Bytes datagram) {
+    OutsideNonce nonce;
+    std::copy_n(datagram.begin() + limits::kHeaderBytes, nonce.size(), nonce.begin());
+    return nonce;
+}
+
+/// `rest`: all items, as they were before sealing.
+tl::expected<Datagram, FrameError> split(const DatagramHeader& header, Bytes rest) {
+    Datagram opened;
+    opened.header = header;
+    std::size_t items = 0;
+    while (!rest.empty()) {
+        if (rest.size() < limits::kItemHeaderBytes || ++items > limits::kItemsMax) {
+            return tl::make_unexpected(FrameError::Items);
+        }
+        const std::uint8_t kind = rest[0];
+        const std::size_t length = load_big_endian<kItemLengthBytes>(rest.data() + 1);
+        rest = rest.subspan(limits::kItemHeaderBytes);
+        if (length > rest.size()) {
+            return tl::make_unexpected(FrameError::Items);
+        }
+        if (kind != kPaddingItem) {
+            opened.items.push_back({static_cast<MessageKind>(kind), rest.first(length)});
+        }
+        rest = rest.subspan(length);
+    }
+    return opened;
 }
 
 }  // namespace
@@ -57,32 +89,33 @@ tl::expected<Datagram, FrameError> open_datagram(Bytes datagram) {
     if (!std::equal(tag.begin(), tag.end(), datagram.last(limits::kTagBytes).begin())) {
         return tl::make_unexpected(FrameError::Tag);
     }
+    return split(*header, covered.subspan(prefix_bytes(header->kind)));
+}
 
-    Datagram opened;
-    opened.header = *header;
-    Bytes rest = covered.subspan(prefix_bytes(header->kind));
-    std::size_t items = 0;
-    while (!rest.empty()) {
-        if (rest.size() < limits::kItemHeaderBytes || ++items > limits::kItemsMax) {
-            return tl::make_unexpected(FrameError::Items);
-        }
-        const std::uint8_t kind = rest[0];
-        const std::size_t length = load_big_endian<kItemLengthBytes>(rest.data() + 1);
-        rest = rest.subspan(limits::kItemHeaderBytes);
-        if (length > rest.size()) {
-            return tl::make_unexpected(FrameError::Items);
-        }
-        if (kind != kPaddingItem) {
-            opened.items.push_back({static_cast<MessageKind>(kind), rest.first(length)});
-        }
-        rest = rest.subspan(length);
+tl::expected<Datagram, FrameError> open_datagram(Bytes datagram, const SealKey& key,
+                                                 Buffer& plain) {
+    const auto header = peek_header(datagram);
+    if (!header) {
+        return tl::make_unexpected(header.error());
     }
-    return opened;
+    const std::size_t prefix = prefix_bytes(header->kind);
+    const auto tag = datagram.last<limits::kTagBytes>();
+    const Bytes sealed = datagram.subspan(prefix, datagram.size() - prefix - limits::kTagBytes);
+    const Bytes head = datagram.first(limits::kHeaderBytes);
+    plain.resize(sealed.size());
+    const bool is_genuine =
+        header->kind == DatagramKind::Outside
+            ? open_outside(key, nonce_of(datagram), head, sealed, tag, plain.data())
+            : open_session(key, header->counter, head, sealed, tag, plain.data());
+    if (!is_genuine) {
+        return tl::make_unexpected(FrameError::Tag);
+    }
+    return split(*header, plain);
 }
 
 DatagramBuilder::DatagramBuilder(const DatagramHeader& header, std::size_t bytes_max,
                                  Prng* nonce_source)
-    : bytes_max_(bytes_max) {
+    : header_(header), bytes_max_(bytes_max) {
     MESHD_ASSERT(bytes_max >= prefix_bytes(header.kind) + limits::kTagBytes &&
                  bytes_max <= limits::kDatagramBytesMax);
     bytes_.reserve(bytes_max);
@@ -114,7 +147,7 @@ bool DatagramBuilder::add(const EncodedMessage& message) {
     return true;
 }
 
-Buffer DatagramBuilder::finish(std::size_t pad_to) && {
+Buffer DatagramBuilder::finish(const SealKey* key, std::size_t pad_to) && {
     const std::size_t unpadded = bytes_.size() + limits::kTagBytes;
     if (unpadded < pad_to) {
         const std::size_t gap = pad_to - unpadded;
@@ -123,7 +156,21 @@ Buffer DatagramBuilder::finish(std::size_t pad_to) && {
         append_big_endian<kItemLengthBytes>(bytes_, zeros);
         bytes_.resize(bytes_.size() + zeros);
     }
-    append(bytes_, Bytes(hash128(bytes_)));
+    if (key == nullptr) {
+        append(bytes_, Bytes(hash128(bytes_)));
+        return std::move(bytes_);
+    }
+    const std::size_t prefix = prefix_bytes(header_.kind);
+    const std::size_t end = bytes_.size();
+    bytes_.resize(end + limits::kTagBytes);
+    const Bytes head(bytes_.data(), limits::kHeaderBytes);
+    const std::span text(bytes_.data() + prefix, end - prefix);
+    const std::span<std::uint8_t, limits::kTagBytes> tag(bytes_.data() + end, limits::kTagBytes);
+    if (header_.kind == DatagramKind::Outside) {
+        seal_outside(*key, nonce_of(bytes_), head, text, tag);
+    } else {
+        seal_session(*key, header_.counter, head, text, tag);
+    }
     return std::move(bytes_);
 }
 

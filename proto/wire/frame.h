@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file
 /// The datagram: 16-byte header, (outside a session) 24 random bytes, items, 16-byte tag
-/// (PROTOCOL.md, "Datagram").
+/// (PROTOCOL.md, "Datagram"). Sealed: the items are encrypted, and the tag proves them and the
+/// header; open: the tag only tells foreign bytes.
 #pragma once
 
 #include <optional>
@@ -11,6 +12,7 @@
 #include "proto/base/bytes.h"
 #include "proto/base/ids.h"
 #include "proto/base/prng.h"
+#include "proto/crypto/seal.h"
 #include "proto/wire/codec.h"
 #include "proto/wire/limits.h"
 
@@ -24,6 +26,7 @@ enum class DatagramKind : std::uint8_t {
 struct DatagramHeader {
     std::uint8_t version = limits::kVersionMax;
     DatagramKind kind = DatagramKind::Session;
+    /// Outside a session the hint of the mesh key it is sealed with, 0 = open; inside it 0.
     std::uint16_t flags = 0;
     SessionId session;          ///< of the receiver; 0 outside a session
     std::uint64_t counter = 0;  ///< per session and direction, 1 to kCounterMax; else 0
@@ -44,15 +47,20 @@ enum class FrameError {
     TooLong,
     Version,
     Kind,   ///< or session or counter do not go with it
-    Tag,    ///< foreign bytes, or damaged ones
+    Tag,    ///< foreign bytes, or damaged ones, or sealed with another key
     Items,  ///< lengths do not add up, or too many
 };
 
 /// Header only, without checking the rest: which session may be meant.
 tl::expected<DatagramHeader, FrameError> peek_header(Bytes datagram);
 
-/// Checks and splits one datagram. Spans point into `datagram`.
+/// Checks and splits one open datagram. Spans point into `datagram`.
 tl::expected<Datagram, FrameError> open_datagram(Bytes datagram);
+
+/// The same for one sealed with `key`: of the session, or of a mesh key outside any. It is
+/// decrypted into `plain`, which spans point into; one failed decryption is all that foreign bytes
+/// cost.
+tl::expected<Datagram, FrameError> open_datagram(Bytes datagram, const SealKey& key, Buffer& plain);
 
 /// Builds one datagram item by item.
 class DatagramBuilder {
@@ -65,11 +73,13 @@ class DatagramBuilder {
     bool empty() const { return items_ == 0; }
     /// False where it does not fit.
     bool add(const EncodedMessage& message);
-    /// Tag and bytes. With `pad_to`, zero bytes fill an item of kind 0, which receivers skip.
-    Buffer finish(std::size_t pad_to = 0) &&;
+    /// Bytes with their tag, sealed with `key` where there is one. With `pad_to`, zero bytes fill
+    /// an item of kind 0, which receivers skip.
+    Buffer finish(const SealKey* key = nullptr, std::size_t pad_to = 0) &&;
 
   private:
     Buffer bytes_;
+    DatagramHeader header_;
     std::size_t bytes_max_;
     std::size_t items_ = 0;
 };

@@ -15,6 +15,7 @@
 #include "proto/base/endpoint.h"
 #include "proto/base/ids.h"
 #include "proto/base/node_id.h"
+#include "proto/crypto/noise.h"
 #include "proto/wire/message_kind.h"
 
 namespace meshd {
@@ -62,6 +63,8 @@ struct Req {
     LinkReason reason = LinkReason::Fill;
     /// Others have refused the sender of late: a bridge for it may exceed max_peers.
     bool is_forced = false;
+    std::uint32_t features = 0;
+    std::optional<NoiseMessage> noise{};  ///< message 1, where sealed
 };
 
 /// Answers a REQ: with a session, or with the reason why not.
@@ -70,6 +73,8 @@ struct Acc {
     StartId to;
     SessionId session;    ///< the responder receives under this id; 0 = refused
     std::string refused;  ///< "full", "name" or "leaving"; empty where accepted
+    std::uint32_t features = 0;
+    std::optional<NoiseMessage> noise{};  ///< message 2, where accepted and sealed
 };
 
 /// First datagram of a session from the initiator; the responder's slot becomes a link.
@@ -214,6 +219,12 @@ struct Delta {
     std::vector<DeltaRecord> records;
 };
 
+/// A mesh key that the receiver has not got. Only ever over a sealed link.
+struct KeyGrant {
+    std::uint32_t generation = 0;
+    std::array<std::uint8_t, 32> secret{};
+};
+
 /// Part of a message that outgrew a datagram.
 struct Fragment {
     std::uint32_t message = 0;  ///< number of the whole message on this link and direction
@@ -290,7 +301,8 @@ struct Routed {
     RoutedPayload payload;
 };
 
-using Message = std::variant<Hello, Offer, Req, Acc, Conf, Close, Heartbeat, Push, Ack, Digest,
-                             Pull, Delta, Fragment, Routed, Census, Announce, Prune, Notice>;
+using Message =
+    std::variant<Hello, Offer, Req, Acc, Conf, Close, Heartbeat, Push, Ack, Digest, Pull, Delta,
+                 Fragment, Routed, Census, Announce, Prune, Notice, KeyGrant>;
 
 }  // namespace meshd

@@ -30,6 +30,7 @@ enum class MessageKind : std::uint8_t {
     Notice = 25,
     Census = 26,
     Announce = 27,
+    KeyGrant = 28,
 };
 
 /// What a record is about. The number is its place in orderings; on the wire it goes by name.

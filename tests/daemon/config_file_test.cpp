@@ -91,7 +91,7 @@ state: {location: gate, cameras: 2, tags: [a, 1.5, true, null, "7"]}
     CHECK(settings.heartbeat_timeout == 3s);
     CHECK(settings.core.forget_after == 48h);
     CHECK(settings.core.datagram_bytes == 1200);
-    CHECK(settings.security == SecurityMode::Open);
+    CHECK(settings.core.security == SecurityMode::Open);
     CHECK(settings.socket_path == "/tmp/x.sock");
     CHECK(settings.log_level == LogLevel::Debug);
     CHECK(settings.state_dir == "/tmp/state");
@@ -150,7 +150,7 @@ TEST_CASE("config: a value of the wrong type or range says what was expected") {
              Case{"mesh:\n  bootstrap: [\"[fd00::1]:9999\"]\n", "IPv4 addresses or host names"},
              Case{"mesh:\n  node_id: \"a b\"\n", "A-Z a-z 0-9"},
              Case{"mesh: 5\n", "f.yaml:1:7: mesh: expected a mapping"},
-             Case{"security:\n  mode: ajar\n", "one of sealed|open"},
+             Case{"security:\n  mode: ajar\n", "one of sealed|mixed|open"},
              Case{"log:\n  level: \"\"\n", "one of debug|info|warning|error"},
              Case{"log:\n  level: debug|info\n", "one of debug|info|warning|error"},
              Case{"state: [1]\n", "a mapping"},
@@ -363,7 +363,7 @@ TEST_CASE("config: etc meshd.yaml shows exactly the known keys, commented out at
     CHECK(settings.core.forget_after == defaults.core.forget_after);
     CHECK(settings.core.datagram_bytes == defaults.core.datagram_bytes);
     CHECK(settings.core.initial_state == defaults.core.initial_state);
-    CHECK(settings.security == defaults.security);
+    CHECK(settings.core.security == defaults.core.security);
     CHECK(settings.socket_path == defaults.socket_path);
     CHECK(settings.state_dir == defaults.state_dir);
     CHECK(settings.log_level == defaults.log_level);

@@ -34,7 +34,7 @@ Buffer outside_datagram(const Message& message, Prng& prng, std::size_t pad_to) 
     DatagramBuilder builder(header, limits::kDatagramBytesDefault, &prng);
     const bool fits = builder.add(encode_message(message));
     MESHD_ASSERT(fits);
-    return std::move(builder).finish(pad_to);
+    return std::move(builder).finish(nullptr, pad_to);
 }
 
 Identity stranger(Prng& prng) {

@@ -39,8 +39,8 @@ struct Fixture {
                 hellos.emplace_back(now - at(0), to);
             }
             dropped += due.offers_dropped;
-            for (const auto& [to, start] : due.offers) {
-                offers.emplace_back(now - at(0), to);
+            for (const Discovery::Asker& asker : due.offers) {
+                offers.emplace_back(now - at(0), asker.from);
             }
         }
         now = end;
@@ -274,7 +274,7 @@ TEST_CASE_FIXTURE(Fixture, "discovery: in a small mesh every beacon is answered 
     start();
     run_until(at(10'000));
     for (std::uint8_t i = 1; i <= 10; ++i) {
-        discovery->on_hello(now, box(i), StartId{i}, true, 10, 10);
+        discovery->on_hello(now, {box(i), StartId{i}, KeyId{}}, true, 10, 10);
     }
     CHECK(offers.empty());
     run_until(at(10'050));
@@ -292,7 +292,7 @@ TEST_CASE_FIXTURE(Fixture, "discovery: in a large mesh about three answer a beac
     std::size_t answers = 0;
     constexpr int kBeacons = 2000;
     for (int i = 0; i < kBeacons; ++i) {
-        discovery->on_hello(now, box(1), StartId{1}, true, 99, 10);
+        discovery->on_hello(now, {box(1), StartId{1}, KeyId{}}, true, 99, 10);
         run_until(now + milliseconds(100));
         answers += offers.size();
         offers.clear();
@@ -305,10 +305,10 @@ TEST_CASE_FIXTURE(Fixture, "discovery: in a large mesh about three answer a beac
 TEST_CASE_FIXTURE(Fixture, "discovery: a unicast HELLO is answered at once") {
     start();
     run_until(at(10'000));
-    discovery->on_hello(now, box(1), StartId{1}, false, 1000, 10);
+    discovery->on_hello(now, {box(1), StartId{1}, KeyId{}}, false, 1000, 10);
     const auto due = discovery->on_timeout(now, facts);
     REQUIRE(due.offers.size() == 1);
-    CHECK(due.offers[0] == std::pair(box(1), StartId{1}));
+    CHECK(due.offers[0] == Discovery::Asker{box(1), StartId{1}, KeyId{}});
 }
 
 TEST_CASE_FIXTURE(Fixture, "discovery: at most 20 offers a second, and a bounded number waiting") {
@@ -316,7 +316,7 @@ TEST_CASE_FIXTURE(Fixture, "discovery: at most 20 offers a second, and a bounded
     run_until(at(10'000));
     std::size_t answered = 0;
     for (int ms = 0; ms < 10'000; ms += 10) {
-        CHECK(discovery->on_hello(now, box(1), StartId{1}, false, 1, 10));
+        CHECK(discovery->on_hello(now, {box(1), StartId{1}, KeyId{}}, false, 1, 10));
         run_until(now + milliseconds(10));
         answered += offers.size();
         offers.clear();
@@ -327,7 +327,7 @@ TEST_CASE_FIXTURE(Fixture, "discovery: at most 20 offers a second, and a bounded
     run_until(now + seconds(2));
     std::size_t refused = 0;
     for (std::size_t i = 0; i < 2 * Discovery::kOffersWaitingMax; ++i) {
-        refused += discovery->on_hello(now, box(1), StartId{1}, false, 1, 10) ? 0 : 1;
+        refused += discovery->on_hello(now, {box(1), StartId{1}, KeyId{}}, false, 1, 10) ? 0 : 1;
     }
     CHECK(refused == Discovery::kOffersWaitingMax);
     const auto due = discovery->on_timeout(now, facts);
@@ -439,11 +439,11 @@ TEST_CASE_FIXTURE(Fixture, "discovery: OFFERs heard are limited like HELLOs, apa
 
 TEST_CASE_FIXTURE(Fixture, "discovery: stopped, it asks and answers no one until it starts again") {
     start({box(7)});
-    discovery->on_hello(now, box(1), StartId{1}, true, 1, 10);
+    discovery->on_hello(now, {box(1), StartId{1}, KeyId{}}, true, 1, 10);
     discovery->stop();
     CHECK_FALSE(discovery->next_deadline());
     discovery->on_change(now);
-    discovery->on_hello(now, box(1), StartId{1}, false, 1, 10);
+    discovery->on_hello(now, {box(1), StartId{1}, KeyId{}}, false, 1, 10);
     const auto due = discovery->on_timeout(at(10'000), facts);
     CHECK_FALSE(due.beacon);
     CHECK(due.hellos.empty());

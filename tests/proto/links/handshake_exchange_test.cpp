@@ -21,7 +21,8 @@ struct End {
     Identity self;
     Endpoint address;
     Prng random;
-    Handshake handshake{self, "default", random};
+    Keyring ring;
+    Handshake handshake{self, "default", features::kAll, ring, random};
     std::vector<Established> sessions;
 
     End(const Identity& identity, const Endpoint& endpoint, std::uint8_t seed)
@@ -104,12 +105,12 @@ class Exchange {
         if (const auto* hello = std::get_if<Hello>(&message)) {
             send(to, from, Offer{1, 1, to.self, hello->from.start, kCookie});
         } else if (const auto* offer = std::get_if<Offer>(&message)) {
-            to.handshake.on_offer(now, from.address, *offer);
+            to.handshake.on_offer(now, from.address, *offer, KeyId{});
         } else if (const auto* req = std::get_if<Req>(&message)) {
             CHECK(req->cookie == kCookie);
-            to.handshake.on_req(now, from.address, *req, "");
+            to.handshake.on_req(now, from.address, *req, "", KeyId{});
         } else if (const auto* acc = std::get_if<Acc>(&message)) {
-            to.handshake.on_acc(now, from.address, *acc);
+            to.handshake.on_acc(now, from.address, *acc, KeyId{});
         }
     }
 

@@ -36,7 +36,8 @@ Req req_of(const Identity& from, std::uint32_t session) {
 
 struct Fixture {
     Prng random = prng();
-    Handshake handshake{kSelf, "default", random};
+    Keyring ring;
+    Handshake handshake{kSelf, "default", features::kAll, ring, random};
 
     template <class T>
     std::optional<T> sent(const Endpoint& to = kPeerAt) {
@@ -138,12 +139,12 @@ TEST_CASE_FIXTURE(Fixture,
     handshake.on_timeout(at(300));
     while (!is_silent()) {
     }
-    handshake.on_offer(at(310), kPeerAt, offer_of(restarted));
+    handshake.on_offer(at(310), kPeerAt, offer_of(restarted), KeyId{});
     const auto req = sent<Req>();
     REQUIRE(req);
     CHECK(req->to == restarted.start);
     CHECK(handshake.next_deadline() == at(410));
-    handshake.on_acc(at(320), kPeerAt, acc_of(restarted, 77));
+    handshake.on_acc(at(320), kPeerAt, acc_of(restarted, 77), KeyId{});
     const auto established = handshake.poll_established();
     REQUIRE(established);
     CHECK(established->peer == restarted);
@@ -155,37 +156,37 @@ TEST_CASE_FIXTURE(Fixture,
 
 TEST_CASE_FIXTURE(Fixture,
                   "handshake: an OFFER or ACC that was not asked for, or not there, is ignored") {
-    handshake.on_offer(at(0), kPeerAt, offer_of(kPeer));
-    handshake.on_acc(at(0), kPeerAt, acc_of(kPeer, 77));
+    handshake.on_offer(at(0), kPeerAt, offer_of(kPeer), KeyId{});
+    handshake.on_acc(at(0), kPeerAt, acc_of(kPeer, 77), KeyId{});
     CHECK(is_silent());
     CHECK_FALSE(handshake.poll_established());
 
     handshake.initiate(at(0), kPeer, kPeerAt, LinkReason::Fill, std::nullopt);
     CHECK(sent<Hello>());
-    handshake.on_offer(at(1), box(3), offer_of(kPeer));
-    handshake.on_offer(at(1), box(2, 10'000), offer_of(kPeer));
-    handshake.on_offer(at(1), kPeerAt, offer_of(identity("other", 9, 90)));
+    handshake.on_offer(at(1), box(3), offer_of(kPeer), KeyId{});
+    handshake.on_offer(at(1), box(2, 10'000), offer_of(kPeer), KeyId{});
+    handshake.on_offer(at(1), kPeerAt, offer_of(identity("other", 9, 90)), KeyId{});
     CHECK(is_silent());
-    handshake.on_offer(at(2), kPeerAt, offer_of(kPeer));
+    handshake.on_offer(at(2), kPeerAt, offer_of(kPeer), KeyId{});
     CHECK(sent<Req>());
-    handshake.on_offer(at(3), kPeerAt, offer_of(kPeer));
+    handshake.on_offer(at(3), kPeerAt, offer_of(kPeer), KeyId{});
     CHECK(is_silent());
 
-    handshake.on_acc(at(4), box(3), acc_of(kPeer, 77));
-    handshake.on_acc(at(4), kPeerAt, acc_of(identity("peer", 9, 91), 77));
-    handshake.on_acc(at(4), kPeerAt, acc_of(identity("peer", 8, 90), 77));
-    handshake.on_acc(at(4), kPeerAt, acc_of(identity("peer", 9, 91), 0));
+    handshake.on_acc(at(4), box(3), acc_of(kPeer, 77), KeyId{});
+    handshake.on_acc(at(4), kPeerAt, acc_of(identity("peer", 9, 91), 77), KeyId{});
+    handshake.on_acc(at(4), kPeerAt, acc_of(identity("peer", 8, 90), 77), KeyId{});
+    handshake.on_acc(at(4), kPeerAt, acc_of(identity("peer", 9, 91), 0), KeyId{});
     CHECK_FALSE(handshake.poll_established());
     CHECK_FALSE(handshake.poll_failed());
-    handshake.on_acc(at(5), kPeerAt, acc_of(kPeer, 77));
+    handshake.on_acc(at(5), kPeerAt, acc_of(kPeer, 77), KeyId{});
     CHECK(handshake.poll_established());
-    handshake.on_acc(at(6), kPeerAt, acc_of(kPeer, 77));
+    handshake.on_acc(at(6), kPeerAt, acc_of(kPeer, 77), KeyId{});
     CHECK_FALSE(handshake.poll_established());
 }
 
 TEST_CASE_FIXTURE(Fixture, "handshake: a refusal ends the initiation at once") {
     handshake.initiate(at(0), kPeer, kPeerAt, LinkReason::Fill, kCookie);
-    handshake.on_acc(at(1), kPeerAt, acc_of(kPeer, 0));
+    handshake.on_acc(at(1), kPeerAt, acc_of(kPeer, 0), KeyId{});
     const auto failed = handshake.poll_failed();
     REQUIRE(failed);
     CHECK(failed->refused);
@@ -194,7 +195,7 @@ TEST_CASE_FIXTURE(Fixture, "handshake: a refusal ends the initiation at once") {
 }
 
 TEST_CASE_FIXTURE(Fixture, "handshake: who refuses a REQ keeps nothing") {
-    handshake.on_req(at(0), kPeerAt, req_of(kPeer, 77), "full");
+    handshake.on_req(at(0), kPeerAt, req_of(kPeer, 77), "full", KeyId{});
     const auto acc = sent<Acc>();
     REQUIRE(acc);
     CHECK(acc->refused == "full");
@@ -205,27 +206,27 @@ TEST_CASE_FIXTURE(Fixture, "handshake: who refuses a REQ keeps nothing") {
 }
 
 TEST_CASE_FIXTURE(Fixture, "handshake: a repeated REQ gets the same session, another one another") {
-    handshake.on_req(at(0), kPeerAt, req_of(kPeer, 77), "");
+    handshake.on_req(at(0), kPeerAt, req_of(kPeer, 77), "", KeyId{});
     const auto first = sent<Acc>();
     REQUIRE(first);
     CHECK(handshake.is_slot(first->session));
-    handshake.on_req(at(100), kPeerAt, req_of(kPeer, 77), "");
+    handshake.on_req(at(100), kPeerAt, req_of(kPeer, 77), "", KeyId{});
     const auto again = sent<Acc>();
     REQUIRE(again);
     CHECK(again->session == first->session);
     CHECK(handshake.peers().size() == 1);
-    handshake.on_req(at(200), kPeerAt, req_of(kPeer, 78), "");
+    handshake.on_req(at(200), kPeerAt, req_of(kPeer, 78), "", KeyId{});
     const auto other = sent<Acc>();
     REQUIRE(other);
     CHECK(other->session != first->session);
-    handshake.on_req(at(300), box(3), req_of(kPeer, 77), "");
+    handshake.on_req(at(300), box(3), req_of(kPeer, 77), "", KeyId{});
     const auto elsewhere = sent<Acc>(box(3));
     REQUIRE(elsewhere);
     CHECK(elsewhere->session != first->session);
 }
 
 TEST_CASE_FIXTURE(Fixture, "handshake: a slot is taken once, from its own address, within 2 s") {
-    handshake.on_req(at(0), kPeerAt, req_of(kPeer, 77), "");
+    handshake.on_req(at(0), kPeerAt, req_of(kPeer, 77), "", KeyId{});
     const SessionId session = sent<Acc>()->session;
     CHECK_FALSE(handshake.on_confirmed(session, box(3)));
     CHECK_FALSE(handshake.on_confirmed(SessionId{session.value + 1}, kPeerAt));
@@ -250,7 +251,7 @@ TEST_CASE_FIXTURE(Fixture, "handshake: a slot is taken once, from its own addres
 }
 
 TEST_CASE_FIXTURE(Fixture, "handshake: who asked and was answered is not asked back") {
-    handshake.on_req(at(0), kPeerAt, req_of(kPeer, 77), "");
+    handshake.on_req(at(0), kPeerAt, req_of(kPeer, 77), "", KeyId{});
     CHECK(sent<Acc>());
     CHECK(handshake.is_pending(kPeer));
     handshake.initiate(at(1), kPeer, kPeerAt, LinkReason::Fill, kCookie);
@@ -263,30 +264,37 @@ TEST_CASE_FIXTURE(Fixture, "handshake: who asked and was answered is not asked b
 
 TEST_CASE_FIXTURE(Fixture, "handshake: slots are bounded and make room by expiring") {
     for (std::uint8_t i = 1; i <= Handshake::kSlotsMax; ++i) {
-        CHECK(handshake.on_req(at(0), box(i), req_of(kPeer, i), ""));
+        CHECK(handshake.on_req(at(0), box(i), req_of(kPeer, i), "", KeyId{}) ==
+              Handshake::ReqResult::Answered);
         CHECK(sent<Acc>(box(i)));
     }
-    CHECK_FALSE(handshake.on_req(at(1), box(200), req_of(kPeer, 1000), ""));
+    CHECK(handshake.on_req(at(1), box(200), req_of(kPeer, 1000), "", KeyId{}) ==
+          Handshake::ReqResult::NoRoom);
     CHECK(is_silent());
-    CHECK(handshake.on_req(at(1), box(1), req_of(kPeer, 1), ""));
+    CHECK(handshake.on_req(at(1), box(1), req_of(kPeer, 1), "", KeyId{}) ==
+          Handshake::ReqResult::Answered);
     CHECK(sent<Acc>(box(1)));
     handshake.on_timeout(at(0) + Handshake::kSlotLife);
-    CHECK(handshake.on_req(at(2001), box(200), req_of(kPeer, 1000), ""));
+    CHECK(handshake.on_req(at(2001), box(200), req_of(kPeer, 1000), "", KeyId{}) ==
+          Handshake::ReqResult::Answered);
     CHECK(sent<Acc>(box(200)));
 }
 
 TEST_CASE_FIXTURE(Fixture, "handshake: one address fills 4 slots, by whatever names and ports") {
     for (std::uint16_t i = 1; i <= Handshake::kSlotsPerAddressMax; ++i) {
         CHECK(handshake.on_req(at(0), box(2, i), req_of(identity("x" + std::to_string(i), i, i), i),
-                               ""));
+                               "", KeyId{}) == Handshake::ReqResult::Answered);
         CHECK(sent<Acc>(box(2, i)));
     }
-    CHECK_FALSE(handshake.on_req(at(0), box(2, 99), req_of(identity("x99", 99, 99), 99), ""));
+    CHECK(handshake.on_req(at(0), box(2, 99), req_of(identity("x99", 99, 99), 99), "", KeyId{}) ==
+          Handshake::ReqResult::NoRoom);
     CHECK(is_silent());
     CHECK(handshake.peers().size() == Handshake::kSlotsPerAddressMax);
-    CHECK(handshake.on_req(at(0), box(2, 1), req_of(identity("x1", 1, 1), 1), ""));
+    CHECK(handshake.on_req(at(0), box(2, 1), req_of(identity("x1", 1, 1), 1), "", KeyId{}) ==
+          Handshake::ReqResult::Answered);
     CHECK(sent<Acc>(box(2, 1)));
-    CHECK(handshake.on_req(at(0), box(3), req_of(kPeer, 77), ""));
+    CHECK(handshake.on_req(at(0), box(3), req_of(kPeer, 77), "", KeyId{}) ==
+          Handshake::ReqResult::Answered);
     CHECK(sent<Acc>(box(3)));
 }
 
@@ -296,7 +304,8 @@ TEST_CASE_FIXTURE(Fixture,
     const Identity restarted = identity("peer", 1, 11);
     handshake.initiate(at(0), small, kPeerAt, LinkReason::Fill, kCookie);
     CHECK(sent<Req>());
-    CHECK(handshake.on_req(at(1), kPeerAt, req_of(restarted, 77), ""));
+    CHECK(handshake.on_req(at(1), kPeerAt, req_of(restarted, 77), "", KeyId{}) ==
+          Handshake::ReqResult::Answered);
     const auto acc = sent<Acc>();
     REQUIRE(acc);
     CHECK(acc->to == restarted.start);
@@ -309,7 +318,7 @@ TEST_CASE_FIXTURE(Fixture,
 
 TEST_CASE_FIXTURE(Fixture, "handshake: clear forgets initiations and slots") {
     handshake.initiate(at(0), kPeer, kPeerAt, LinkReason::Fill, kCookie);
-    handshake.on_req(at(0), box(3), req_of(identity("third", 3, 30), 77), "");
+    handshake.on_req(at(0), box(3), req_of(identity("third", 3, 30), 77), "", KeyId{});
     CHECK(handshake.peers().size() == 2);
     handshake.clear();
     CHECK(handshake.peers().size() == 0);
@@ -320,7 +329,7 @@ TEST_CASE_FIXTURE(Fixture, "handshake: no session id is given twice at a time") 
     std::vector<SessionId> ids;
     for (std::uint32_t i = 1; i <= Handshake::kSlotsMax; ++i) {
         const Endpoint from = box(static_cast<std::uint8_t>(i));
-        handshake.on_req(at(0), from, req_of(identity("peer", 100 + i, 90), i), "");
+        handshake.on_req(at(0), from, req_of(identity("peer", 100 + i, 90), i), "", KeyId{});
         const auto acc = sent<Acc>(from);
         REQUIRE(acc);
         CHECK(acc->session);

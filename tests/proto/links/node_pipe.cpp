@@ -10,6 +10,10 @@ void NodePipe::start(std::uint8_t number, std::string_view name, std::uint8_t se
     options.instance = InstanceId{instance != 0 ? instance : number};
     options.entropy[0] = seed;
     options.version = "0.1.0";
+    start(number, std::move(options), std::move(config));
+}
+
+void NodePipe::start(std::uint8_t number, NodeOptions options, Config config) {
     Box& box = boxes_[number];
     box.address = test::box(number);
     box.node = std::make_unique<Node>(std::move(config), std::move(options), now());
@@ -27,8 +31,16 @@ void NodePipe::collect(std::uint8_t number) {
             }
         }
     }
+    std::optional<Keyring> ring;
     while (auto output = from.node->poll_output()) {
+        if (auto* wanted = std::get_if<KeyringWanted>(&*output); wanted != nullptr && keeps_rings) {
+            ring = wanted->ring;
+        }
         from.outputs.push_back(std::move(*output));
+    }
+    if (ring) {
+        from.node->handle_security(now(), from.node->config().security, std::move(*ring));
+        collect(number);
     }
 }
 
@@ -103,8 +115,7 @@ Buffer outside(const Message& message, std::uint8_t nonce_seed) {
     header.kind = DatagramKind::Outside;
     DatagramBuilder builder(header, limits::kDatagramBytesDefault, &random);
     builder.add(encode_message(message));
-    return std::move(builder).finish(std::holds_alternative<Hello>(message) ? limits::kHelloBytes
-                                                                            : 0);
+    return std::move(builder).finish();
 }
 
 Buffer in_session(SessionId session, std::uint64_t counter,

@@ -26,6 +26,9 @@ class NodePipe {
         std::unique_ptr<Node> node;
         std::vector<Output> outputs;
     };
+    /// False where the rings that nodes want kept are not: their disk is full.
+    bool keeps_rings = true;
+
     struct Datagram {
         Endpoint from;
         std::size_t to = 0;
@@ -35,6 +38,8 @@ class NodePipe {
     /// Adds a node (or starts it anew, with `number` of one that is there) at box(number).
     void start(std::uint8_t number, std::string_view name, std::uint8_t seed, Config config = {},
                std::uint64_t instance = 0);
+    /// The same with a keyring, which the pipe keeps as a driver does.
+    void start(std::uint8_t number, NodeOptions options, Config config);
     /// The node vanishes without a word.
     void kill(std::uint8_t number) { boxes_.erase(number); }
 

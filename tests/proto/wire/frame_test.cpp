@@ -30,7 +30,7 @@ Buffer build(const DatagramHeader& header, const std::vector<std::string>& items
     for (const std::string& item : items) {
         REQUIRE(builder.add(test::message_vector(item)));
     }
-    return std::move(builder).finish(pad_to);
+    return std::move(builder).finish(nullptr, pad_to);
 }
 
 /// `bytes` with the tag that fits them.

@@ -6,6 +6,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "proto/wire/features.h"
+
 namespace meshd::test {
 namespace {
 
@@ -30,6 +32,14 @@ Cookie cookie() {
         cookie[i] = i;
     }
     return cookie;
+}
+
+NoiseMessage noise_message() {
+    NoiseMessage message;
+    for (std::uint8_t i = 0; i < message.size(); ++i) {
+        message[i] = static_cast<std::uint8_t>(i * 5 + 1);
+    }
+    return message;
 }
 
 constexpr std::string_view kNote = "{\"door\":3}";
@@ -71,8 +81,12 @@ std::vector<Sample> make_samples() {
                     LinkReason::Bridge}},
         {"req_forced", Req{1, "default", box_a(), StartId{0xb2}, cookie(), SessionId{1},
                            LinkReason::Bridge, true}},
+        {"req_sealed", Req{1, "default", box_a(), StartId{0xb2}, cookie(), SessionId{1},
+                           LinkReason::Fill, false, features::kKeyGrant, noise_message()}},
         {"acc", Acc{box_b(), StartId{0xa2}, SessionId{0x87654321}, ""}},
         {"acc_refused", Acc{box_b(), StartId{0xa2}, SessionId{}, "full"}},
+        {"acc_sealed",
+         Acc{box_b(), StartId{0xa2}, SessionId{5}, "", features::kKeyGrant, noise_message()}},
         {"conf", Conf{}},
         {"close", Close{CloseReason::Restarting}},
         {"close_silent", Close{CloseReason::Silent}},
@@ -127,6 +141,7 @@ std::vector<Sample> make_samples() {
                            {{StreamId{0xc2}, node("box-b"), {}, 0}, {}}}}},
         {"census_empty", Census{}},
         {"announce", Announce{{wanted}}},
+        {"key_grant", KeyGrant{2, {1, 2, 3, 250}}},
     };
 }
 

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proto/links/sealing.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace meshd {
+
+Sealing::~Sealing() {
+    set(SecurityMode::Open, {});
+}
+
+void Sealing::set(SecurityMode mode, Keyring ring) {
+    mode_ = mode;
+    ring_ = std::move(ring);
+    for (auto& [id, key] : outside_keys_) {
+        key.wipe();
+    }
+    outside_keys_.clear();
+    for (const MeshKey& key : ring_.keys) {
+        outside_keys_.emplace(key_id(key), meshd::outside_key(key));
+    }
+}
+
+bool Sealing::is_usable(KeyId seal) const {
+    return seal ? mode_ != SecurityMode::Open && outside_keys_.count(seal) != 0 : is_open_allowed();
+}
+
+std::vector<KeyId> Sealing::asking_seals() const {
+    std::vector<KeyId> seals;
+    if (active()) {
+        seals.push_back(active());
+    }
+    if (is_open_allowed()) {
+        seals.push_back(KeyId{});
+    }
+    return seals;
+}
+
+KeyId Sealing::find(std::uint16_t hint) const {
+    const MeshKey* key = mode_ == SecurityMode::Open ? nullptr : ring_.find_hint(hint);
+    return key == nullptr ? KeyId{} : key_id(*key);
+}
+
+void Sealing::on_foreign(TimePoint now, const Endpoint& from, std::uint16_t hint) {
+    const auto known = std::find_if(
+        foreigners_.begin(), foreigners_.end(),
+        [&](const Foreigner& one) { return one.hint == hint && one.from.same_address(from); });
+    if (known != foreigners_.end()) {
+        known->last_heard = now;
+        return;
+    }
+    if (foreigners_.size() >= kForeignersMax) {
+        foreigners_.erase(std::min_element(
+            foreigners_.begin(), foreigners_.end(),
+            [](const Foreigner& a, const Foreigner& b) { return a.last_heard < b.last_heard; }));
+    }
+    foreigners_.push_back({from, hint, now});
+}
+
+std::vector<Sealing::Foreigner> Sealing::foreigners(TimePoint now) const {
+    std::vector<Foreigner> recent;
+    for (const Foreigner& one : foreigners_) {
+        if (now - one.last_heard <= kForeignerLife) {
+            recent.push_back(one);
+        }
+    }
+    return recent;
+}
+
+}  // namespace meshd
