@@ -31,13 +31,15 @@ namespace meshd {
     /* datagrams dropped whole */ \
     X(drop_too_short) X(drop_too_long) X(drop_version) X(drop_kind) X(drop_tag) X(drop_items) \
     X(drop_malformed) X(drop_unknown_session) X(drop_replay) X(drop_wrong_source) \
-    X(drop_not_allowed_here) X(drop_unsealed) X(drop_other_key) \
+    X(drop_not_allowed_here) X(drop_unsealed) X(drop_other_key) X(drop_outside_rate) \
+    X(drop_unpadded) \
     /* messages dropped */ \
     X(drop_unknown_kind) X(drop_other_mesh) X(drop_own_beacon) X(drop_beacon_address) \
     X(drop_cookie) X(drop_rate) X(drop_not_for_us) X(drop_name_conflict) X(drop_full) \
     X(drop_record) X(drop_record_stale) X(drop_hops) X(drop_duplicate) X(drop_no_route) \
     X(drop_reassembly) X(drop_reassembly_timeout) X(drop_queue_full) X(drop_nodes_full) \
-    X(drop_announcements_full) X(drop_marks_full) X(drop_offers) X(drop_noise) X(drop_key)
+    X(drop_announcements_full) X(drop_marks_full) X(drop_offers) X(drop_noise) X(drop_key) \
+    X(drop_req_rate)
 // clang-format on
 
 enum class Counter : std::uint8_t {

@@ -185,10 +185,19 @@ void Node::Impl::on_outside(Now now, const Endpoint& from, const DatagramHeader&
         sealing_.on_foreign(now.monotonic, from, hint);
         return;
     }
+    if (!outside_gate_.admit(now.monotonic, from)) {
+        counters_.add(Counter::drop_outside_rate);
+        return;
+    }
     const auto opened = seal ? open_datagram(datagram, sealing_.outside_key(seal), plain_)
                              : open_datagram(datagram);
     if (!opened) {
         counters_.add(counter_of(opened.error()));
+        return;
+    }
+    if (opened->items.size() > 1) {
+        // Many HELLOs in one datagram would be answered by many OFFERs.
+        counters_.add(Counter::drop_items);
         return;
     }
     bool wants_ack = false;
@@ -198,6 +207,10 @@ void Node::Impl::on_outside(Now now, const Endpoint& from, const DatagramHeader&
     }
     for (const Message& message : messages) {
         if (const auto* hello = std::get_if<Hello>(&message)) {
+            if (datagram.size() < limits::kHelloBytes) {
+                counters_.add(Counter::drop_unpadded);
+                return;
+            }
             // The random bytes behind the header are the datagram's fingerprint.
             on_hello(now.monotonic, from, *hello,
                      load_big_endian<8>(datagram.data() + limits::kHeaderBytes), seal);

@@ -324,6 +324,7 @@ class Node::Impl {
     TimePoint newest_key_since_;
     std::optional<TimePoint> ring_wanted_at_;
     CookieJar cookies_;
+    OutsideGate outside_gate_;
     Handshake handshake_;
     Neighbours neighbours_;
     Discovery discovery_;

@@ -25,6 +25,10 @@ void Node::Impl::on_req(TimePoint now, const Endpoint& from, const Req& req, Key
         counters_.add(Counter::drop_cookie);
         return;
     }
+    if (!outside_gate_.admit_req(now, from)) {
+        counters_.add(Counter::drop_req_rate);
+        return;
+    }
     if (!is_version_spoken(req.version, req.version)) {
         return;
     }

@@ -100,4 +100,34 @@ class ArrivalLimiter {
     TokenBucket in_all_;
 };
 
+/// What of the datagrams outside any session is looked into: whoever does not know the mesh key can
+/// cause one failed decryption with each, at most so often. Per source four times what a node sends
+/// that starts among many, which is 8 HELLOs by two ways each and some OFFERs, REQs and ACCs in a
+/// second; in all 2 % of a core, at 4 µs each.
+class OutsideGate {
+  public:
+    static constexpr Rate kPerSource{40, 80};
+    /// Eight nodes on one host.
+    static constexpr Rate kPerAddress{320, 640};
+    static constexpr Rate kInAll{5000, 1000};
+    /// REQs with a valid cookie, which proves their source: each is a handshake, and has a node ask
+    /// its neighbours anew. A node asks another by five at most, in three seconds.
+    static constexpr Rate kReqsPerSource{5, 10};
+    static constexpr Rate kReqsPerAddress{40, 40};
+    static constexpr Rate kReqsInAll{200, 200};
+
+    OutsideGate()
+        : datagrams_(kPerSource, kPerAddress, kInAll),
+          reqs_(kReqsPerSource, kReqsPerAddress, kReqsInAll) {}
+
+    /// Before the datagram is opened.
+    bool admit(TimePoint now, const Endpoint& from) { return datagrams_.take(now, from); }
+    /// After its cookie was found valid.
+    bool admit_req(TimePoint now, const Endpoint& from) { return reqs_.take(now, from); }
+
+  private:
+    ArrivalLimiter datagrams_;
+    ArrivalLimiter reqs_;
+};
+
 }  // namespace meshd

@@ -115,7 +115,8 @@ Buffer outside(const Message& message, std::uint8_t nonce_seed) {
     header.kind = DatagramKind::Outside;
     DatagramBuilder builder(header, limits::kDatagramBytesDefault, &random);
     builder.add(encode_message(message));
-    return std::move(builder).finish();
+    return std::move(builder).finish(
+        nullptr, std::holds_alternative<Hello>(message) ? limits::kHelloBytes : 0);
 }
 
 Buffer in_session(SessionId session, std::uint64_t counter,

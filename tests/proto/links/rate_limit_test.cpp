@@ -108,3 +108,20 @@ TEST_CASE("arrival limit: a flood of one source leaves the shared allowance to t
     }
     CHECK(others == 390);
 }
+
+TEST_CASE("rate limit: made-up sources that fill the table take nothing from an honest one") {
+    SourceLimiter limiter({5, 10}, SourceLimiter::By::AddressAndPort);
+    std::uint64_t number = 0;
+    for (int second = 0; second < 20; ++second) {
+        for (int i = 0; i < 5000; ++i) {
+            Endpoint made_up = box(2);
+            made_up.address[14] = static_cast<std::uint8_t>(++number >> 16);
+            made_up.port = static_cast<std::uint16_t>(number);
+            limiter.take(at(1000 * second + i / 5), made_up);
+            if (i % 1000 == 0) {
+                CHECK(limiter.take(at(1000 * second + i / 5), box(1)));
+            }
+        }
+        CHECK(limiter.size() <= SourceLimiter::kSourcesMax);
+    }
+}
