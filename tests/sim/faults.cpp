@@ -63,6 +63,7 @@ void Faults::begin() {
     every(plan_.disk_loss_every, [this] { lose_disk(); });
     every(plan_.backup_every, [this] { restore_backup(); });
     every(plan_.away_every, [this] { go_away(); });
+    every(plan_.rotate_every, [this] { rotate(); });
 }
 
 void Faults::every(Duration mean, std::function<void()> action) {
@@ -435,6 +436,24 @@ void Faults::jump_clock() {
     const auto day = static_cast<std::uint64_t>(milliseconds(std::chrono::hours(24)).count());
     const auto by = static_cast<std::int64_t>(prng_.below(2 * day));
     world_.jump_wall_clock(prng_.below(world_.hosts()), by - static_cast<std::int64_t>(day));
+}
+
+/// As an operator does it, who has seen the one before come to its end: two keys of one generation
+/// would part the mesh.
+void Faults::rotate() {
+    const auto host = pick();
+    if (!host) {
+        return;
+    }
+    Keyring ring = world_.keyring(*host);
+    for (Host other = 0; other < world_.hosts(); ++other) {
+        if (world_.keyring(other).newest_generation() > ring.newest_generation()) {
+            return;
+        }
+    }
+    if (ring.add(make_mesh_key(prng_, ring.newest_generation() + 1))) {
+        world_.set_security(*host, SecurityMode::Sealed, std::move(ring));
+    }
 }
 
 }  // namespace meshd::sim

@@ -69,6 +69,7 @@ class Faults {
     void lose_disk();
     void restore_backup();
     void go_away();
+    void rotate();
 
     const Plan& plan_;
     World& world_;

@@ -119,6 +119,9 @@ std::string MeshChecks::difference(const std::vector<Host>& members) const {
             return world_.id(host).text() + " has links and says that it is cut off";
         }
     }
+    if (std::string text = other_seal(members); !text.empty()) {
+        return text;
+    }
     for (const Forgotten& one : forgotten_) {
         for (const Host host : members) {
             const NodeId& subject = world_.id(one.subject);
@@ -130,6 +133,29 @@ std::string MeshChecks::difference(const std::vector<Host>& members) const {
         }
     }
     return lost_way(members);
+}
+
+/// All seal with the newest key that any of them holds.
+std::string MeshChecks::other_seal(const std::vector<Host>& members) const {
+    KeyId newest;
+    std::uint32_t generation = 0;
+    for (const Host host : members) {
+        const Keyring& ring = world_.keyring(host);
+        if (ring.newest_generation() > generation) {
+            generation = ring.newest_generation();
+            newest = key_id(ring.keys.back());
+        }
+    }
+    for (const Host host : members) {
+        const Node& node = world_.node(host);
+        for (const PeerView& peer : node.peers(world_.now(host))) {
+            if (peer.seal != newest) {
+                return world_.id(host).text() + " seals to " + peer.node_id.text() + " with " +
+                       print_key_id(peer.seal) + ", the newest key is " + print_key_id(newest);
+            }
+        }
+    }
+    return {};
 }
 
 std::string MeshChecks::lost_way(const std::vector<Host>& members) const {

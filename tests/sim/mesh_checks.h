@@ -52,6 +52,7 @@ class MeshChecks {
     bool is_ghost(const NodeId& node) const;
     void lay(Host host, const NodeId& node);
     bool must_stay_forgotten(const Forgotten& forgotten) const;
+    std::string other_seal(const std::vector<Host>& members) const;
     std::string lost_way(const std::vector<Host>& members) const;
     bool is_running(const NodeId& node) const;
     std::optional<TimePoint> stopped(const NodeId& node) const;

@@ -110,6 +110,9 @@ Plan draw_plan(std::uint64_t seed, std::optional<std::size_t> nodes,
     plan.roam_every = sometimes(prng, seconds(40), seconds(120));
     plan.scrap_every = sometimes(prng, seconds(40), seconds(150));
     plan.weather = sometimes(prng, seconds(20), seconds(40));
+    plan.is_sealed = prng.below(2) == 0;
+    plan.rotate_every =
+        plan.is_sealed ? sometimes(prng, seconds(60), seconds(300)) : Duration::zero();
     return plan;
 }
 
@@ -123,13 +126,14 @@ std::string print_plan(const Plan& plan) {
         std::to_string(plan.link.jitter.count()) + "us loss " + print_share(plan.link.loss) +
         " duplicate " + print_share(plan.link.duplicate) + " reorder " +
         print_share(plan.link.reorder) + " corrupt " + print_share(plan.corrupt) +
-        (plan.one_stays_dead ? " one-stays-dead" : "") + " tombstones " +
-        print_s(plan.tombstone_time) + " own-entries " + std::to_string(plan.own_entries_max) +
-        " weather " + print_s(plan.weather) + " link-check " + print_s(plan.link_check) +
-        "; every:";
+        (plan.one_stays_dead ? " one-stays-dead" : "") + (plan.is_sealed ? " sealed" : "") +
+        " tombstones " + print_s(plan.tombstone_time) + " own-entries " +
+        std::to_string(plan.own_entries_max) + " weather " + print_s(plan.weather) +
+        " link-check " + print_s(plan.link_check) + "; every:";
     const std::pair<const char*, Duration> events[] = {{"alert", plan.alert_every},
                                                        {"update", plan.update_every},
                                                        {"stall", plan.stall_every},
+                                                       {"rotate", plan.rotate_every},
                                                        {"pause", plan.pause_every},
                                                        {"crash", plan.crash_every},
                                                        {"power-cut", plan.power_cut_every},

@@ -108,6 +108,14 @@ class Swarm {
           faults_(plan_, world_, prng_,
                   [this](std::string what) { checkers_.on_violation(std::move(what)); }) {
         world_.network().defaults() = plan.link;
+        // A mutant looks into datagrams.
+        if (plan.is_sealed && plan.mutant == Mutant::None) {
+            Keyring ring;
+            MESHD_ASSERT(ring.add(make_mesh_key(prng_, 1)));
+            for (Host host = 0; host < world_.hosts(); ++host) {
+                world_.set_security(host, SecurityMode::Sealed, ring);
+            }
+        }
         world_.set_tap([this](Delivery& delivery) { return pass(delivery); });
         if (plan.mutant == Mutant::TellTwice) {
             world_.observe(&repeater_);

@@ -61,6 +61,8 @@ struct Plan {
     Duration disk_loss_every{};   ///< a database is replaced by an empty one
     Duration backup_every{};      ///< a disk is copied, and a crashed box set back to an older copy
     Duration away_every{};        ///< a crash, and back after tombstones are gone
+    bool is_sealed = false;
+    Duration rotate_every{};  ///< a box gets a new mesh key, to be spread
     Duration tombstone_time{};
     std::size_t own_entries_max = 0;
     Duration link_check{};        ///< period of heartbeats; a link is down after four

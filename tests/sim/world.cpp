@@ -337,6 +337,12 @@ void World::pump(Host host) {
         if (const auto* wanted = std::get_if<ScanWanted>(&*output)) {
             scan(host, *wanted);
         }
+        if (const auto* wanted = std::get_if<KeyringWanted>(&*output)) {
+            after(prng_.between(std::chrono::milliseconds(1), kCommitMax),
+                  [this, host, start = box.starts, ring = wanted->ring] {
+                      keep_ring(host, start, ring);
+                  });
+        }
         observer_->on_output(host, *output);
     }
     if (box.is_stopping && has_left) {
@@ -348,6 +354,24 @@ void World::pump(Host host) {
         write(host, std::move(*persist));
     }
     arm(host);
+}
+
+void World::set_security(Host host, SecurityMode mode, Keyring ring) {
+    Box& box = boxes_[host];
+    box.config.security = mode;
+    box.options.keyring = ring;
+    if (box.node) {
+        box.node->handle_security(now(host), mode, std::move(ring));
+        pump(host);
+    }
+}
+
+/// Not onto a full disk: the node asks again.
+void World::keep_ring(Host host, unsigned start, Keyring ring) {
+    const Box& box = boxes_[host];
+    if (box.node && box.starts == start && !box.is_paused && box.disk.fault == DiskFault::None) {
+        set_security(host, box.config.security, std::move(ring));
+    }
 }
 
 void World::remember_answer(Host host, const Output& output) {

@@ -92,6 +92,10 @@ class World {
     /// Puts another content on the disk of a box that does not run: a clone's, or an old backup.
     void set_disk_image(Host host, DiskImage image);
 
+    /// As the operator does it, on a box that runs too.
+    void set_security(Host host, SecurityMode mode, Keyring ring);
+    const Keyring& keyring(Host host) const { return boxes_[host].options.keyring; }
+
     void start(Host host);
     void crash(Host host);
     /// Says goodbye; the process ends when it has been answered.
@@ -209,6 +213,7 @@ class World {
     std::size_t put_under_way(Delivery delivery);
     void deliver(Delivery delivery);
     void hand_in(Host host, const Delivery& delivery);
+    void keep_ring(Host host, unsigned start, Keyring ring);
     void remember_answer(Host host, const Output& output);
     void scan(Host host, const ScanWanted& wanted);
 
