@@ -309,3 +309,33 @@ TEST_CASE_FIXTURE(EgressFixture,
     // 45 in flight, each repeated every 250 ms.
     CHECK(counters[Counter::messages_sent] - before <= 45 * 5);
 }
+
+TEST_CASE_FIXTURE(EgressFixture,
+                  "egress: another session takes over what was not acknowledged, each once") {
+    send("acknowledged", Class::Critical);
+    const auto first = poll(at(0));
+    REQUIRE(first);
+    ack(first->counter, first->counter);
+    send("on its way", Class::Critical);
+    REQUIRE(poll(at(1)));
+    send("waiting", Class::Low);
+    const std::string large = text_of(5000);
+    send(large, Class::Normal);
+    Egress next(SessionId{99}, kDatagramBytes, counters);
+    next.take_over(egress);
+    std::vector<std::string> texts;
+    std::size_t fragments = 0;
+    while (const auto bytes = next.poll(at(2), rtt)) {
+        const auto opened = open_datagram(*bytes);
+        REQUIRE(opened);
+        CHECK(opened->header.session == SessionId{99});
+        for (const Item& item : opened->items) {
+            fragments += item.kind == MessageKind::Fragment ? 1 : 0;
+            texts.emplace_back(as_text(item.bytes));
+        }
+    }
+    CHECK(fragments == 4);
+    CHECK(std::count(texts.begin(), texts.end(), "on its way") == 1);
+    CHECK(std::count(texts.begin(), texts.end(), "waiting") == 1);
+    CHECK(std::count(texts.begin(), texts.end(), "acknowledged") == 0);
+}

@@ -16,12 +16,26 @@ namespace {
 
 const Cookie kCookie{1, 2, 3};
 
+const MeshKey& mesh_key() {
+    static const MeshKey kKey = [] {
+        Prng random = prng(9);
+        return make_mesh_key(random, 1);
+    }();
+    return kKey;
+}
+
+Keyring ring_of_one() {
+    Keyring ring;
+    REQUIRE(ring.add(mesh_key()));
+    return ring;
+}
+
 /// One end with what a node does around a handshake: offers, and confirms what it established.
 struct End {
     Identity self;
     Endpoint address;
     Prng random;
-    Keyring ring;
+    Keyring ring = ring_of_one();
     Handshake handshake{self, "default", features::kAll, ring, random};
     std::vector<Established> sessions;
 
@@ -41,7 +55,8 @@ class Exchange {
     void initiate(End& from, bool with_cookie = true) {
         const End& to = from.self == a.self ? b : a;
         from.handshake.initiate(now, to.self, to.address, LinkReason::Fill,
-                                with_cookie ? std::optional(kCookie) : std::nullopt);
+                                with_cookie ? std::optional(kCookie) : std::nullopt,
+                                {false, {}, seal});
     }
 
     void run_for(Duration duration) {
@@ -59,13 +74,16 @@ class Exchange {
         }
     }
 
-    /// Both ends hold the same newest session.
+    /// Both ends hold the same newest session, and where it is sealed its keys.
     bool agree() const {
         return !a.sessions.empty() && !b.sessions.empty() &&
                a.sessions.back().own_session == b.sessions.back().peer_session &&
-               b.sessions.back().own_session == a.sessions.back().peer_session;
+               b.sessions.back().own_session == a.sessions.back().peer_session &&
+               agree_on_keys(a.sessions.back(), b.sessions.back());
     }
 
+    /// The mesh key that all of it goes under; 0 = in the open.
+    KeyId seal = key_id(mesh_key());
     End a;
     End b;
     TimePoint now = at(0);
@@ -73,6 +91,14 @@ class Exchange {
     std::vector<Message> log;
 
   private:
+    bool agree_on_keys(const Established& one, const Established& other) const {
+        return one.keys.has_value() == static_cast<bool>(seal) && one.seal == seal &&
+               other.seal == seal &&
+               (seal ? one.keys->send == other.keys->receive &&
+                           one.keys->receive == other.keys->send &&
+                           one.keys->send != one.keys->receive
+                     : !other.keys);
+    }
     void drain(End& from, End& to) {
         while (const auto message = from.handshake.poll_message()) {
             send(from, to, message->message);
@@ -105,12 +131,12 @@ class Exchange {
         if (const auto* hello = std::get_if<Hello>(&message)) {
             send(to, from, Offer{1, 1, to.self, hello->from.start, kCookie});
         } else if (const auto* offer = std::get_if<Offer>(&message)) {
-            to.handshake.on_offer(now, from.address, *offer, KeyId{});
+            to.handshake.on_offer(now, from.address, *offer, seal);
         } else if (const auto* req = std::get_if<Req>(&message)) {
             CHECK(req->cookie == kCookie);
-            to.handshake.on_req(now, from.address, *req, "", KeyId{});
+            to.handshake.on_req(now, from.address, *req, "", seal);
         } else if (const auto* acc = std::get_if<Acc>(&message)) {
-            to.handshake.on_acc(now, from.address, *acc, KeyId{});
+            to.handshake.on_acc(now, from.address, *acc, seal);
         }
     }
 
@@ -131,6 +157,26 @@ TEST_CASE("handshake: HELLO, OFFER, REQ, ACC, CONF make one session of two ids")
     CHECK(exchange.log.size() == 5);
     CHECK_FALSE(exchange.a.handshake.next_deadline());
     CHECK_FALSE(exchange.b.handshake.next_deadline());
+}
+
+TEST_CASE("handshake: in the open the same five messages make a session without keys") {
+    Exchange exchange(1, 2);
+    exchange.seal = KeyId{};
+    exchange.initiate(exchange.a, false);
+    exchange.run_for(milliseconds(200));
+    CHECK(exchange.agree());
+    CHECK(exchange.log.size() == 5);
+}
+
+TEST_CASE("handshake: keys are other ones each time") {
+    Exchange exchange(1, 2);
+    for (int i = 0; i < 3; ++i) {
+        exchange.initiate(exchange.a);
+        exchange.run_for(milliseconds(200));
+    }
+    REQUIRE(exchange.a.sessions.size() == 3);
+    CHECK(exchange.a.sessions[0].keys != exchange.a.sessions[1].keys);
+    CHECK(exchange.a.sessions[1].keys != exchange.a.sessions[2].keys);
 }
 
 TEST_CASE("handshake: each message may be lost twice") {
