@@ -408,6 +408,9 @@ void Node::Impl::settle(Now now) {
     while (const auto failed = handshake_.poll_failed()) {
         const Link* link = find_link(failed->peer);
         const HeardNode* heard = neighbours_.find(failed->peer);
+        if (Link* rekeyed = find_link(failed->peer)) {
+            rekeyed->is_rekeying = false;
+        }
         // A detour in vain is no failure of a peer that is there.
         if (link == nullptr || heard == nullptr || heard->identity != link->peer()) {
             neighbours_.on_failed(now.monotonic, failed->peer, failed->refused);

@@ -118,7 +118,7 @@ void Node::Impl::run_keys(TimePoint now) {
     bool is_rekeyed = false;
     for (auto& [peer, link] : links_) {
         grant_keys(now, link);
-        is_rekeyed = is_rekeyed || rekey(now, link);
+        is_rekeyed = rekey(now, link) || is_rekeyed;
     }
     const bool is_pending = is_rekeyed || ring_wanted_at_ ||
                             sealing_.ring().active != key_id(sealing_.ring().keys.back());

@@ -78,11 +78,6 @@ NoiseEphemeral make_ephemeral(Prng& prng) {
     return secret;
 }
 
-void SessionKeys::wipe() {
-    send.wipe();
-    receive.wipe();
-}
-
 std::array<std::uint8_t, 64> hmac_blake2b(Bytes key, Bytes message) {
     std::array<std::uint8_t, kHashBlockBytes> inner{};
     if (key.size() > kHashBlockBytes) {

@@ -31,7 +31,6 @@ struct SessionKeys {
     SealKey receive;
 
     friend bool operator==(const SessionKeys&, const SessionKeys&) = default;
-    void wipe();
 };
 
 /// What both roles do with hash and keys (the specification's SymmetricState and CipherState).

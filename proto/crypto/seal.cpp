@@ -40,7 +40,7 @@ void SealKey::wipe() {
 }
 
 SealKey outside_key(const MeshKey& key) {
-    return {derive(key, "meshd outside key 1")};
+    return SealKey(derive(key, "meshd outside key 1"));
 }
 
 Psk psk_of(const MeshKey& key) {

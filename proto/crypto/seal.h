@@ -21,9 +21,15 @@ inline constexpr std::size_t kOutsideNonceBytes = 24;
 using SealTag = std::array<std::uint8_t, kSealTagBytes>;
 using OutsideNonce = std::array<std::uint8_t, kOutsideNonceBytes>;
 
-/// A key of ChaCha20-Poly1305. Whoever no longer needs it wipes it.
+/// A key of ChaCha20-Poly1305. It is wiped where it ends.
 struct SealKey {
     std::array<std::uint8_t, 32> bytes{};
+
+    SealKey() = default;
+    explicit SealKey(const std::array<std::uint8_t, 32>& key) : bytes(key) {}
+    SealKey(const SealKey&) = default;
+    SealKey& operator=(const SealKey&) = default;
+    ~SealKey() { wipe(); }
 
     friend bool operator==(const SealKey&, const SealKey&) = default;
     void wipe();

@@ -18,12 +18,6 @@ Link::Link(TimePoint now, const Established& session, const Config& config, Coun
     }
 }
 
-Link::~Link() {
-    if (session_.keys) {
-        session_.keys->wipe();
-    }
-}
-
 bool Link::on_datagram(TimePoint now, std::uint64_t counter) {
     if (!replay_.accept(counter)) {
         return false;

@@ -28,7 +28,6 @@ class Link {
 
     Link(const Link&) = delete;
     Link& operator=(const Link&) = delete;
-    ~Link();
 
     const Identity& peer() const { return session_.peer; }
     const Endpoint& endpoint() const { return session_.endpoint; }

@@ -6,16 +6,9 @@
 
 namespace meshd {
 
-Sealing::~Sealing() {
-    set(SecurityMode::Open, {});
-}
-
 void Sealing::set(SecurityMode mode, Keyring ring) {
     mode_ = mode;
     ring_ = std::move(ring);
-    for (auto& [id, key] : outside_keys_) {
-        key.wipe();
-    }
     outside_keys_.clear();
     for (const MeshKey& key : ring_.keys) {
         outside_keys_.emplace(key_id(key), meshd::outside_key(key));
@@ -43,10 +36,11 @@ KeyId Sealing::find(std::uint16_t hint) const {
 }
 
 void Sealing::on_foreign(TimePoint now, const Endpoint& from, std::uint16_t hint) {
-    const auto known = std::find_if(
-        foreigners_.begin(), foreigners_.end(),
-        [&](const Foreigner& one) { return one.hint == hint && one.from.same_address(from); });
+    const auto known =
+        std::find_if(foreigners_.begin(), foreigners_.end(),
+                     [&](const Foreigner& one) { return one.from.same_address(from); });
     if (known != foreigners_.end()) {
+        known->hint = hint;
         known->last_heard = now;
         return;
     }

@@ -34,7 +34,6 @@ class Sealing {
     Sealing(SecurityMode mode, Keyring ring) { set(mode, std::move(ring)); }
     Sealing(const Sealing&) = delete;
     Sealing& operator=(const Sealing&) = delete;
-    ~Sealing();
 
     void set(SecurityMode mode, Keyring ring);
     SecurityMode mode() const { return mode_; }

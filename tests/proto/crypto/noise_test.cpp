@@ -155,9 +155,3 @@ TEST_CASE(
     rogue.seal_payload(message, {});
     CHECK_FALSE(pair.responder.read(message));
 }
-
-TEST_CASE("noise: session keys can be wiped") {
-    SessionKeys keys{{{1}}, {{2}}};
-    keys.wipe();
-    CHECK(keys == SessionKeys{});
-}
