@@ -140,28 +140,35 @@ ConfigValue config_value(const YAML::Node& node) {
     return value;
 }
 
-void apply_value(const ConfigKey& key, const ConfigValue& value, const std::string& where,
+/// Where a value stands, and so who has set it.
+struct Source {
+    std::string where;
+    ConfigOrigin origin = ConfigOrigin::File;
+};
+
+void apply_value(const ConfigKey& key, const ConfigValue& value, const Source& source,
                  Settings& settings, Errors& errors) {
     if (const auto error = apply_config_value(key, value, settings)) {
-        errors.push_back(where + ": " + *error);
+        errors.push_back(source.where + ": " + *error);
         return;
     }
     const std::size_t order = ++settings.values_set;
-    settings.places.insert_or_assign(std::string(key.name), ConfigPlace{order, where});
+    settings.places.insert_or_assign(std::string(key.name),
+                                     ConfigPlace{order, source.where, source.origin});
 }
 
-void apply_node(const ConfigKey& key, const YAML::Node& node, const std::string& where,
+void apply_node(const ConfigKey& key, const YAML::Node& node, const Source& source,
                 Settings& settings, Errors& errors) {
     ConfigValue value = config_value(node);
     if (key.type == ConfigType::Document && node.IsMap()) {
         json::Writer writer(value.json);
         std::string why;
         if (!write_json(node, 1, value.json, writer, why)) {
-            errors.push_back(where + ": " + std::string(key.name) + " " + why);
+            errors.push_back(source.where + ": " + std::string(key.name) + " " + why);
             return;
         }
     }
-    apply_value(key, value, where, settings, errors);
+    apply_value(key, value, source, settings, errors);
 }
 
 std::string unknown_key(const std::string& name) {
@@ -177,10 +184,8 @@ std::string repeated_key(const std::string& where, const std::string& name, int 
 }
 
 bool is_section(const std::string& name) {
-    const auto keys = config_keys();
-    const std::string prefix = name + ".";
-    return std::any_of(keys.begin(), keys.end(),
-                       [&](const ConfigKey& key) { return key.name.starts_with(prefix); });
+    const auto sections = config_sections();
+    return std::find(sections.begin(), sections.end(), name) != sections.end();
 }
 
 /// One mapping: the whole file (`prefix` empty) or a section.
@@ -203,7 +208,8 @@ void apply_mapping(std::string_view file, const YAML::Node& mapping, const std::
             // A value that is not there is marked where the next thing begins.
             const YAML::Mark mark = member.second.Mark();
             const bool has_place = !mark.is_null() && !member.second.IsNull();
-            apply_node(*key, member.second, has_place ? place(file, mark) : where, settings,
+            apply_node(*key, member.second,
+                       {has_place ? place(file, mark) : where, ConfigOrigin::File}, settings,
                        errors);
         } else if (prefix.empty() && is_section(name)) {
             if (member.second.IsMap()) {
@@ -232,6 +238,7 @@ void apply_file(const fs::path& path, Settings& settings, Errors& errors) {
                          std::to_string(size) + " bytes");
         return;
     }
+    settings.files.push_back(path.string());
     std::ostringstream text;
     text << stream.rdbuf();
     apply_config_text(path.string(), text.str(), settings, errors);
@@ -245,7 +252,8 @@ void apply_override(const ConfigOverride& override, Settings& settings, Errors& 
     }
     if (override.yaml) {
         try {
-            apply_node(*key, YAML::Load(*override.yaml), override.origin, settings, errors);
+            apply_node(*key, YAML::Load(*override.yaml), {override.origin, ConfigOrigin::Set},
+                       settings, errors);
         } catch (const YAML::Exception& exception) {
             errors.push_back(override.origin + ": " + exception.msg);
         }
@@ -256,16 +264,24 @@ void apply_override(const ConfigOverride& override, Settings& settings, Errors& 
         key->type == ConfigType::List ? ConfigValue::Shape::List : ConfigValue::Shape::Scalar;
     value.items = override.texts;
     value.text = override.texts.empty() ? "" : override.texts.back();
-    apply_value(*key, value, override.origin, settings, errors);
+    apply_value(*key, value, {override.origin, ConfigOrigin::Flag}, settings, errors);
 }
 
-std::vector<fs::path> drop_ins(const fs::path& file) {
+/// Hidden files are what editors leave.
+std::vector<fs::path> drop_ins(const fs::path& file, Errors& errors) {
     std::vector<fs::path> found;
+    const fs::path folder = file.string() + ".d";
     std::error_code error;
-    for (const auto& entry : fs::directory_iterator(file.string() + ".d", error)) {
-        if (entry.path().extension() == ".yaml") {
-            found.push_back(entry.path());
+    for (auto entry = fs::directory_iterator(folder, error); !error && entry != fs::end(entry);
+         entry.increment(error)) {
+        const fs::path& path = entry->path();
+        if (path.extension() == ".yaml" && !path.filename().string().starts_with('.')) {
+            found.push_back(path);
         }
+    }
+    if (error && error != std::errc::no_such_file_or_directory &&
+        error != std::errc::not_a_directory) {
+        errors.push_back(folder.string() + ": cannot read the drop-ins: " + error.message());
     }
     std::sort(found.begin(), found.end());
     return found;
@@ -284,12 +300,9 @@ std::string latest_place(const Settings& settings, std::initializer_list<std::st
     return latest == nullptr ? std::string() : latest->text + ": ";
 }
 
-/// What one key says about another.
-void finish(Settings& settings, Errors& errors) {
-    Config& core = settings.core;
-    core.link_patience = std::min(core.link_patience, settings.heartbeat_timeout);
-    core.link_patience_max =
-        std::clamp(core.link_patience_max, core.link_patience, settings.heartbeat_timeout);
+/// Contradictions between keys.
+void check(const Settings& settings, Errors& errors) {
+    const Config& core = settings.core;
     if (core.broadcast_interval > core.broadcast_interval_max) {
         errors.push_back(
             latest_place(settings, {"mesh.broadcast_interval", "mesh.broadcast_interval_max"}) +
@@ -297,6 +310,15 @@ void finish(Settings& settings, Errors& errors) {
             print_duration(core.broadcast_interval) + "), got " +
             print_duration(core.broadcast_interval_max));
     }
+}
+
+}  // namespace
+
+void derive_settings(Settings& settings) {
+    Config& core = settings.core;
+    core.link_patience = std::min(settings.link_patience, settings.heartbeat_timeout);
+    core.link_patience_max = std::clamp(Config{}.link_patience_max, core.link_patience,
+                                        std::max(core.link_patience, settings.heartbeat_timeout));
     core.bootstrap.clear();
     settings.bootstrap_hosts.clear();
     for (const std::string& text : settings.bootstrap) {
@@ -308,8 +330,6 @@ void finish(Settings& settings, Errors& errors) {
         }
     }
 }
-
-}  // namespace
 
 void apply_config_text(std::string_view name, const std::string& text, Settings& settings,
                        std::vector<std::string>& errors) {
@@ -337,14 +357,15 @@ tl::expected<Settings, std::vector<std::string>> load_settings(const ConfigSourc
     if (sources.file || fs::exists(file, ignored)) {
         apply_file(file, settings, errors);
     }
-    for (const fs::path& drop_in : drop_ins(file)) {
+    for (const fs::path& drop_in : drop_ins(file, errors)) {
         apply_file(drop_in, settings, errors);
     }
     for (const ConfigOverride& override : sources.overrides) {
         apply_override(override, settings, errors);
     }
     if (errors.empty()) {
-        finish(settings, errors);
+        check(settings, errors);
+        derive_settings(settings);
     }
     if (!errors.empty()) {
         return tl::unexpected(std::move(errors));

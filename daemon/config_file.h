@@ -41,6 +41,10 @@ struct ConfigSources {
 /// what was found.
 tl::expected<Settings, std::vector<std::string>> load_settings(const ConfigSources& sources);
 
+/// What one key says about another: the patience with links, bounded, and the bootstrap addresses
+/// and names from their texts. load_settings() has done it.
+void derive_settings(Settings& settings);
+
 /// Applies one YAML text; `name` stands for the file in errors.
 void apply_config_text(std::string_view name, const std::string& text, Settings& settings,
                        std::vector<std::string>& errors);

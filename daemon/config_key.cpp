@@ -2,164 +2,13 @@
 #include "daemon/config_key.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 
 #include "ipc/suggest.h"
-#include "proto/base/node_id.h"
+#include "proto/base/json.h"
 
 namespace meshd {
 namespace {
-
-using Refusal = std::optional<std::string>;
-constexpr auto kFine = std::nullopt;
-
-constexpr std::int64_t kSecond = 1000;
-constexpr std::int64_t kHour = 3'600'000;
-constexpr std::int64_t kMeshNameBytesMax = 32;
-/// 2 KB each: beyond that, no box has the memory.
-constexpr std::int64_t kOwnEntriesMax = 10'000'000;
-/// Below, the node records and alerts of a mesh of 200 do not fit.
-constexpr std::int64_t kMemoryMinMib = 16;
-constexpr std::int64_t kMemoryMaxMib = 65'536;
-
-/// As many as the core asks (proto/links/discovery.h).
-constexpr std::size_t kBootstrapsMax = 64;
-
-Refusal set_node_id(Settings& settings, const TypedValue& value) {
-    if (!value.text.empty() && !NodeId::parse(value.text)) {
-        return "1 to 63 of the characters A-Z a-z 0-9 . _ -";
-    }
-    settings.node_id = value.text;
-    return kFine;
-}
-
-Refusal set_mesh_name(Settings& settings, const TypedValue& value) {
-    const bool is_printable = std::all_of(value.text.begin(), value.text.end(),
-                                          [](char c) { return c > ' ' && c < 0x7f; });
-    if (value.text.empty() || value.text.size() > kMeshNameBytesMax || !is_printable) {
-        return "1 to 32 printable ASCII characters without spaces";
-    }
-    settings.core.mesh_name = value.text;
-    return kFine;
-}
-
-Refusal set_interfaces(Settings& settings, const TypedValue& value) {
-    for (const std::string& name : value.list) {
-        if (name.empty() || name.size() > 15) {
-            return "interface names of 1 to 15 characters, such as [eth0, wlan*]";
-        }
-    }
-    settings.interfaces = value.list;
-    return kFine;
-}
-
-Refusal set_bootstrap(Settings& settings, const TypedValue& value) {
-    for (const std::string& text : value.list) {
-        if (!parse_bootstrap(text, settings.udp_port)) {
-            return "IPv4 addresses or host names, such as 10.7.0.1 or gate.example:9998";
-        }
-    }
-    if (value.list.size() > kBootstrapsMax) {
-        return "at most " + std::to_string(kBootstrapsMax) + " addresses";
-    }
-    settings.bootstrap = value.list;
-    return kFine;
-}
-
-/// Setters that only store a number or a duration.
-template <auto Member>
-Refusal set_size(Settings& settings, const TypedValue& value) {
-    settings.core.*Member = static_cast<std::size_t>(value.integer);
-    return kFine;
-}
-template <auto Member>
-Refusal set_duration(Settings& settings, const TypedValue& value) {
-    settings.core.*Member = value.duration;
-    return kFine;
-}
-template <auto Member>
-Refusal set_text(Settings& settings, const TypedValue& value) {
-    settings.*Member = value.text;
-    return kFine;
-}
-
-const std::array kKeys = {
-    ConfigKey{"mesh.node_id", ConfigType::Text, 0, 0, "", "\"\"", "name of this node", set_node_id},
-    ConfigKey{"mesh.name", ConfigType::Text, 0, 0, "", "default", "name of the mesh",
-              set_mesh_name},
-    ConfigKey{"mesh.udp_port", ConfigType::Integer, 1, 65535, "", "9999",
-              "UDP port of discovery and of links",
-              [](Settings& settings, const TypedValue& value) -> Refusal {
-                  settings.udp_port = static_cast<std::uint16_t>(value.integer);
-                  return kFine;
-              }},
-    ConfigKey{"mesh.interfaces", ConfigType::List, 0, 0, "", "[]", "interfaces to use",
-              set_interfaces},
-    ConfigKey{"mesh.bootstrap", ConfigType::List, 0, 0, "", "[]", "addresses of other nodes",
-              set_bootstrap},
-    ConfigKey{"mesh.max_peers", ConfigType::Integer, 1, 32, "", "10", "links this node holds",
-              set_size<&Config::max_peers>},
-    ConfigKey{"mesh.broadcast_interval", ConfigType::TimeSpan, 100, kHour, "", "5s",
-              "beacon period", set_duration<&Config::broadcast_interval>},
-    ConfigKey{"mesh.broadcast_interval_max", ConfigType::TimeSpan, 100, kHour, "", "60s",
-              "beacon period while nothing changes", set_duration<&Config::broadcast_interval_max>},
-    ConfigKey{"mesh.heartbeat_interval", ConfigType::TimeSpan, 500, 60 * kSecond, "", "5s",
-              "longest heartbeat period of a link", set_duration<&Config::heartbeat_interval>},
-    ConfigKey{"mesh.link_patience", ConfigType::TimeSpan, 500, 60 * kSecond, "", "600ms",
-              "how long a silent link is probed before it is down",
-              set_duration<&Config::link_patience>},
-    ConfigKey{"mesh.heartbeat_timeout", ConfigType::TimeSpan, 200, kHour, "", "30s",
-              "upper bound of the patience with a link",
-              [](Settings& settings, const TypedValue& value) -> Refusal {
-                  settings.heartbeat_timeout = value.duration;
-                  return kFine;
-              }},
-    ConfigKey{"mesh.forget_after", ConfigType::TimeSpan, 60 * kSecond, 24 * 365 * kHour, "", "24h",
-              "how long offline nodes are remembered", set_duration<&Config::forget_after>},
-    ConfigKey{"mesh.mtu", ConfigType::Integer, limits::kDatagramBytesMin, limits::kDatagramBytesMax,
-              "", "1400", "largest UDP payload sent, in bytes", set_size<&Config::datagram_bytes>},
-    ConfigKey{"store.tombstone_time", ConfigType::TimeSpan, 60 * kSecond, 24 * 365 * kHour, "",
-              "24h", "how long deletions are remembered", set_duration<&Config::tombstone_time>},
-    ConfigKey{"store.own_entries_max", ConfigType::Integer, 1, kOwnEntriesMax, "", "200000",
-              "registry entries of this node", set_size<&Config::own_entries_max>},
-    ConfigKey{"store.memory_max", ConfigType::Integer, kMemoryMinMib, kMemoryMaxMib, "", "1024",
-              "records in memory, in MiB",
-              [](Settings& settings, const TypedValue& value) -> Refusal {
-                  settings.core.store_bytes_max = static_cast<std::size_t>(value.integer) << 20;
-                  return kFine;
-              }},
-    ConfigKey{"store.persist_interval", ConfigType::TimeSpan, 10, kHour, "", "1s",
-              "when own data are on disk at the latest", set_duration<&Config::persist_interval>},
-    ConfigKey{"store.persist_interval_others", ConfigType::TimeSpan, 10, kHour, "", "5s",
-              "when data of other nodes are on disk at the latest",
-              set_duration<&Config::persist_interval_others>},
-    ConfigKey{"security.mode", ConfigType::Choice, 0, 0, "sealed|mixed|open", "sealed",
-              "who may take part",
-              [](Settings& settings, const TypedValue& value) -> Refusal {
-                  settings.core.security =
-                      parse_security_mode(value.text).value_or(SecurityMode::Sealed);
-                  return kFine;
-              }},
-    ConfigKey{"socket.path", ConfigType::Text, 0, 0, "", "\"\"", "Unix socket of the local API",
-              set_text<&Settings::socket_path>},
-    ConfigKey{"log.level", ConfigType::Choice, 0, 0, "debug|info|warning|error", "info",
-              "least level that is logged",
-              [](Settings& settings, const TypedValue& value) -> Refusal {
-                  settings.log_level = parse_log_level(value.text).value_or(LogLevel::Info);
-                  return kFine;
-              }},
-    ConfigKey{"state_dir", ConfigType::Text, 0, 0, "", "\"\"", "directory of what is kept",
-              set_text<&Settings::state_dir>},
-    ConfigKey{"state", ConfigType::Document, 0, 0, "", "{}", "state document at start",
-              [](Settings& settings, const TypedValue& value) -> Refusal {
-                  if (value.text.size() > limits::kPayloadBytesMax) {
-                      return "a mapping of at most 64 KiB as JSON";
-                  }
-                  settings.core.initial_state = value.text;
-                  return kFine;
-              }},
-};
 
 bool is_choice(std::string_view choices, std::string_view text) {
     while (!choices.empty()) {
@@ -236,32 +85,101 @@ std::string_view last_part(std::string_view name) {
 
 }  // namespace
 
-std::span<const ConfigKey> config_keys() {
-    return kKeys;
+const ConfigKey* find_config_key(std::string_view name) {
+    const auto keys = config_keys();
+    const auto found = std::find_if(keys.begin(), keys.end(),
+                                    [&](const ConfigKey& key) { return key.name == name; });
+    return found == keys.end() ? nullptr : &*found;
 }
 
-const ConfigKey* find_config_key(std::string_view name) {
-    const auto found = std::find_if(kKeys.begin(), kKeys.end(),
-                                    [&](const ConfigKey& key) { return key.name == name; });
-    return found == kKeys.end() ? nullptr : &*found;
+std::vector<std::string_view> config_sections() {
+    std::vector<std::string_view> sections;
+    for (const ConfigKey& key : config_keys()) {
+        const std::size_t dot = key.name.find('.');
+        if (dot != std::string_view::npos && std::find(sections.begin(), sections.end(),
+                                                       key.name.substr(0, dot)) == sections.end()) {
+            sections.push_back(key.name.substr(0, dot));
+        }
+    }
+    return sections;
 }
 
 std::string_view nearest_config_key(std::string_view name) {
-    std::vector<std::string_view> names;
+    std::vector<std::string_view> names = config_sections();
     std::vector<std::string_view> last_parts;
-    for (const ConfigKey& key : kKeys) {
+    for (const ConfigKey& key : config_keys()) {
         names.push_back(key.name);
         last_parts.push_back(last_part(key.name));
     }
-    // A right key in a wrong section is near too.
-    const std::string last = ipc::did_you_mean(last_part(name), last_parts);
-    const std::string whole = ipc::did_you_mean(name, names);
-    for (const ConfigKey& key : kKeys) {
-        if (last.empty() ? key.name == whole : last_part(key.name) == last) {
-            return key.name;
+    // Its own words come first; a right key in a wrong section is near too.
+    const std::size_t dot = name.find('.');
+    if (dot != std::string_view::npos) {
+        std::vector<std::string_view> of_section;
+        for (const ConfigKey& key : config_keys()) {
+            if (key.name.starts_with(name.substr(0, dot + 1))) {
+                of_section.push_back(last_part(key.name));
+            }
+        }
+        const std::string own = ipc::did_you_mean(last_part(name), of_section);
+        if (!own.empty()) {
+            return find_config_key(std::string(name.substr(0, dot + 1)) + own)->name;
         }
     }
-    return {};
+    const std::string whole = ipc::did_you_mean(name, names);
+    const std::string last = ipc::did_you_mean(last_part(name), last_parts);
+    const bool is_last =
+        !last.empty() && (whole.empty() || std::find(last_parts.begin(), last_parts.end(),
+                                                     last_part(name)) != last_parts.end());
+    if (!is_last) {
+        const auto found = std::find(names.begin(), names.end(), std::string_view(whole));
+        return whole.empty() || found == names.end() ? std::string_view() : *found;
+    }
+    const auto keys = config_keys();
+    return std::find_if(keys.begin(), keys.end(),
+                        [&](const ConfigKey& key) { return last_part(key.name) == last; })
+        ->name;
+}
+
+std::string print_json(const ConfigKey& key, const TypedValue& value) {
+    std::string text;
+    json::Writer writer(text);
+    switch (key.type) {
+        case ConfigType::Integer:
+            writer.integer(value.integer);
+            break;
+        case ConfigType::TimeSpan:
+            writer.string(print_duration(value.duration));
+            break;
+        case ConfigType::List:
+            writer.begin_array();
+            for (const std::string& item : value.list) {
+                writer.string(to_utf8(item));
+            }
+            writer.end_array();
+            break;
+        case ConfigType::Document:
+            writer.raw(value.text);
+            break;
+        case ConfigType::Text:
+        case ConfigType::Choice:
+            writer.string(to_utf8(value.text));
+            break;
+    }
+    return text;
+}
+
+std::string to_utf8(std::string_view text) {
+    std::string out;
+    while (!text.empty()) {
+        const std::size_t good = json::utf8_prefix(text);
+        out += text.substr(0, good);
+        text.remove_prefix(good);
+        if (!text.empty()) {
+            out += '?';
+            text.remove_prefix(1);
+        }
+    }
+    return out;
 }
 
 std::string expected_text(const ConfigKey& key) {
@@ -288,7 +206,8 @@ std::string expected_text(const ConfigKey& key) {
 std::optional<std::string> apply_config_value(const ConfigKey& key, const ConfigValue& value,
                                               Settings& settings) {
     const auto typed = typed_value(key, value);
-    const Refusal refusal = typed ? key.set(settings, *typed) : Refusal(expected_text(key));
+    const std::optional<std::string> refusal =
+        typed ? key.set(settings, *typed) : std::optional(expected_text(key));
     if (!refusal) {
         return std::nullopt;
     }

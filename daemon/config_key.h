@@ -35,10 +35,12 @@ struct ConfigValue {
 
 /// A value that fits the type and the range of its key.
 struct TypedValue {
-    std::string text;  ///< Text, Choice; Document as compact JSON
+    std::string text{};  ///< Text, Choice; Document as compact JSON
     std::int64_t integer = 0;
     Duration duration{};
-    std::vector<std::string> list;
+    std::vector<std::string> list{};
+
+    friend bool operator==(const TypedValue&, const TypedValue&) = default;
 };
 
 struct ConfigKey {
@@ -52,18 +54,30 @@ struct ConfigKey {
     std::string_view default_text;
     /// In a few words, for error messages.
     std::string_view doc;
+    /// A reload of the configuration applies it; else it needs a restart.
+    bool is_live = false;
     /// Stores the value, or says what was expected instead.
     std::optional<std::string> (*set)(Settings&, const TypedValue&) = nullptr;
+    /// What set() has stored: only the member of the key's type.
+    TypedValue (*get)(const Settings&) = nullptr;
 };
 
 std::span<const ConfigKey> config_keys();
 const ConfigKey* find_config_key(std::string_view name);
+/// "mesh", "store", …: what stands before the dots of names, in the order of the table.
+std::vector<std::string_view> config_sections();
 /// The known name nearest to a wrong one; empty where none is near.
 std::string_view nearest_config_key(std::string_view name);
+
+/// The value as JSON: numbers for Integer, arrays for List, the document itself, else text.
+std::string print_json(const ConfigKey& key, const TypedValue& value);
 
 /// Checks `value` against the key and stores it. Fails with "expected …, got …".
 std::optional<std::string> apply_config_value(const ConfigKey& key, const ConfigValue& value,
                                               Settings& settings);
+
+/// The same with "?" for each byte that is no UTF-8: file names and values may have them, JSON not.
+std::string to_utf8(std::string_view text);
 
 /// "a whole number from 1 to 32", …
 std::string expected_text(const ConfigKey& key);

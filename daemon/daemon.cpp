@@ -6,6 +6,7 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <systemd/sd-daemon.h>
+#include <time.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -17,10 +18,12 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "daemon/call_audit.h"
 #include "daemon/driver.h"
 #include "daemon/ipc_server.h"
+#include "daemon/live_config.h"
 #include "daemon/log.h"
 #include "daemon/names.h"
 #include "daemon/rpc_service.h"
@@ -57,10 +60,39 @@ void raise_descriptor_limit() {
     }
 }
 
+/// What of the settings the driver runs with.
+Driver::Options driver_options(const Settings& settings) {
+    Driver::Options options;
+    options.config = settings.core;
+    // Half of what the buffer holds: the rest is for alerts and heartbeats.
+    options.config.receive_window =
+        std::max(options.config.receive_window, receive_buffer_bytes() / kDatagramTruesize / 2);
+    options.udp_port = settings.udp_port;
+    options.interfaces = settings.interfaces;
+    options.bootstrap_hosts = settings.bootstrap_hosts;
+    return options;
+}
+
+/// As Type=notify-reload of systemd has it (sd_notify(3)): the time tells a reload that follows
+/// from one that was under way.
+void tell_manager_of_reload(bool is_reloading) {
+    if (!is_reloading) {
+        sd_notify(0, "READY=1");
+        return;
+    }
+    timespec now{};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    const std::int64_t us = std::int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1000;
+    sd_notify(0, ("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(us)).c_str());
+}
+
 /// Everything that runs, in the order in which it is taken down again.
 class Daemon {
   public:
-    Daemon() {
+    Daemon(const ConfigSources& sources, const Settings& settings)
+        : config_(sources, settings,
+                  {[this](const auto& in_force, const auto& changed) { apply(in_force, changed); },
+                   tell_manager_of_reload}) {
         MESHD_ASSERT(uv_loop_init(&loop_) == 0);
         uv_timer_init(&loop_, &service_timer_);
         service_timer_.data = this;
@@ -80,24 +112,28 @@ class Daemon {
     }
 
     /// Empty, or what keeps it from starting.
-    std::string start(const Settings& settings);
+    std::string start();
     void run() { uv_run(&loop_, UV_RUN_DEFAULT); }
 
   private:
     std::string open_node(const Settings& settings);
     std::string open_server(const Settings& settings);
     void on_signal(int number);
+    void on_hangup();
+    void apply(const Settings& in_force, const std::vector<std::string>& changed);
     void wake_service_at(TimePoint at);
     void audit(RpcService::ClientId client, const ipc::Method& method, bool is_permitted);
 
     uv_loop_t loop_{};
-    uv_signal_t signals_[2]{};
+    uv_signal_t signals_[3]{};
+    LiveConfig config_;
     std::optional<StateDir> state_dir_;
     std::unique_ptr<Driver> driver_;
     CallAudit audit_;
     std::unique_ptr<RpcService> service_;
     uv_timer_t service_timer_{};
     std::unique_ptr<IpcServer> server_;
+    const bool has_terminal_ = isatty(STDERR_FILENO) == 1;
     /// Loop time; empty until the first signal.
     std::optional<std::uint64_t> leaving_since_ms_;
 };
@@ -112,7 +148,7 @@ std::string Daemon::open_node(const Settings& settings) {
         settings.node_id.empty() ? default_node_id(host_name(), hardware) : settings.node_id);
     MESHD_ASSERT(node_id);
 
-    Driver::Options options;
+    Driver::Options options = driver_options(settings);
     InstanceId fresh;
     while (!fresh) {
         fresh = InstanceId{random_value<std::uint64_t>()};
@@ -126,33 +162,25 @@ std::string Daemon::open_node(const Settings& settings) {
     if (const Restored& restored = options.kept.restored; !restored.records.empty()) {
         log_info("kept from before: " + std::to_string(restored.records.size()) + " records");
     }
-    options.config = settings.core;
-    // Half of what the buffer holds: the rest is for alerts and heartbeats.
-    options.config.receive_window =
-        std::max(options.config.receive_window, receive_buffer_bytes() / kDatagramTruesize / 2);
     options.node.node_id = *node_id;
     options.node.instance = identity.instance;
     options.node.entropy = random_value<Entropy>();
     options.node.version = MESHD_VERSION;
-    options.udp_port = settings.udp_port;
-    options.interfaces = settings.interfaces;
-    options.bootstrap_hosts = settings.bootstrap_hosts;
     driver_ = std::make_unique<Driver>(
         &loop_, std::move(options), [this](const Output& output) { service_->on_output(output); });
     service_ = std::make_unique<RpcService>(
-        *driver_,
-        RpcService::Callbacks{
-            [this](RpcService::ClientId client, const std::string& line, bool is_event) {
-                return server_->send(client, line, is_event);
-            },
-            [this](RpcService::ClientId client) { return server_->is_admin(client); },
-            [this](RpcService::ClientId client) {
-                return server_->caller(client).value_or(IpcServer::Caller{}).uid;
-            },
-            [this](RpcService::ClientId client, const ipc::Method& method, bool is_permitted) {
-                audit(client, method, is_permitted);
-            },
-            [this] { return server_->counters(); }, [this](TimePoint at) { wake_service_at(at); }});
+        *driver_, RpcService::Callbacks{
+                      [this](RpcService::ClientId client, const std::string& line, bool is_event) {
+                          return server_->send(client, line, is_event);
+                      },
+                      [this](RpcService::ClientId client) { return server_->is_admin(client); },
+                      [this](RpcService::ClientId client) {
+                          return server_->caller(client).value_or(IpcServer::Caller{}).uid;
+                      },
+                      [this](RpcService::ClientId client, const ipc::Method& method,
+                             bool is_permitted) { audit(client, method, is_permitted); },
+                      [this] { return server_->counters(); },
+                      [this](TimePoint at) { wake_service_at(at); }, &config_});
     return {};
 }
 
@@ -175,17 +203,19 @@ std::string Daemon::open_server(const Settings& settings) {
     return {};
 }
 
-std::string Daemon::start(const Settings& settings) {
+std::string Daemon::start() {
+    const Settings& settings = config_.in_force();
     // Chooses the fastest code for this processor; without it the hashes are the portable ones.
     MESHD_ASSERT(sodium_init() >= 0);
-    constexpr int kSignals[] = {SIGTERM, SIGINT};
+    constexpr int kSignals[] = {SIGTERM, SIGINT, SIGHUP};
     for (std::size_t i = 0; i < std::size(kSignals); ++i) {
         uv_signal_init(&loop_, &signals_[i]);
         signals_[i].data = this;
         uv_signal_start(
             &signals_[i],
             [](uv_signal_t* handle, int number) {
-                static_cast<Daemon*>(handle->data)->on_signal(number);
+                auto* self = static_cast<Daemon*>(handle->data);
+                number == SIGHUP ? self->on_hangup() : self->on_signal(number);
             },
             kSignals[i]);
     }
@@ -234,6 +264,28 @@ void Daemon::audit(RpcService::ClientId client, const ipc::Method& method, bool 
     }
 }
 
+void Daemon::apply(const Settings& in_force, const std::vector<std::string>& changed) {
+    set_log_level(in_force.log_level);
+    const bool is_log_only = changed.size() == 1 && changed.front() == "log.level";
+    if (!changed.empty() && !is_log_only) {
+        driver_->reconfigure(driver_options(in_force));
+    }
+}
+
+void Daemon::on_hangup() {
+    if (leaving_since_ms_) {
+        return;
+    }
+    // Run by hand, in a terminal that is gone: nobody would know of it any more.
+    if (has_terminal_ && isatty(STDERR_FILENO) == 0) {
+        on_signal(SIGHUP);
+        return;
+    }
+    log_info("SIGHUP: reading the configuration again");
+    // It says on the log what came of it.
+    static_cast<void>(config_.reload());
+}
+
 void Daemon::on_signal(int number) {
     const std::uint64_t now = uv_now(&loop_);
     if (leaving_since_ms_) {
@@ -252,12 +304,12 @@ void Daemon::on_signal(int number) {
 
 }  // namespace
 
-ExitCode run_daemon(const Settings& settings) {
+ExitCode run_daemon(const ConfigSources& sources, const Settings& settings) {
     // A client that hung up is an error of write(), not a reason to die.
     signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
-    Daemon daemon;
-    if (const std::string trouble = daemon.start(settings); !trouble.empty()) {
+    Daemon daemon(sources, settings);
+    if (const std::string trouble = daemon.start(); !trouble.empty()) {
         log_error(trouble);
         return ExitCode::Failure;
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "daemon/settings.h"
+#include "daemon/config_file.h"
 
 namespace meshd {
 
@@ -14,7 +14,8 @@ enum class ExitCode : int {
 };
 
 /// Runs a node until SIGTERM or SIGINT, then says goodbye to the mesh; a second signal ends it at
-/// once. Says on the log what keeps it from starting.
-ExitCode run_daemon(const Settings& settings);
+/// once. SIGHUP reads `sources`, of which `settings` are, again. Says on the log what keeps it from
+/// starting.
+ExitCode run_daemon(const ConfigSources& sources, const Settings& settings);
 
 }  // namespace meshd

@@ -59,15 +59,17 @@ void log_output(const Output& output) {
     }
 }
 
+Network::Options network_options(const Driver::Options& options) {
+    return {options.udp_port, options.interfaces, options.config.bootstrap, options.bootstrap_hosts,
+            kBeaconsMissed * options.config.broadcast_interval_max};
+}
+
 }  // namespace
 
 Driver::Driver(uv_loop_t* loop, Options options, OnOutput on_output)
     : on_output_(std::move(on_output)),
       fixed_warnings_(std::move(options.warnings)),
-      network_(loop,
-               {options.udp_port, std::move(options.interfaces), options.config.bootstrap,
-                std::move(options.bootstrap_hosts),
-                kBeaconsMissed * options.config.broadcast_interval_max},
+      network_(loop, network_options(options),
                {[this] { return now().monotonic; },
                 [this](const Endpoint& from, Bytes datagram) { on_datagram(from, datagram); },
                 [this] { on_turn_end(); }, [this] { on_addresses(); },
@@ -109,6 +111,13 @@ tl::expected<RequestId, CommandError> Driver::command(Command command) {
     drain();
     on_turn_end();
     return result;
+}
+
+void Driver::reconfigure(Options options) {
+    node_.handle_config(now(), options.config);
+    network_.reconfigure(network_options(options));
+    drain();
+    on_turn_end();
 }
 
 std::vector<std::string> Driver::warnings() const {

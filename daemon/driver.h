@@ -55,6 +55,10 @@ class Driver final : public MeshAccess {
     void backup(std::string path,
                 std::function<void(tl::expected<BackupDone, std::string>)> done) override;
 
+    /// Puts into force what may change while it runs: of `options`, interfaces, bootstrap addresses
+    /// and what Node::handle_config takes.
+    void reconfigure(Options options);
+
     /// Says goodbye to the mesh, or waits for the goodbye that mesh.leave has begun; `done` follows
     /// once the peers have it, or after a second, and all data are on the disk, or after three
     /// more.

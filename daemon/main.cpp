@@ -127,7 +127,13 @@ int main(int argc, char** argv) {
         return exit_with(ExitCode::Configuration);
     }
     if (arguments->is_check_only) {
-        std::puts("configuration ok");
+        std::string files;
+        for (const std::string& file : settings->files) {
+            files += (files.empty() ? ": " : ", ") + file;
+        }
+        std::printf("configuration ok%s\n", files.empty()
+                                                ? ": no file, all at its default or set by flags"
+                                                : files.c_str());
         return exit_with(ExitCode::Ok);
     }
     if (settings->core.security != meshd::SecurityMode::Open) {
@@ -139,5 +145,5 @@ int main(int argc, char** argv) {
         return exit_with(ExitCode::Configuration);
     }
     meshd::set_log_level(settings->log_level);
-    return exit_with(meshd::run_daemon(*settings));
+    return exit_with(meshd::run_daemon(arguments->sources, *settings));
 }

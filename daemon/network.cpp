@@ -66,6 +66,34 @@ void Network::start() {
     run_resolver();
 }
 
+void Network::reconfigure(Options options) {
+    if (options.interfaces != options_.interfaces) {
+        options_.interfaces = std::move(options.interfaces);
+        // Anew, as it names the interfaces that count.
+        no_interface_.clear();
+        list();
+    }
+    options_.beacon_silence_max = options.beacon_silence_max;
+    udp_.set_beacon_silence(options.beacon_silence_max);
+    if (options.bootstrap == options_.bootstrap &&
+        options.bootstrap_hosts == options_.bootstrap_hosts) {
+        return;
+    }
+    options_.bootstrap = std::move(options.bootstrap);
+    options_.bootstrap_hosts = std::move(options.bootstrap_hosts);
+    resolver_.set_hosts(callbacks_.now(), options_.bootstrap_hosts);
+    tell_bootstrap();
+    run_resolver();
+}
+
+void Network::tell_bootstrap() {
+    std::vector<Endpoint> all = options_.bootstrap;
+    for (const Endpoint& endpoint : resolver_.endpoints()) {
+        all.push_back(endpoint);
+    }
+    callbacks_.on_bootstrap(std::move(all));
+}
+
 std::vector<std::string> Network::warnings() const {
     std::vector<std::string> all = udp_.troubles();
     if (!list_trouble_.empty()) {
@@ -157,11 +185,7 @@ void Network::on_lookup(const std::string& name, const LookupResult& result) {
         log_info("bootstrap address " + name + " is resolved");
     }
     if (is_changed) {
-        std::vector<Endpoint> all = options_.bootstrap;
-        for (const Endpoint& endpoint : resolver_.endpoints()) {
-            all.push_back(endpoint);
-        }
-        callbacks_.on_bootstrap(std::move(all));
+        tell_bootstrap();
     }
     run_resolver();
 }

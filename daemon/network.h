@@ -51,6 +51,9 @@ class Network {
     /// Opens the sockets and starts looking names up. Calls on_addresses where there are some.
     void start();
 
+    /// Other interfaces and bootstrap addresses than before; the rest of `options` is ignored.
+    void reconfigure(Options options);
+
     void queue(Transmit transmit) { udp_.queue(std::move(transmit)); }
     void flush() { udp_.flush(); }
 
@@ -66,6 +69,7 @@ class Network {
     void update_sockets();
     void on_tick();
     void run_resolver();
+    void tell_bootstrap();
     void on_lookup(const std::string& name, const LookupResult& result);
 
     Options options_;

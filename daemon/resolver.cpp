@@ -2,13 +2,26 @@
 #include "daemon/resolver.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace meshd {
 
 Resolver::Resolver(TimePoint now, std::vector<BootstrapHost> hosts) {
+    set_hosts(now, std::move(hosts));
+}
+
+void Resolver::set_hosts(TimePoint now, std::vector<BootstrapHost> hosts) {
+    auto former = std::exchange(names_, {});
     for (BootstrapHost& host : hosts) {
-        Name& name = names_[std::move(host.name)];
-        name.next_at = now;
+        const auto [it, is_new] = names_.try_emplace(std::move(host.name));
+        Name& name = it->second;
+        if (is_new) {
+            name.next_at = now;
+            if (const auto known = former.find(it->first); known != former.end()) {
+                name = std::move(known->second);
+                name.ports.clear();
+            }
+        }
         if (std::find(name.ports.begin(), name.ports.end(), host.port) == name.ports.end()) {
             name.ports.push_back(host.port);
         }

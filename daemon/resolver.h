@@ -31,6 +31,9 @@ class Resolver {
 
     Resolver(TimePoint now, std::vector<BootstrapHost> hosts);
 
+    /// Other names than before; those that stay keep what is known of them, new ones are due now.
+    void set_hosts(TimePoint now, std::vector<BootstrapHost> hosts);
+
     /// The names to look up now; each is answered by on_result().
     std::vector<std::string> poll_due(TimePoint now);
     /// True where endpoints() changed. A failure keeps the former addresses.

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "daemon/bootstrap_host.h"
+#include "daemon/config_access.h"
 #include "daemon/log.h"
 #include "proto/config.h"
 
@@ -20,6 +21,7 @@ namespace meshd {
 struct ConfigPlace {
     std::size_t order = 0;
     std::string text;  ///< "file:line:column", or the flag
+    ConfigOrigin origin = ConfigOrigin::File;
 };
 
 /// Everything the configuration decides, after files, `--set` and flags.
@@ -29,11 +31,13 @@ struct Settings {
     std::uint16_t udp_port = 9999;
     /// Interfaces to use, by name or pattern; empty: all that reach other boxes.
     std::vector<std::string> interfaces;
-    /// As written; load_settings() puts the addresses into `core.bootstrap` and the host names into
-    /// `bootstrap_hosts`.
+    /// As written; derive_settings() puts the addresses into `core.bootstrap` and the host names
+    /// into `bootstrap_hosts`.
     std::vector<std::string> bootstrap;
     std::vector<BootstrapHost> bootstrap_hosts;
-    /// Upper bound of `core.link_patience_max`; load_settings() applies it.
+    /// As written; `core` has it bounded by `heartbeat_timeout`, as derive_settings() does.
+    Duration link_patience = Config{}.link_patience;
+    /// Upper bound of the patience with any link.
     Duration heartbeat_timeout = std::chrono::seconds(30);
     /// Sealed, unlike the core by itself: whoever wants less says so.
     Config core = [] {
@@ -50,6 +54,8 @@ struct Settings {
     std::map<std::string, ConfigPlace, std::less<>> places;
     /// Values set so far: the `order` of the latest place.
     std::size_t values_set = 0;
+    /// The files that were read, in that order.
+    std::vector<std::string> files;
 };
 
 }  // namespace meshd

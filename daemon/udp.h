@@ -53,6 +53,8 @@ class Udp {
     /// queries; joining asks anew.
     void watch_beacons(TimePoint now, const std::vector<Endpoint>& peers);
 
+    void set_beacon_silence(Duration max) { beacon_silence_max_ = max; }
+
     /// What keeps sockets from being opened or beacons from passing, some texts per interface.
     std::vector<std::string> troubles() const;
     std::vector<std::pair<std::string_view, std::uint64_t>> counters() const;

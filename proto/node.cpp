@@ -76,7 +76,7 @@ Node::Impl::Impl(Config config, NodeOptions options, Now start, Restored restore
       cookies_(prng_),
       handshake_(self_, config_.mesh_name, options_.features, sealing_.ring(), prng_),
       neighbours_(
-          {config_.max_peers, config_.bridges_max, 3 * config_.broadcast_interval_max, self_.node},
+          {config_.max_peers, config_.bridges_max, heard_for(config_), self_.node},
           prng_),
       discovery_(start.monotonic,
                  {config_.broadcast_interval, config_.broadcast_interval_max, config_.bootstrap},
@@ -536,6 +536,9 @@ void Node::handle_bootstrap(Now now, std::vector<Endpoint> bootstrap) {
 }
 void Node::handle_security(Now now, SecurityMode mode, Keyring ring) {
     impl_->handle_security(now, mode, std::move(ring));
+}
+void Node::handle_config(Now now, const Config& config) {
+    impl_->handle_config(now, config);
 }
 void Node::handle_datagram(Now now, const Endpoint& from, Bytes datagram) {
     impl_->handle_datagram(now, from, datagram);

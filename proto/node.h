@@ -371,6 +371,10 @@ class Node {
     /// With whom to speak from now on, and the mesh keys as they are kept by now. Links that may
     /// not go on under them end; those that may move to the active key one by one.
     void handle_security(Now now, SecurityMode mode, Keyring ring);
+    /// Takes over what may change while it runs, and nothing else of `config`: max_peers, both
+    /// broadcast intervals, heartbeat_interval, both patiences, forget_after, own_entries_max, both
+    /// persist intervals. Fewer peers than links are reached by dropping one after another.
+    void handle_config(Now now, const Config& config);
     /// A datagram from `from` (its `interface` set to the one it came in by). Whatever it holds,
     /// the worst that happens is a counter.
     void handle_datagram(Now now, const Endpoint& from, Bytes datagram);

@@ -41,12 +41,18 @@
 
 namespace meshd {
 
+/// A node of which no beacon came for three periods is out of hearing.
+inline Duration heard_for(const Config& config) {
+    return 3 * config.broadcast_interval_max;
+}
+
 class Node::Impl {
   public:
     Impl(Config config, NodeOptions options, Now start, Restored restored);
 
     void handle_addresses(Now now, std::vector<Endpoint> addresses);
     void handle_bootstrap(Now now, std::vector<Endpoint> bootstrap);
+    void handle_config(Now now, const Config& config);
     void handle_datagram(Now now, const Endpoint& from, Bytes datagram);
     void handle_security(Now now, SecurityMode mode, Keyring ring);
     void handle_timeout(Now now);

@@ -64,6 +64,16 @@ void Discovery::set_bootstrap(TimePoint now, std::vector<Endpoint> bootstrap) {
     options_.bootstrap = std::move(bootstrap);
 }
 
+void Discovery::set_intervals(TimePoint now, Duration interval, Duration interval_max) {
+    if (options_.interval == interval && options_.interval_max == interval_max) {
+        return;
+    }
+    options_.interval = interval;
+    options_.interval_max = interval_max;
+    interval_ = interval;
+    beacon_at_ = std::min(beacon_at_, now + prng_->between(interval_ * 8 / 10, interval_));
+}
+
 void Discovery::stop() {
     stopped_ = true;
     waiting_.clear();

@@ -93,6 +93,8 @@ class Discovery {
     /// Replaces the bootstrap addresses: new ones are asked at once, those that stay when it is
     /// their time.
     void set_bootstrap(TimePoint now, std::vector<Endpoint> bootstrap);
+    /// Other periods of beacons: the next one comes after the new one at the latest.
+    void set_intervals(TimePoint now, Duration interval, Duration interval_max);
     /// Stops (leaving) and starts again.
     void stop();
     void start(TimePoint now);

@@ -87,6 +87,9 @@ class Liveness {
     /// How long a suspicion lasts at least before the link is down.
     Duration patience(TimePoint now) const;
 
+    /// Other bounds of it: they count for a suspicion under way, too.
+    void set_patience(Options options) { options_ = options; }
+
     /// Of the request to send.
     std::uint32_t seq() const { return seq_; }
     TimePoint last_heard() const { return last_heard_; }

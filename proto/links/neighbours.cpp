@@ -242,6 +242,12 @@ void Neighbours::on_change(TimePoint now, bool urgent) {
     }
 }
 
+void Neighbours::set_limits(TimePoint now, std::size_t max_peers, Duration heard_for) {
+    options_.max_peers = max_peers;
+    options_.heard_for = heard_for;
+    on_change(now, true);
+}
+
 void Neighbours::again_at(TimePoint at) {
     if (!tick_at_ || at < *tick_at_) {
         tick_at_ = at;

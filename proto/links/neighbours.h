@@ -150,6 +150,8 @@ class Neighbours {
     void on_interfaces(const std::set<std::uint32_t>& interfaces);
     /// Something changed: choose again soon (coalesced, jittered 20–200 ms; at once without links).
     void on_change(TimePoint now, bool urgent);
+    /// Other limits of links and of what is remembered; looks at once.
+    void set_limits(TimePoint now, std::size_t max_peers, Duration heard_for);
     Todo on_timeout(TimePoint now, const Facts& facts);
     std::optional<TimePoint> next_deadline() const { return tick_at_; }
 

@@ -87,7 +87,7 @@ state: {location: gate, cameras: 2, tags: [a, 1.5, true, null, "7"]}
     CHECK(settings.core.broadcast_interval == 500ms);
     CHECK(settings.core.broadcast_interval_max == 10min);
     CHECK(settings.core.heartbeat_interval == 750ms);
-    CHECK(settings.core.link_patience == 1s);
+    CHECK(settings.link_patience == 1s);
     CHECK(settings.heartbeat_timeout == 3s);
     CHECK(settings.core.forget_after == 48h);
     CHECK(settings.core.datagram_bytes == 1200);
@@ -112,8 +112,19 @@ TEST_CASE("config: an unknown key is named with its place and the nearest known 
     contains(error, "f.yaml:2:3: ");
     contains(error, "did you mean \"mesh.max_peers\"?");
     contains(error_of("max_peers: 5\n"), "did you mean \"mesh.max_peers\"?");
-    contains(error_of("mehs:\n  x: 1\n"), "f.yaml:1:1: unknown key \"mehs\"");
+    contains(error_of("max_pears: 5\n"), "did you mean \"mesh.max_peers\"?");
+    contains(error_of("mesh:\n  persist_interval: 5\n"),
+             "did you mean \"store.persist_interval\"?");
+    contains(error_of("log:\n  levl: info\n"), "did you mean \"log.level\"?");
     contains(error_of("mesh:\n  quantum_flux: 1\n"), "etc/meshd.yaml lists all keys");
+}
+
+TEST_CASE("config: an unknown section is named with the nearest section") {
+    contains(error_of("mehs:\n  x: 1\n"),
+             "f.yaml:1:1: unknown key \"mehs\"; did you mean \"mesh\"?");
+    contains(error_of("mash:\n  max_peers: 1\n"), "did you mean \"mesh\"?");
+    contains(error_of("stores: {}\n"), "did you mean \"store\"?");
+    contains(error_of("statedir: /x\n"), "did you mean \"state_dir\"?");
 }
 
 TEST_CASE("config: a key given twice is an error at its second place") {
@@ -189,6 +200,7 @@ TEST_CASE("config: drop-ins follow the file by name, then overrides, the last on
     dir.write("m.yaml.d/20-b.yaml", "mesh:\n  udp_port: 1003\n");
     dir.write("m.yaml.d/10-a.yaml", "mesh:\n  udp_port: 1002\n  max_peers: 4\n");
     dir.write("m.yaml.d/30-c.txt", "not read");
+    dir.write("m.yaml.d/.40-d.yaml", "an editor's leavings");
     sources.overrides = {{"--set", "mesh.mtu", "800", {}}, {"--mesh", "mesh.name", {}, {"yard"}}};
     const auto settings = load_settings(sources);
     REQUIRE(settings);
@@ -196,6 +208,31 @@ TEST_CASE("config: drop-ins follow the file by name, then overrides, the last on
     CHECK(settings->core.max_peers == 4);
     CHECK(settings->core.datagram_bytes == 800);
     CHECK(settings->core.mesh_name == "yard");
+    const std::string folder = sources.file->string() + ".d/";
+    CHECK(settings->files == std::vector<std::string>{sources.file->string(), folder + "10-a.yaml",
+                                                      folder + "20-b.yaml"});
+}
+
+TEST_CASE("config: the mistakes of all files and flags are told at once") {
+    const TemporaryDir dir;
+    ConfigSources sources;
+    sources.file = dir.write("m.yaml", "mesh: {max_peers: 0, mtu: 1}\n");
+    dir.write("m.yaml.d/1.yaml", "mesh: [\n");
+    dir.write("m.yaml.d/2.yaml", "x: 1\n");
+    sources.overrides = {{"--mesh", "mesh.name", {}, {""}}};
+    const auto settings = load_settings(sources);
+    REQUIRE_FALSE(settings);
+    CHECK(settings.error().size() == 5);
+}
+
+TEST_CASE("config: a drop-in that cannot be read is an error") {
+    const TemporaryDir dir;
+    ConfigSources sources;
+    sources.file = dir.write("m.yaml", "");
+    dir.write("m.yaml.d/1.yaml/not-a-file", "");
+    const auto settings = load_settings(sources);
+    REQUIRE_FALSE(settings);
+    contains(settings.error().at(0), "1.yaml: cannot read");
 }
 
 TEST_CASE("config: a mistake in a drop-in names that file") {
@@ -319,6 +356,7 @@ TEST_CASE("config: etc meshd.yaml shows exactly the known keys, commented out at
     std::string uncommented;
     std::set<std::string> shown;
     bool has_comment = false;
+    std::string comment;
     for (std::string line; std::getline(lines, line);) {
         const std::size_t start = line.find_first_not_of(' ');
         if (start == std::string::npos) {
@@ -337,9 +375,12 @@ TEST_CASE("config: etc meshd.yaml shows exactly the known keys, commented out at
                 CHECK(rest.substr(colon + 2) == key->default_text);
                 CHECK(shown.insert(name).second);
                 CHECK(has_comment);
+                const bool says_restart = comment.ends_with("(restart)");
+                CHECK(says_restart != key->is_live);
                 uncommented += std::string(start, ' ') + rest + "\n";
             }
             has_comment = true;
+            comment = rest;
         }
     }
     for (const ConfigKey& key : config_keys()) {
@@ -349,22 +390,58 @@ TEST_CASE("config: etc meshd.yaml shows exactly the known keys, commented out at
 
     const Settings defaults;
     const Settings settings = settings_of(uncommented);
-    CHECK(settings.node_id == defaults.node_id);
-    CHECK(settings.core.mesh_name == defaults.core.mesh_name);
-    CHECK(settings.udp_port == defaults.udp_port);
-    CHECK(settings.interfaces == defaults.interfaces);
-    CHECK(settings.bootstrap == defaults.bootstrap);
-    CHECK(settings.core.max_peers == defaults.core.max_peers);
-    CHECK(settings.core.broadcast_interval == defaults.core.broadcast_interval);
-    CHECK(settings.core.broadcast_interval_max == defaults.core.broadcast_interval_max);
-    CHECK(settings.core.heartbeat_interval == defaults.core.heartbeat_interval);
-    CHECK(settings.core.link_patience == defaults.core.link_patience);
-    CHECK(settings.heartbeat_timeout == defaults.heartbeat_timeout);
-    CHECK(settings.core.forget_after == defaults.core.forget_after);
-    CHECK(settings.core.datagram_bytes == defaults.core.datagram_bytes);
-    CHECK(settings.core.initial_state == defaults.core.initial_state);
-    CHECK(settings.core.security == defaults.core.security);
-    CHECK(settings.socket_path == defaults.socket_path);
-    CHECK(settings.state_dir == defaults.state_dir);
-    CHECK(settings.log_level == defaults.log_level);
+    for (const ConfigKey& key : config_keys()) {
+        CAPTURE(key.name);
+        const bool is_default = key.get(settings) == key.get(defaults);
+        CHECK(is_default);
+    }
+}
+
+TEST_CASE("config: what a key stores is read again as it was") {
+    for (const ConfigKey& key : config_keys()) {
+        CAPTURE(key.name);
+        ConfigValue value;
+        value.shape = ConfigValue::Shape::Scalar;
+        switch (key.type) {
+            case ConfigType::Text:
+                value.text = "some-text";
+                break;
+            case ConfigType::Integer:
+                value.text = std::to_string(key.high);
+                break;
+            case ConfigType::TimeSpan:
+                value.text = print_duration(std::chrono::milliseconds(key.low));
+                break;
+            case ConfigType::Choice:
+                value.text = key.choices.substr(key.choices.rfind('|') + 1);
+                break;
+            case ConfigType::List:
+                value.shape = ConfigValue::Shape::List;
+                value.items = {"a", "b"};
+                break;
+            case ConfigType::Document:
+                value.shape = ConfigValue::Shape::Mapping;
+                value.json = R"({"a":1})";
+                break;
+        }
+        Settings settings;
+        REQUIRE_FALSE(apply_config_value(key, value, settings));
+        const TypedValue got = key.get(settings);
+        CHECK(got.text == (key.type == ConfigType::Document ? value.json
+                           : key.type == ConfigType::Text || key.type == ConfigType::Choice
+                               ? value.text
+                               : ""));
+        CHECK(got.list == value.items);
+        if (key.type == ConfigType::Integer) {
+            CHECK(got.integer == key.high);
+        }
+        if (key.type == ConfigType::TimeSpan) {
+            CHECK(got.duration == std::chrono::milliseconds(key.low));
+        }
+        // And again into other settings, as a reload does it.
+        Settings others;
+        CHECK_FALSE(key.set(others, got));
+        const bool is_same = key.get(others) == got;
+        CHECK(is_same);
+    }
 }

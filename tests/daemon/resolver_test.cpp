@@ -44,6 +44,18 @@ TEST_CASE("bootstrap: addresses and names are told apart") {
     }
 }
 
+TEST_CASE("resolver: other names begin at once, those that stay keep their addresses") {
+    Resolver resolver(at(0s), {{"gate", 9999}, {"yard", 9999}});
+    CHECK(resolver.poll_due(at(0s)) == Names{"gate", "yard"});
+    CHECK(resolver.on_result(at(1s), "gate", found({kOne})));
+    CHECK(resolver.on_result(at(1s), "yard", found({kTwo})));
+    resolver.set_hosts(at(2s), {{"gate", 9998}, {"roof", 9999}});
+    CHECK(resolver.endpoints() == Endpoints{ipv4_endpoint(kOne, 9998)});
+    CHECK(resolver.poll_due(at(2s)) == Names{"roof"});
+    // The answer to a question of before.
+    CHECK_FALSE(resolver.on_result(at(3s), "yard", found({kTwo})));
+}
+
 TEST_CASE("bootstrap: what is neither an address nor a name is refused") {
     for (const char* text : {"",
                              ":",
