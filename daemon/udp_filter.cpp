@@ -7,7 +7,6 @@
 
 #include <array>
 
-#include "proto/wire/frame.h"
 #include "proto/wire/limits.h"
 
 namespace meshd {
@@ -19,6 +18,9 @@ constexpr std::uint32_t kVersionAt = 0;
 constexpr std::uint32_t kKindAt = 1;
 constexpr std::uint32_t kFlagsAt = 2;
 constexpr std::uint32_t kSessionAt = 4;
+/// Kinds of datagrams.
+constexpr std::uint32_t kOutside = 1;
+constexpr std::uint32_t kSession = 2;
 
 constexpr auto kSessionBytesMin =
     static_cast<std::uint32_t>(limits::kHeaderBytes + limits::kTagBytes);
@@ -114,16 +116,14 @@ std::vector<sock_filter> filter_program(const DatagramFilter& filter) {
     Program program{load(BPF_B, kVersionAt)};
     add_range(program, limits::kVersionMin, limits::kVersionMax);
     program.push_back(load(BPF_B, kKindAt));
-    const auto outside = static_cast<std::uint32_t>(DatagramKind::Outside);
-    const auto session = static_cast<std::uint32_t>(DatagramKind::Session);
     if (filter.use != DatagramFilter::Use::Sessions) {
         const Program part = outside_part(filter);
-        program.push_back(jump(BPF_JEQ, outside, 0, part.size()));
+        program.push_back(jump(BPF_JEQ, kOutside, 0, part.size()));
         append(program, part);
     }
     if (filter.use == DatagramFilter::Use::Sessions || filter.use == DatagramFilter::Use::All) {
         const Program part = session_part(filter);
-        program.push_back(jump(BPF_JEQ, session, 0, part.size()));
+        program.push_back(jump(BPF_JEQ, kSession, 0, part.size()));
         append(program, part);
     }
     program.push_back(give(kDrop));
@@ -138,10 +138,8 @@ bool attach_filter(int fd, const DatagramFilter& filter) {
 bool attach_split(int fd) {
     // Such a program begins at the payload. What it cannot load from goes to the first socket,
     // whose filter drops it.
-    Program program{{BPF_LD | BPF_ABS | BPF_B, 0, 0, kKindAt},
-                    jump(BPF_JEQ, static_cast<std::uint32_t>(DatagramKind::Session), 0, 1),
-                    give(0),
-                    give(1)};
+    Program program{
+        {BPF_LD | BPF_ABS | BPF_B, 0, 0, kKindAt}, jump(BPF_JEQ, kSession, 0, 1), give(0), give(1)};
     return attach(fd, SO_ATTACH_REUSEPORT_CBPF, program);
 }
 
