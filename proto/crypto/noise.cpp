@@ -188,7 +188,7 @@ bool NoiseState::open_payload(Bytes sealed, Buffer& payload) {
 
 NoiseState::Split NoiseState::split() {
     auto outputs = expand<2>(chaining_, {});
-    const Split keys{first_half(outputs[0]), first_half(outputs[1])};
+    Split keys{first_half(outputs[0]), first_half(outputs[1])};
     wipe(outputs);
     return keys;
 }

@@ -18,15 +18,13 @@ FOLDERS = ("proto", "ipc", "daemon", "cli", "clients", "tests", "scripts", ".ci"
 
 # What the node shows to the driver. base and these headers are values; the rest of proto/ is its
 # inside.
-NODE_INTERFACE = ("proto/base/", "proto/node.h", "proto/view.h", "proto/command.h", "proto/output.h",
-                  "proto/effects.h", "proto/config.h", "proto/counters.h", "proto/nearest.h",
+NODE_INTERFACE = ("proto/base/", "proto/node.h", "proto/view.h", "proto/config.h", "proto/counters.h", "proto/nearest.h",
                   "proto/crypto/keyring.h", "proto/crypto/mesh_key.h", "proto/store/embedding.h",
                   "proto/store/stored.h", "proto/routing/topology.h", "proto/routing/note_sender.h",
                   "proto/routing/probes.h", "proto/wire/limits.h", "proto/wire/message_kind.h",
                   "proto/wire/frame.h")
 # Plain values that every machine of the core may use.
-CORE_VALUES = ("proto/base/", "proto/crypto/", "proto/wire/", "proto/config.h", "proto/counters.h",
-               "proto/effects.h")
+CORE_VALUES = ("proto/base/", "proto/crypto/", "proto/wire/", "proto/config.h", "proto/counters.h")
 
 # Longest matching folder decides. None: anything.
 ALLOWED_PROJECT = {
