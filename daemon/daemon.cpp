@@ -27,6 +27,7 @@
 #include "daemon/log.h"
 #include "daemon/names.h"
 #include "daemon/rpc_service.h"
+#include "daemon/security_words.h"
 #include "daemon/state_dir.h"
 #include "daemon/udp_socket.h"
 #include "proto/base/assert.h"
@@ -158,6 +159,13 @@ std::string Daemon::open_node(const Settings& settings) {
         log_warning(identity.notice);
         options.warnings.push_back(identity.notice);
     }
+    options.keyring = state_dir_->path() / "keyring";
+    auto keys = load_keyring(options.keyring);
+    if (!keys) {
+        return keys.error();
+    }
+    options.node.keyring = keys->ring;
+    options.keys = std::move(*keys);
     options.kept = Storage::open(&loop_, state_dir_->path());
     if (const Restored& restored = options.kept.restored; !restored.records.empty()) {
         log_info("kept from before: " + std::to_string(restored.records.size()) + " records");
@@ -180,7 +188,7 @@ std::string Daemon::open_node(const Settings& settings) {
                       [this](RpcService::ClientId client, const ipc::Method& method,
                              bool is_permitted) { audit(client, method, is_permitted); },
                       [this] { return server_->counters(); },
-                      [this](TimePoint at) { wake_service_at(at); }, &config_});
+                      [this](TimePoint at) { wake_service_at(at); }, &config_, driver_.get()});
     return {};
 }
 
@@ -236,7 +244,8 @@ std::string Daemon::start() {
     }
     if (trouble.empty()) {
         log_info("ready: node " + driver_->node().id().text() + ", mesh " +
-                 settings.core.mesh_name + " (open: whoever reaches the port takes part), " +
+                 settings.core.mesh_name + " (" +
+                 security_words(settings.core.security, driver_->kept_keys().ring.active) + "), " +
                  driver_->addresses_text() + ", socket " + server_->path() + " (" +
                  server_->access_text() + ")");
         sd_notify(0, "READY=1");

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/driver.h"
 
+#include <sys/random.h>
 #include <time.h>
 
 #include <algorithm>
 #include <utility>
 
 #include "daemon/log.h"
+#include "daemon/security_words.h"
 #include "proto/base/assert.h"
 
 namespace meshd {
@@ -37,6 +39,25 @@ template <class Handle>
 void close_handle(Handle* handle) {
     uv_close(reinterpret_cast<uv_handle_t*>(handle),
              [](uv_handle_t* closed) { delete reinterpret_cast<Handle*>(closed); });
+}
+
+void log_keys(const Keyring& before, const KeptKeys& after) {
+    for (const MeshKey& key : after.ring.keys) {
+        if (before.find(key_id(key)) == nullptr) {
+            log_info("mesh key " + print_key_id(key_id(key)) + ", generation " +
+                     std::to_string(key.generation) + ": " +
+                     std::string(key_origin_name(after.origins.at(key_id(key)))));
+        }
+    }
+    for (const MeshKey& key : before.keys) {
+        if (after.ring.find(key_id(key)) == nullptr) {
+            log_info("mesh key " + print_key_id(key_id(key)) + ", generation " +
+                     std::to_string(key.generation) + ": removed");
+        }
+    }
+    if (after.ring.active != before.active) {
+        log_info("sealing with mesh key " + print_key_id(after.ring.active) + " from now on");
+    }
 }
 
 void log_output(const Output& output) {
@@ -76,6 +97,8 @@ Driver::Driver(uv_loop_t* loop, Options options, OnOutput on_output)
                 [this](std::vector<Endpoint> bootstrap) { on_bootstrap(std::move(bootstrap)); },
                 [this] { return peer_addresses(); }}),
       storage_(std::move(options.kept.storage)),
+      keys_(loop, std::move(options.keyring), std::move(options.keys)),
+      security_(options.config.security),
       node_(std::move(options.config), std::move(options.node), now(),
             std::move(options.kept.restored)),
       scans_(loop),
@@ -127,6 +150,12 @@ std::vector<std::string> Driver::warnings() const {
     }
     for (std::string& warning : storage_->warnings()) {
         all.push_back(std::move(warning));
+    }
+    for (std::string& warning : security_warnings(security_view())) {
+        all.push_back(std::move(warning));
+    }
+    if (!keys_trouble_.empty()) {
+        all.push_back(keys_trouble_);
     }
     return all;
 }
@@ -182,6 +211,73 @@ void Driver::start_scan(const ScanWanted& wanted) {
                                      drain();
                                      on_turn_end();
                                  }));
+}
+
+/// Beacons of a member that was mixed or open a minute ago are no news.
+SecurityView Driver::security_view() const {
+    SecurityView view = node_.status(now()).security;
+    for (const NodeView& node : node_.nodes(now())) {
+        if (node.status == NodeStatus::Alive && node.address) {
+            std::erase_if(view.foreigners, [&](const ForeignerView& one) {
+                return print_endpoint(one.from) == print_endpoint(*node.address);
+            });
+        }
+    }
+    return view;
+}
+
+std::vector<KeysAccess::Holder> Driver::key_holders() const {
+    std::vector<Holder> holders;
+    for (const NodeView& node : node_.nodes(now())) {
+        if (node.node_id != node_.id()) {
+            holders.push_back({node.node_id, node.status, node.security.keys});
+        }
+    }
+    return holders;
+}
+
+MeshKey Driver::draw_key(std::uint32_t generation) {
+    Entropy entropy{};
+    MESHD_ASSERT(getrandom(entropy.data(), entropy.size(), 0) ==
+                 static_cast<ssize_t>(entropy.size()));
+    Prng prng(entropy);
+    return make_mesh_key(prng, generation);
+}
+
+void Driver::change_keys(Keyring ring, KeyOrigin origin,
+                         std::function<void(const std::string& trouble)> done) {
+    KeptKeys next = keys_.kept().with(std::move(ring), origin);
+    keys_.store(std::move(next), [this, before = keys_.kept().ring,
+                                  done = std::move(done)](const std::string& trouble) {
+        if (!trouble.empty() && trouble != keys_trouble_) {
+            log_error("the mesh keys stay as they were: " + trouble);
+        }
+        keys_trouble_ = trouble;
+        if (trouble.empty()) {
+            log_keys(before, keys_.kept());
+            apply_security();
+        }
+        done(trouble);
+    });
+}
+
+/// While another change is under way this one is let go: it was made without it, and the node asks
+/// again where it is still of use.
+void Driver::on_keyring_wanted(const KeyringWanted& wanted) {
+    if (!keys_.is_busy()) {
+        change_keys(wanted.ring, KeyOrigin::Received, [](const std::string&) {});
+    }
+}
+
+void Driver::set_security(SecurityMode mode) {
+    security_ = mode;
+    apply_security();
+}
+
+void Driver::apply_security() {
+    node_.handle_security(now(), security_, keys_.kept().ring);
+    drain();
+    on_turn_end();
 }
 
 void Driver::run_when_written() {
@@ -302,6 +398,10 @@ void Driver::deliver_outputs() {
         log_output(output);
         if (const auto* wanted = std::get_if<ScanWanted>(&output)) {
             start_scan(*wanted);
+            continue;
+        }
+        if (const auto* wanted = std::get_if<KeyringWanted>(&output)) {
+            on_keyring_wanted(*wanted);
             continue;
         }
         const auto* left = std::get_if<HasLeft>(&output);

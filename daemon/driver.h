@@ -4,12 +4,15 @@
 #include <uv.h>
 
 #include <deque>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "daemon/keyring_keeper.h"
+#include "daemon/keys_access.h"
 #include "daemon/mesh_access.h"
 #include "daemon/network.h"
 #include "daemon/scan_worker.h"
@@ -19,7 +22,7 @@ namespace meshd {
 
 /// Runs one Node in a libuv loop: hands it time and datagrams, sends what it wants sent, keeps one
 /// timer at its next deadline, has its data kept, and passes its outputs on from the loop.
-class Driver final : public MeshAccess {
+class Driver final : public MeshAccess, public KeysAccess {
   public:
     using OnOutput = std::function<void(const Output& output)>;
 
@@ -35,6 +38,9 @@ class Driver final : public MeshAccess {
         std::vector<std::string> warnings;
         /// What keeps the data, and what it remembered.
         Storage::Opened kept;
+        /// The mesh keys, and the file that has them.
+        KeptKeys keys;
+        std::filesystem::path keyring;
     };
 
     /// Opens the sockets. `on_output` is called from the loop only, never inside a call of this
@@ -59,6 +65,17 @@ class Driver final : public MeshAccess {
     /// and what Node::handle_config takes.
     void reconfigure(Options options);
 
+    std::string_view security_mode() const override { return security_mode_name(security_); }
+    const KeptKeys& kept_keys() const override { return keys_.kept(); }
+    std::vector<Holder> key_holders() const override;
+    bool has_links() const override { return !node_.peers(now()).empty(); }
+    MeshKey draw_key(std::uint32_t generation) override;
+    bool is_changing_keys() const override { return keys_.is_busy(); }
+    void change_keys(Keyring ring, KeyOrigin origin,
+                     std::function<void(const std::string& trouble)> done) override;
+    /// With whom to speak from now on.
+    void set_security(SecurityMode mode);
+
     /// Says goodbye to the mesh, or waits for the goodbye that mesh.leave has begun; `done` follows
     /// once the peers have it, or after a second, and all data are on the disk, or after three
     /// more.
@@ -73,6 +90,9 @@ class Driver final : public MeshAccess {
     void drain();
     void on_persisted(PersistToken token, PersistResult result);
     void start_scan(const ScanWanted& wanted);
+    void on_keyring_wanted(const KeyringWanted& wanted);
+    void apply_security();
+    SecurityView security_view() const;
     void arm_timer();
     void on_addresses();
     void on_bootstrap(std::vector<Endpoint> bootstrap);
@@ -87,6 +107,9 @@ class Driver final : public MeshAccess {
     std::vector<std::string> fixed_warnings_;
     Network network_;
     std::unique_ptr<Storage> storage_;
+    KeyringKeeper keys_;
+    SecurityMode security_;
+    std::string keys_trouble_;  ///< why the last change is not kept; else empty
     Node node_;
     ScanWorker scans_;
     bool is_writing_ = false;

@@ -137,17 +137,6 @@ int write_fresh(const fs::path& path, std::string_view text) {
 
 }  // namespace
 
-KeptKeys KeptKeys::with(Keyring next, KeyOrigin origin) const {
-    KeptKeys result;
-    for (const MeshKey& key : next.keys) {
-        const KeyId id = key_id(key);
-        const auto known = origins.find(id);
-        result.origins[id] = known == origins.end() ? origin : known->second;
-    }
-    result.ring = std::move(next);
-    return result;
-}
-
 std::string print_keyring(const KeptKeys& keys) {
     std::string text(kHeader);
     for (const MeshKey& key : keys.ring.keys) {

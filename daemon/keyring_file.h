@@ -5,26 +5,14 @@
 #pragma once
 
 #include <filesystem>
-#include <map>
 #include <string>
 #include <string_view>
 
 #include <tl/expected.hpp>
 
-#include "daemon/key_origin.h"
-#include "proto/crypto/keyring.h"
+#include "daemon/kept_keys.h"
 
 namespace meshd {
-
-struct KeptKeys {
-    Keyring ring;
-    /// Of each key in the ring.
-    std::map<KeyId, KeyOrigin> origins;
-
-    /// The same with `next` as its ring: keys that are new come from `origin`.
-    KeptKeys with(Keyring next, KeyOrigin origin) const;
-    friend bool operator==(const KeptKeys&, const KeptKeys&) = default;
-};
 
 std::string print_keyring(const KeptKeys& keys);
 /// The reverse of print_keyring; empty lines and those that begin with # are skipped. The error is

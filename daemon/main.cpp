@@ -136,14 +136,6 @@ int main(int argc, char** argv) {
                                                 : files.c_str());
         return exit_with(ExitCode::Ok);
     }
-    if (settings->core.security != meshd::SecurityMode::Open) {
-        std::fputs(
-            "meshd: sealed mode (security.mode: sealed, the default) is not there yet: this "
-            "version cannot keep strangers out of the mesh.\n"
-            "meshd: on a network you trust, start it with --open, or set security.mode: open.\n",
-            stderr);
-        return exit_with(ExitCode::Configuration);
-    }
     meshd::set_log_level(settings->log_level);
     return exit_with(meshd::run_daemon(arguments->sources, *settings));
 }

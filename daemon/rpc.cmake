@@ -3,6 +3,7 @@
 add_library(meshd_rpc STATIC
     rpc_event_ring.cpp
     rpc_events.cpp
+    rpc_keys.cpp
     rpc_methods.cpp
     rpc_methods_config.cpp
     rpc_methods_notes.cpp

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "daemon/rpc_keys.h"
 #include "daemon/rpc_print.h"
 #include "daemon/rpc_registry.h"
 #include "ipc/call_group.h"
@@ -231,6 +232,13 @@ CallReply RpcMethods::call(const Caller& caller, const ipc::Method& method,
             return reload_config();
         case MethodId::LogLevel:
             return log_level(params);
+        case MethodId::KeysNew:
+        case MethodId::KeysJoin:
+        case MethodId::KeysList:
+        case MethodId::KeysRotate:
+        case MethodId::KeysRemove:
+        case MethodId::KeysReplace:
+            return keys(method, params);
         case MethodId::RpcDiscover:
             return CallReply::done(ipc::print_openrpc(MESHD_VERSION));
     }
@@ -394,6 +402,28 @@ CallReply RpcMethods::unsubscribe(EventFeed::ClientId client, const ipc::Params&
         .member("unsubscribed", name && feed_.unsubscribe(client, *name))
         .end_object();
     return CallReply::done(std::move(text));
+}
+
+CallReply RpcMethods::keys(const ipc::Method& method, const ipc::Params& params) {
+    if (keys_ == nullptr) {
+        return CallReply::failed(error_of(ErrorCode::InternalError, "this process keeps no keys"));
+    }
+    auto plan = plan_keys(*keys_, method.id, params);
+    if (!plan) {
+        return CallReply::failed(std::move(plan.error()));
+    }
+    if (!plan->is_change) {
+        return CallReply::done(std::move(plan->reply));
+    }
+    return elsewhere([&](const std::function<void(CallReply)>& done) {
+        keys_->change_keys(std::move(plan->ring), plan->origin,
+                           [done, reply = plan->reply](const std::string& trouble) {
+                               done(trouble.empty() ? CallReply::done(reply)
+                                                    : CallReply::failed(error_of(
+                                                          ErrorCode::KeyNotKept,
+                                                          "nothing has changed: " + trouble)));
+                           });
+    });
 }
 
 CallReply RpcMethods::command(const ipc::Method& method, const ipc::Params& params,

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "daemon/config_access.h"
+#include "daemon/keys_access.h"
 #include "daemon/mesh_access.h"
 #include "daemon/rpc_events.h"
 #include "daemon/search_calls.h"
@@ -41,15 +42,16 @@ class RpcMethods {
     using Counters = std::function<std::vector<std::pair<std::string_view, std::uint64_t>>()>;
 
     /// `answer` is called from the loop, and only while this object lives. Without `config` the
-    /// methods of the configuration fail.
+    /// methods of the configuration fail, and without `keys` those of the mesh keys.
     RpcMethods(MeshAccess& mesh, EventFeed& feed, Searches& searches, Answer answer,
-               Counters counters = {}, ConfigAccess* config = nullptr)
+               Counters counters = {}, ConfigAccess* config = nullptr, KeysAccess* keys = nullptr)
         : mesh_(mesh),
           feed_(feed),
           searches_(searches),
           answer_(std::make_shared<Answer>(std::move(answer))),
           counters_(std::move(counters)),
-          config_(config) {}
+          config_(config),
+          keys_(keys) {}
 
     struct Caller {
         EventFeed::ClientId client = 0;
@@ -79,6 +81,7 @@ class RpcMethods {
     ipc::CallReply get_config(const ipc::Params& params) const;
     ipc::CallReply reload_config();
     ipc::CallReply log_level(const ipc::Params& params);
+    ipc::CallReply keys(const ipc::Method& method, const ipc::Params& params);
     ipc::CallReply raise_alert(const ipc::Method& method, const ipc::Params& params);
     ipc::CallReply update_state(const ipc::Method& method, const ipc::Params& params);
     ipc::CallReply subscribe(EventFeed::ClientId client, const ipc::Params& params);
@@ -96,6 +99,7 @@ class RpcMethods {
     std::shared_ptr<Answer> answer_;
     Counters counters_;
     ConfigAccess* config_;
+    KeysAccess* keys_;
     std::uint64_t last_own_request_ = 0;
 };
 

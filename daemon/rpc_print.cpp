@@ -83,6 +83,23 @@ void write_node(json::Writer& writer, const NodeView& node) {
     writer.member("last_seen_ms", to_ms(node.last_seen)).member("restarting", node.restarting);
 }
 
+void write_nodes(json::Writer& writer, std::string_view name, const std::vector<NodeId>& nodes) {
+    writer.key(name).begin_array();
+    for (const NodeId& node : nodes) {
+        writer.string(node.text());
+    }
+    writer.end_array();
+}
+
+void write_sealing(json::Writer& writer, const SecurityView& security) {
+    writer.key("sealing").begin_object().key("key");
+    security.active ? writer.string(print_key_id(security.active)) : writer.null();
+    writer.member("links_sealed", security.links_sealed).member("links_open", security.links_open);
+    write_nodes(writer, "without_newest", security.without_newest);
+    write_nodes(writer, "not_sealed", security.not_sealed);
+    writer.end_object();
+}
+
 void write_document(json::Writer& writer, const MaybeState& state) {
     writer.key("state");
     if (state) {
@@ -109,7 +126,7 @@ std::string print_status(const StatusView& status) {
         .member("mesh", status.mesh_name)
         .member("activity", activity_name(status.activity))
         .member("uptime_s", to_s(status.uptime))
-        .member("security", "open")
+        .member("security", security_mode_name(status.security.mode))
         .member("peers", status.peers)
         .member("nodes_alive", status.nodes_alive)
         .member("nodes_known", status.nodes_known)
@@ -135,6 +152,7 @@ std::string print_status(const StatusView& status) {
         .member("unwritten", status.store.unwritten)
         .member("streams_unheld", status.store.streams_unheld)
         .end_object();
+    write_sealing(writer, status.security);
     writer.key("warnings").begin_array();
     for (const std::string& warning : status.warnings) {
         writer.string(warning);

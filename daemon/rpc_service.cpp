@@ -139,7 +139,8 @@ bool may_wait(ipc::MethodId id) {
     return id == AlertsRaise || id == StateUpdate || id == MeshLeave || id == MeshDiscover ||
            id == MeshForget || id == RegistryPut || id == RegistryDelete || id == StoreBackup ||
            id == RegistryNearest || id == SearchQuery || id == NotesSend || id == NotesBroadcast ||
-           id == MeshPing || id == MeshTrace;
+           id == MeshPing || id == MeshTrace || id == KeysNew || id == KeysJoin ||
+           id == KeysRotate || id == KeysRemove || id == KeysReplace;
 }
 
 }  // namespace
@@ -158,7 +159,7 @@ class RpcService::Impl {
           methods_(
               mesh, feed_, searches_,
               [this](RequestId request, CallReply reply) { answer(request, std::move(reply)); },
-              std::move(callbacks.counters), callbacks.config) {}
+              std::move(callbacks.counters), callbacks.config, callbacks.keys) {}
 
     void on_line(ClientId client, std::string_view line);
     void on_line_too_long(ClientId client);

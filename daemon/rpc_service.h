@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "daemon/config_access.h"
+#include "daemon/keys_access.h"
 #include "daemon/mesh_access.h"
 #include "ipc/method_table.h"
 
@@ -42,6 +43,8 @@ class RpcService {
         std::function<void(TimePoint at)> wake_at = {};
         /// Null: the methods of the configuration fail.
         ConfigAccess* config = nullptr;
+        /// Null: the methods of the mesh keys fail.
+        KeysAccess* keys = nullptr;
     };
 
     /// Calls that wait for the mesh, of one client and of one user: more than a process has

@@ -74,6 +74,16 @@ std::string_view error_name(ErrorCode code) {
             return "backup_failed";
         case ErrorCode::ConfigInvalid:
             return "config_invalid";
+        case ErrorCode::KeyInvalid:
+            return "key_invalid";
+        case ErrorCode::KeyRefused:
+            return "key_refused";
+        case ErrorCode::KeyLacking:
+            return "key_lacking";
+        case ErrorCode::UnknownKey:
+            return "unknown_key";
+        case ErrorCode::KeyNotKept:
+            return "key_not_kept";
         case ErrorCode::Overloaded:
             return "overloaded";
         case ErrorCode::NotPermitted:

@@ -41,6 +41,11 @@ enum class ErrorCode : int {
     NotAcknowledged = 602,
     BackupFailed = 700,
     ConfigInvalid = 701,
+    KeyInvalid = 702,
+    KeyRefused = 703,
+    KeyLacking = 704,
+    UnknownKey = 705,
+    KeyNotKept = 706,
     Overloaded = 900,
     NotPermitted = 901,
 };
@@ -54,7 +59,9 @@ inline constexpr std::array kErrorCodes = {
     ErrorCode::AlertTooLarge, ErrorCode::UnknownAlert,    ErrorCode::UnknownSearch,
     ErrorCode::QueryTooLarge, ErrorCode::AnswerTooLarge,  ErrorCode::NoteTooLarge,
     ErrorCode::Undeliverable, ErrorCode::NotAcknowledged, ErrorCode::BackupFailed,
-    ErrorCode::ConfigInvalid, ErrorCode::Overloaded,      ErrorCode::NotPermitted,
+    ErrorCode::ConfigInvalid, ErrorCode::KeyInvalid,      ErrorCode::KeyRefused,
+    ErrorCode::KeyLacking,    ErrorCode::UnknownKey,      ErrorCode::KeyNotKept,
+    ErrorCode::Overloaded,    ErrorCode::NotPermitted,
 };
 
 /// "parse_error", "unknown_node", …

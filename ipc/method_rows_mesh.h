@@ -26,6 +26,7 @@ inline constexpr Field kStatusResult[] = {
     {"isolated", "boolean", "cut off: it had links, and has none"},
     {"isolated_ms", "integer|null", "for how long"},
     {"store", "object", "what the replicated store holds"},
+    {"sealing", "object"},
     {"warnings", "array"},
 };
 inline constexpr Field kStatsResult[] = {

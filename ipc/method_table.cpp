@@ -6,6 +6,7 @@
 
 #include "ipc/method_rows_config.h"
 #include "ipc/method_rows_events.h"
+#include "ipc/method_rows_keys.h"
 #include "ipc/method_rows_mesh.h"
 #include "ipc/method_rows_notes.h"
 #include "ipc/method_rows_registry.h"
@@ -125,6 +126,24 @@ constexpr Method kMethods[] = {
     {MethodId::LogLevel, "log.level", "Tells what is logged, or changes it.",
      kLogLevelParams, kLogLevelResult, kLogLevelErrors, "0.1.0", Access::Admin,
      R"({"level":"debug"})"},
+    {MethodId::KeysNew, "keys.new", "Makes the first key of a mesh.",
+     {}, kKeyNewResult, kKeyNewErrors, "0.1.0", Access::Admin},
+    {MethodId::KeysJoin, "keys.join", "Takes over a key that was made on another node.",
+     kKeyJoinParams, kKeyJoinResult, kKeyJoinErrors, "0.1.0", Access::Admin,
+     R"({"token":"mesh1-00000"})"},
+    {MethodId::KeysList, "keys.list", "The mesh keys of this node, and which nodes lack which.",
+     kKeyListParams, kKeyListResult, kKeyListErrors, "0.1.0", Access::Admin,
+     R"({"secrets":false})"},
+    {MethodId::KeysRotate, "keys.rotate",
+     "Makes a newer key, which all nodes go over to once all that are alive hold it.",
+     {}, kKeyRotateResult, kKeyRotateErrors, "0.1.0", Access::Admin},
+    {MethodId::KeysRemove, "keys.remove", "Removes an old key from this node.",
+     kKeyRemoveParams, kKeyRemoveResult, kKeyRemoveErrors, "0.1.0", Access::Admin,
+     R"({"id":"0badcafe"})"},
+    {MethodId::KeysReplace, "keys.replace",
+     "Makes one key the only one of this node; who has not got it is no member any more.",
+     kKeyReplaceParams, kKeyReplaceResult, kKeyReplaceErrors, "0.1.0", Access::Admin,
+     R"({"token":"mesh1-00000"})"},
     {MethodId::RpcDiscover, "rpc.discover", "This API as an OpenRPC 1.2.6 document.",
      {}, kRpcDiscoverResult, {}, "0.1.0"},
 };
@@ -212,6 +231,8 @@ std::string describe_type(const Param& param) {
             return "array of " + range_of(param) + " entries";
         case ParamType::EntryKey:
             return "node/hash";
+        case ParamType::Token:
+            return "token";
         case ParamType::Embeddings:
             return "array of " + range_of(param) + " embeddings";
         case ParamType::NodeNames:

@@ -49,6 +49,12 @@ enum class MethodId : std::uint8_t {
     ConfigGet,
     ConfigReload,
     LogLevel,
+    KeysNew,
+    KeysJoin,
+    KeysList,
+    KeysRotate,
+    KeysRemove,
+    KeysReplace,
     RpcDiscover,
 };
 
@@ -70,6 +76,7 @@ enum class ParamType : std::uint8_t {
     Names,       ///< array of min to max names of at most item_bytes_max bytes each
     Array,       ///< of anything
     EntryKey,    ///< "<node id>/<hash>"
+    Token,       ///< a string that is a secret: no error ever shows it
 };
 
 struct Param {

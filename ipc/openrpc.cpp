@@ -126,6 +126,9 @@ void write_schema(json::Writer& writer, const Param& param) {
         case ParamType::Array:
             writer.member("type", "array");
             break;
+        case ParamType::Token:
+            writer.member("type", "string").member("format", "password");
+            break;
     }
     if (!param.default_json.empty()) {
         writer.member_raw("default", param.default_json);

@@ -123,8 +123,19 @@ bool is_valid(const Param& param, const json::Value& value) {
             });
         case ParamType::Array:
             return value.is_array();
+        case ParamType::Token:
+            return text.has_value();
     }
     return false;
+}
+
+/// Where a secret may stand in the wrong place, nothing that was given is repeated.
+Error without_secrets(Error error, std::span<const Param> row) {
+    if (std::any_of(row.begin(), row.end(),
+                    [](const Param& param) { return param.type == ParamType::Token; })) {
+        error.got.clear();
+    }
+    return error;
 }
 
 Error unknown_param(std::span<const Param> row, std::string_view name, const json::Value& got,
@@ -142,6 +153,11 @@ Error unknown_param(std::span<const Param> row, std::string_view name, const jso
         error.field.clear();  // cut inside a character
     }
     error.message = std::string(owner) + " has no such param";
+    if (owner.starts_with("keys.")) {
+        // A token may be its value, or even its name.
+        error.field.clear();
+        error.got.clear();
+    }
     error.did_you_mean = did_you_mean(name, names);
     return error;
 }
@@ -153,9 +169,11 @@ tl::expected<Params, Error> Params::check(const Method& method, const json::Valu
         return check_object(method.params, params, method.name);
     }
     if (params.size() > method.params.size()) {
-        return tl::unexpected(invalid_param(
-            "params", params,
-            "an array of at most " + std::to_string(method.params.size()) + " values"));
+        return tl::unexpected(without_secrets(
+            invalid_param(
+                "params", params,
+                "an array of at most " + std::to_string(method.params.size()) + " values"),
+            method.params));
     }
     Params checked(method.params);
     std::size_t position = 0;
@@ -197,7 +215,7 @@ std::optional<Error> Params::check_values() const {
             if (!value.exists()) {
                 error.message = std::string(param.name) + " is required";
             }
-            return error;
+            return without_secrets(std::move(error), row_);
         }
         if (param.type != ParamType::Entries || !value.exists()) {
             continue;

@@ -124,9 +124,52 @@ class StandInConfig : public ConfigAccess {
     LogLevel level = LogLevel::Info;
 };
 
+/// Keys in memory, and other nodes as a test says.
+class StandInKeys : public KeysAccess {
+  public:
+    std::string_view security_mode() const override { return mode; }
+    const KeptKeys& kept_keys() const override { return kept; }
+    std::vector<Holder> key_holders() const override { return holders; }
+    bool has_links() const override { return is_linked; }
+    MeshKey draw_key(std::uint32_t generation) override { return make_mesh_key(prng_, generation); }
+    bool is_changing_keys() const override { return waiting != nullptr; }
+    void change_keys(Keyring ring, KeyOrigin origin,
+                     std::function<void(const std::string&)> done) override {
+        const KeptKeys next = kept.with(std::move(ring), origin);
+        waiting = [this, next, done](const std::string& result) {
+            kept = result.empty() ? next : kept;
+            done(result);
+        };
+        if (is_quick) {
+            finish(trouble);
+        }
+    }
+    void finish(const std::string& result) {
+        if (auto change = std::exchange(waiting, nullptr)) {
+            change(result);
+        }
+    }
+    Holder& add_holder(const char* name, NodeStatus status = NodeStatus::Alive) {
+        holders.push_back({*NodeId::parse(name), status, {}});
+        return holders.back();
+    }
+
+    std::string mode = "sealed";
+    KeptKeys kept;
+    std::vector<Holder> holders;
+    bool is_linked = false;
+    bool is_quick = true;  ///< else a change waits for finish()
+    std::string trouble;
+    std::function<void(const std::string&)> waiting;
+
+  private:
+    Prng prng_{Entropy{9}};
+};
+
 struct Fixture {
     StandInMesh mesh;
     StandInConfig config;
+    StandInKeys keys;
     std::map<RpcService::ClientId, std::vector<std::string>> sent;
     bool is_admin = true;
     std::uint32_t user = 1000;
@@ -147,7 +190,8 @@ struct Fixture {
          },
          {},
          [this](TimePoint at) { wake_at = at; },
-         &config}};
+         &config,
+         &keys}};
 
     std::vector<std::string> take(RpcService::ClientId client = kClient) {
         return std::exchange(sent[client], {});

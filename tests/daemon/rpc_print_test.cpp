@@ -109,6 +109,8 @@ TEST_CASE("results: status") {
                   R"("store":{"records":5,"bytes":600,"coverage":"0000000000000007",)"
                   R"("live":"0000000000000008","entries":2,"tombstones":1,"alerts":4,"shared":6,)"
                   R"("durable":true,"unwritten":9,"streams_unheld":0},)"
+                  R"("sealing":{"key":null,"links_sealed":0,"links_open":0,"without_newest":[],)"
+                  R"("not_sealed":[]},)"
                   R"("warnings":["port 9999 is held by \"other\""]})");
     check_fields("mesh.status", text);
 }
@@ -117,6 +119,21 @@ TEST_CASE("results: status of a node that is cut off says for how long") {
     StatusView status = status_view();
     status.isolated_for = 12'345ms;
     CHECK(print_status(status).find(R"("left":false,"isolated":true,"isolated_ms":12345,)") !=
+          std::string::npos);
+}
+
+TEST_CASE("results: status names the key and who is not sealed with it") {
+    StatusView status = status_view();
+    status.security.mode = SecurityMode::Mixed;
+    status.security.active = KeyId{0x1a098fca};
+    status.security.links_sealed = 2;
+    status.security.links_open = 1;
+    status.security.without_newest = {name("box-3")};
+    status.security.not_sealed = {name("box-2"), name("box-3")};
+    const std::string text = print_status(status);
+    CHECK(text.find(R"("security":"mixed")") != std::string::npos);
+    CHECK(text.find(R"("sealing":{"key":"1a098fca","links_sealed":2,"links_open":1,)"
+                    R"("without_newest":["box-3"],"not_sealed":["box-2","box-3"]})") !=
           std::string::npos);
 }
 

@@ -172,7 +172,8 @@ class Validator {
                 {"properties", {"object"}},
                 {"required", {"array"}},
                 {"additionalProperties", {"boolean"}},
-                {"contentEncoding", {"string"}}});
+                {"contentEncoding", {"string"}},
+                {"format", {"string"}}});
         static const std::set<std::string_view> kTypes = {"null",   "boolean", "integer", "number",
                                                           "string", "array",   "object"};
         const json::Value type = value["type"];

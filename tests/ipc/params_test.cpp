@@ -278,3 +278,32 @@ TEST_CASE("suggestions: near names are found, far ones are not") {
     CHECK(did_you_mean("", kNames).empty());
     CHECK(did_you_mean(std::string(100'000, 'x'), kNames).empty());
 }
+
+TEST_CASE("params: what may be a token is never repeated, wherever it stands") {
+    struct Given {
+        const char* method;
+        std::string params;
+        const char* message;
+    };
+    for (const Given& given : {
+             Given{"keys.join", R"({"token":{"x":"mesh1-00000-0r00w"}})", "token must be token"},
+             Given{"keys.join", R"({"token":["mesh1-00000-0r00w"]})", "token must be token"},
+             Given{"keys.join", R"(["mesh1-00000-0r00w","mesh1-00000-0r00w"])",
+                   "params must be an array of at most 1 values"},
+             Given{"keys.join", R"({"tokn":"mesh1-00000-0r00w"})", "keys.join has no such param"},
+             Given{"keys.join", R"({"mesh1-00000-0r00w":1})", "keys.join has no such param"},
+             Given{"keys.new", R"({"token":"mesh1-00000-0r00w"})", "keys.new has no such param"},
+             Given{"keys.join", "{}", "token is required"},
+         }) {
+        CAPTURE(given.params);
+        const auto document = json::Document::parse(given.params, json::Limits{});
+        REQUIRE(document);
+        const auto checked = Params::check(*find_method(given.method), document->root());
+        REQUIRE_FALSE(checked);
+        CHECK(checked.error().message == given.message);
+        std::string text;
+        json::Writer writer(text);
+        write_error(writer, checked.error());
+        CHECK(text.find("mesh1-") == std::string::npos);
+    }
+}
