@@ -67,7 +67,7 @@ Failure no_daemon(const ipc::ClientError& error) {
     if (is_named && ipc::is_other_file(tried[0].path)) {
         return out;  // meshd would refuse that path as well
     }
-    out.text += "\nstart one with\n  meshd --open";
+    out.text += "\nstart one with\n  meshd";
     if (is_named) {
         out.text += " --socket " + printable(tried[0].path);
     }

@@ -13,11 +13,17 @@
 #include "cli/arguments.h"
 #include "cli/context.h"
 #include "cli/help.h"
+#include "cli/key_token.h"
 #include "cli/suggestion.h"
 #include "cli/verbs.h"
 
 namespace meshd::cli {
 namespace {
+
+/// "--option=value" counts by its value, too.
+bool has_token(const std::string& word) {
+    return looks_like_token(word) || looks_like_token(word.substr(word.find('=') + 1));
+}
 
 struct BoundOption {
     std::string name;
@@ -208,6 +214,9 @@ class Parser {
         const auto is_option = [](const std::string& word) {
             return word.size() > 1 && word[0] == '-';
         };
+        if (std::any_of(extras.begin(), extras.end(), has_token)) {
+            return std::string(kNoTokenHere);
+        }
         const auto word = std::find_if_not(extras.begin(), extras.end(), is_option);
         if (level.verb == nullptr && word != extras.end()) {
             std::vector<std::string> known;

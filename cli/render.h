@@ -22,6 +22,7 @@ std::string render_alert(const json::Value& result, const Style& style);   ///< 
 std::string render_state(const json::Value& result, const Style& style);   ///< state.get, .update
 /// state.get and .update of scope mesh
 std::string render_shared(const json::Value& result, const Style& style);
+std::string render_keys(const json::Value& result, const Style& style);    ///< keys.list
 std::string render_backup(const json::Value& result, const Style& style);  ///< store.backup
 
 std::string render_forgotten(const json::Value& result, const Style& style);  ///< mesh.forget

@@ -31,6 +31,25 @@ void add_store(Listing& rows, const json::Value& store) {
     }
 }
 
+/// "sealed with key 1a098fca"
+std::string sealing_words(const json::Value& result) {
+    const json::Value sealing = result["sealing"];
+    const std::string mode = print_value(result["security"]);
+    if (mode == "open") {
+        return "open: nothing is encrypted";
+    }
+    if (!sealing["key"].is_string()) {
+        return mode + ", but without a key";
+    }
+    const std::string words = mode + " with key " + print_value(sealing["key"]);
+    const std::uint64_t open = sealing["links_open"].as_uint().value_or(0);
+    return mode == "sealed" ? words
+                            : words + ": " + print_value(sealing["links_sealed"]) + " of " +
+                                  print_count(sealing["links_sealed"].as_uint().value_or(0) + open,
+                                              "link", "links") +
+                                  " sealed";
+}
+
 }  // namespace
 
 std::string render_status(const json::Value& result, const Style& style) {
@@ -44,10 +63,7 @@ std::string render_status(const json::Value& result, const Style& style) {
     if (has_left) {
         rows.add("mesh", print_value(result["mesh"]) + ", left", Tone::Warn);
     } else {
-        rows.add("mesh", print_value(result["mesh"]) + ", " +
-                             (result["security"].as_string() == "open"
-                                  ? std::string("open: nothing is encrypted")
-                                  : print_value(result["security"])));
+        rows.add("mesh", print_value(result["mesh"]) + ", " + sealing_words(result));
     }
     rows.add("activity", print_value(result["activity"]));
     rows.add("boxes", print_value(result["nodes_alive"]) + " alive of " +

@@ -41,7 +41,7 @@ TEST_CASE("failure: without a daemon it names the sockets tried and how to start
           "  /run/meshd/meshd.sock: no such file\n"
           "  /u/meshd/meshd.sock: nobody listens there\n"
           "start one with\n"
-          "  meshd --open");
+          "  meshd");
 }
 
 TEST_CASE("failure: the command that starts one has the socket that was named") {
@@ -49,7 +49,7 @@ TEST_CASE("failure: the command that starts one has the socket that was named") 
           "no meshd answers\n"
           "  /tmp/a.sock: no such file\n"
           "start one with\n"
-          "  meshd --open --socket /tmp/a.sock");
+          "  meshd --socket /tmp/a.sock");
 }
 
 TEST_CASE("failure: a socket that may not be opened is not permitted, and says which group") {

@@ -26,6 +26,23 @@ TEST_CASE("render: status is a list a person reads from the top") {
           "warning   clock is off\n");
 }
 
+TEST_CASE("render: status says with which key the mesh is sealed, or that it is not") {
+    const auto mesh_line = [](const char* members) {
+        const auto document = parsed("{\"mesh\":\"m\"," + std::string(members) + "}");
+        const std::string text = render_status(document.root(), Style{});
+        const std::size_t begin = text.find("mesh ");
+        return text.substr(begin, text.find('\n', begin) - begin);
+    };
+    CHECK(mesh_line(R"("security":"sealed","sealing":{"key":"1a098fca","links_sealed":2})") ==
+          "mesh      m, sealed with key 1a098fca");
+    CHECK(mesh_line(R"("security":"sealed","sealing":{"key":null})") ==
+          "mesh      m, sealed, but without a key");
+    CHECK(
+        mesh_line(
+            R"("security":"mixed","sealing":{"key":"1a098fca","links_sealed":2,"links_open":1})") ==
+        "mesh      m, mixed with key 1a098fca: 2 of 3 links sealed");
+}
+
 TEST_CASE("render: status says what the store holds and whether it is on disk") {
     const auto text_of = [](const char* store) {
         const auto document = parsed("{\"store\":" + std::string(store) + "}");

@@ -15,7 +15,7 @@ class NoDaemon(MeshError, ConnectionError):
 
     def __init__(self, tried: Sequence[str]) -> None:
         self.tried = list(tried)
-        super().__init__("no meshd answers: " + "; ".join(self.tried) + ". Start one: meshd --open")
+        super().__init__("no meshd answers: " + "; ".join(self.tried) + ". Start one: meshd")
 
 
 class Disconnected(MeshError, ConnectionError):
