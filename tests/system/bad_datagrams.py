@@ -21,7 +21,7 @@ UNUSED_KINDS = (9, 15, 63, 127, 200, 255)
 
 def run(lab):
     a, b, x = lab.lan("a", "b", "x")
-    boxes = lab.boxes([a, b])
+    boxes = lab.boxes([a, b], open_mode=True)
     wait_settled_lan(boxes)
     target = boxes[0]
     log = AlertLog(boxes)

@@ -17,15 +17,14 @@ def run(lab):
     directory = lab.directory / "bad"
     directory.mkdir()
 
-    def start(*arguments, open_mode=True):
+    def start(*arguments):
         try:
-            return host.run(str(MESHD), *(["--open"] if open_mode else []), *map(str, arguments),
-                            timeout=20, env=clean_environment())
+            return host.run(str(MESHD), *map(str, arguments), timeout=20, env=clean_environment())
         except subprocess.TimeoutExpired:
             check(False, f"{arguments} runs instead of failing")
 
-    def expect(code, pattern, *arguments, **options):
-        done = start(*arguments, **options)
+    def expect(code, pattern, *arguments):
+        done = start(*arguments)
         print(f"{done.returncode}: {done.stderr.strip()[-200:]}")
         check(done.returncode == code, f"{arguments}: exit {done.returncode} instead of {code}")
         check(re.search(pattern, done.stderr, re.I), f"{arguments}: no '{pattern}' in {done.stderr!r}")
@@ -33,7 +32,15 @@ def run(lab):
     own = ("--node-id", "z", "--socket", directory / "z.sock", "--state-dir", directory / "state")
     expect(USAGE, "^meshd: .*--no-such-flag", "--no-such-flag")
     expect(CONFIGURATION, "node-id.*not a name!", "--node-id", "not a name!", *own[2:])
-    expect(CONFIGURATION, "--open", *own, open_mode=False)
+    (directory / "state").mkdir(mode=0o700)
+    keyring = directory / "state" / "keyring"
+    keyring.write_text("active mesh1-00000 joined\n")
+    keyring.chmod(0o644)
+    expect(RUNTIME, f"mode 0644.*chmod 600 {re.escape(str(keyring))}", *own)
+    keyring.chmod(0o600)
+    expect(RUNTIME, f"{re.escape(str(keyring))}:1: the token: too short", *own)
+    check(keyring.read_text() == "active mesh1-00000 joined\n", "a damaged keyring is never written over")
+    keyring.unlink()
 
     config = directory / "meshd.yaml"
     for text, line, column, pattern in (

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 
+from mesh_key import write_keyring
 from rpc import Rpc, RpcError, Subscription
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
@@ -38,16 +39,19 @@ class Box:
     """A daemon with its own state directory, socket and log. Start it from the main thread only: the
     kernel ends it when the thread that started it ends.
 
+    `key` is the token of the mesh key that it has from the start, also after wipe(); None: it has none.
+
     `label` tells boxes of one name apart. Without `node_id` the daemon names itself: it has `label` as
     `node_id` until then, see adopt_name()."""
 
-    def __init__(self, lab, host, node_id, arguments, environment=None, label=None):
+    def __init__(self, lab, host, node_id, arguments, environment=None, label=None, key=None):
         self.lab = lab
         self.host = host
         self.label = label or node_id
         self.node_id = node_id or self.label
         self.is_named = node_id is not None
         self.arguments = list(arguments)
+        self.key = key
         self.environment = {"MESHD_HARDWARE_ID": f"lab-{host.name}-{self.label}", **(environment or {})}
         self.directory = lab.directory / self.label
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -64,6 +68,8 @@ class Box:
 
     def start(self):
         """Starts the process and returns at once."""
+        if self.key and not (self.state_dir / "keyring").exists():
+            write_keyring(self.state_dir, self.key)
         command = [
             "setpriv", "--pdeathsig", "KILL", "--",
             "ip", "netns", "exec", self.host.name,
@@ -121,11 +127,12 @@ class Box:
         self.subscriptions.append(subscription)
         return subscription
 
-    def meshctl(self, *arguments, check=True, timeout=30):
-        """Runs meshctl against this box and returns the finished process with text output."""
+    def meshctl(self, *arguments, check=True, timeout=30, stdin=None):
+        """Runs meshctl against this box and returns the finished process with text output. `stdin`: text
+        for its standard input."""
         done = subprocess.run(
             [str(MESHCTL), "--socket", str(self.socket), *arguments], capture_output=True, text=True,
-            timeout=timeout, check=False, env=clean_environment())
+            input=stdin, timeout=timeout, check=False, env=clean_environment())
         if check and done.returncode != 0:
             raise Failure(f"meshctl {' '.join(arguments)} exited with {done.returncode}:\n"
                           f"{done.stdout}{done.stderr}")

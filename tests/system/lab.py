@@ -28,10 +28,13 @@ import time
 import traceback
 
 from box import BIN_DIR, MESHD, Box, Failure, clean_environment  # noqa: F401
+from mesh_key import make_token
 
 CLONE_NEWNET = 0x40000000
 SKIPPED = 77
 INSIDE = "MESHD_LAB_INSIDE"
+# Sealing is what boxes do by default; open is for comparison.
+IS_OPEN = os.environ.get("MESHD_LAB_OPEN") == "1"
 GROUP = "239.77.7.7"
 # All namespaces of a machine share one table of 1024 learned neighbours, and one that is full refuses new ones
 # for seconds: fifty hosts that all talk to each other need 2450.
@@ -243,6 +246,7 @@ class Lab:
         self.lans = 0
         self.cables = 0
         self.trunks = []
+        self.key = make_token()
         sh("mount", "-t", "tmpfs", "none", "/run")
         self._ip_batch(None, ["link set lo up"])
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="meshd-lab-", dir=_temporary_root()))
@@ -326,23 +330,26 @@ class Lab:
 
     # --- daemons
 
-    def box(self, host, *arguments, node_id=None, open_mode=True, environment=None, label=None,
-            is_named=True):
-        """A daemon that has been started; wait with .ready()."""
+    def box(self, host, *arguments, node_id=None, open_mode=None, environment=None, label=None,
+            is_named=True, key=""):
+        """A daemon that has been started; wait with .ready(). It has the lab's mesh key unless another one
+        or None is given; `open_mode`: it has none and is open, as are all where MESHD_LAB_OPEN=1."""
         if not MESHD.exists():
             raise Failure(f"{MESHD} is missing: build first, or set MESHD_BIN_DIR")
         host.wait_up()
-        arguments = (["--open"] if open_mode else []) + list(arguments)
+        is_open = IS_OPEN if open_mode is None else open_mode
+        arguments = (["--open"] if is_open else []) + list(arguments)
         name = (node_id or host.name) if is_named else None
-        box = Box(self, host, name, arguments, environment, label or name or host.name)
+        box = Box(self, host, name, arguments, environment, label or name or host.name,
+                  None if is_open else self.key if key == "" else key)
         self.all_boxes.append(box)
         return box.start()
 
-    def boxes(self, hosts, *arguments):
-        """One daemon in each host, all started at once and ready."""
+    def boxes(self, hosts, *arguments, **options):
+        """One daemon in each host, all started at once and ready; options as for box()."""
         for host in hosts:
             host.wait_up()
-        boxes = [self.box(host, *arguments) for host in hosts]
+        boxes = [self.box(host, *arguments, **options) for host in hosts]
         for box in boxes:
             box.ready()
         return boxes
