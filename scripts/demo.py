@@ -52,17 +52,22 @@ def build_network(lab):
 
 
 def discovery(lab, hosts):
-    title("1. Five boxes start, with no address configured anywhere")
+    title("1. Five boxes start, with no address configured anywhere; the mesh gets a key")
     for host in hosts:
         host.wait_up()
     started = time.monotonic()
-    boxes = [lab.box(host) for host in hosts]
+    boxes = [lab.box(host, key=None) for host in hosts]
     for box in boxes:
         box.ready()
     last_ready = max(box.ready_at for box in boxes)
+    say(f"the last daemon answered {ms(last_ready - started)} after the first was started, and is silent;")
+    token = boxes[0].meshctl("key", "new").stdout
+    say("meshctl key new, at box-1, printed the token; meshctl key join reads it at each of the others")
+    for box in boxes[1:]:
+        box.meshctl("key", "join", stdin=token)
+    joined = time.monotonic()
     complete = wait_views(boxes)
-    say(f"the last daemon answered {ms(last_ready - started)} after the first was started;")
-    say(f"every box knew all five {ms(max(0.0, complete - last_ready))} later")
+    say(f"every box knew all five {ms(max(0.0, complete - joined))} after the last had joined")
     wait_topology(boxes, LINKS)
     return boxes
 
