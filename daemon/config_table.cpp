@@ -199,7 +199,7 @@ const std::array kKeys = {
               Span<&Config::persist_interval_others>::set,
               Span<&Config::persist_interval_others>::get},
     ConfigKey{"security.mode", ConfigType::Choice, 0, 0, "sealed|mixed|open", "sealed",
-              "who may take part", kAtStart, set_security, get_security},
+              "who may take part", kLive, set_security, get_security},
     ConfigKey{"socket.path", ConfigType::Text, 0, 0, "", "\"\"",
               "Unix socket of the local API", kAtStart,
               Text<&Settings::socket_path>::set, Text<&Settings::socket_path>::get},

@@ -139,6 +139,9 @@ tl::expected<RequestId, CommandError> Driver::command(Command command) {
 void Driver::reconfigure(Options options) {
     node_.handle_config(now(), options.config);
     network_.reconfigure(network_options(options));
+    if (options.config.security != security_) {
+        set_security(options.config.security);
+    }
     drain();
     on_turn_end();
 }
@@ -271,6 +274,7 @@ void Driver::on_keyring_wanted(const KeyringWanted& wanted) {
 
 void Driver::set_security(SecurityMode mode) {
     security_ = mode;
+    log_info(security_words(mode, keys_.kept().ring.active) + " from now on");
     apply_security();
 }
 
