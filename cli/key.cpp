@@ -198,7 +198,8 @@ constexpr std::array<Option, 1> kRotateOptions = {
     {{"wait", "S", "wait so long until the boxes seal with it, else exit code 4",
       ValueKind::Duration, 1, 24 * 3600 * 1000}}};
 constexpr std::array<Option, 1> kRemoveOptions = {
-    {{"force", "", "also where a known box lacks the newer key: it is locked out"}}};
+    {{"force", "",
+      "also where a known box lacks the key in use: it is locked out; also a newer key"}}};
 constexpr std::array<Option, 2> kReplaceOptions = {
     {{"join", "", "take over the token of another box, as meshctl key join does"}, kFileOption}};
 constexpr std::array<Argument, 1> kRemoveArguments = {

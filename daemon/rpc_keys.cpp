@@ -225,13 +225,15 @@ tl::expected<KeyPlan, Error> plan_remove(KeysAccess& keys, const ipc::Params& pa
                       "this key is the active one: keys.rotate makes a newer one first, "
                       "keys.replace begins anew");
     }
-    if (key->generation > active->generation) {
+    const bool is_forced = params.boolean("force");
+    // By force it is the way out where two nodes began a rotation at once.
+    if (key->generation > active->generation && !is_forced) {
         return refuse(ErrorCode::KeyRefused,
                       "this key is about to become the active one: the other nodes that hold it "
-                      "would give it back");
+                      "would give it back, unless all of them remove it (force)");
     }
     const Holders without = lacking(keys, plan.ring.active);
-    if (!without.empty() && !params.boolean("force")) {
+    if (!without.empty() && !is_forced) {
         Error error;
         error.code = ErrorCode::KeyLacking;
         for (const KeysAccess::Holder& holder : without) {

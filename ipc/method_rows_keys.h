@@ -63,7 +63,7 @@ inline constexpr Param kKeyRemoveParams[] = {
      .max = kKeyIdBytes},
     {.name = "force",
      .type = ParamType::Boolean,
-     .doc = "also where a known node has not got the active key: it is locked out",
+     .doc = "also where a known node lacks the active key, which locks it out; also a newer key",
      .default_json = "false"},
 };
 inline constexpr Field kKeyRemoveResult[] = {

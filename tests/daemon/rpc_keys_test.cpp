@@ -169,6 +169,10 @@ TEST_CASE("keys: the active key stays, and an old one while a known node lacks t
               "703 this key is about to become the active one"));
     CHECK(has(error_of(f, "keys.remove", R"({"id":"00000001"})"), "705 "));
     CHECK(has(error_of(f, "keys.remove", R"({"id":"xyz"})"), "705 "));
+    const KeptKeys before = f.keys.kept;
+    f.result("keys.remove", R"({"force":true,"id":")" + print_key_id(second) + "\"}");
+    CHECK(f.keys.kept.ring.keys.size() == 1);
+    f.keys.kept = before;
     REQUIRE(f.keys.kept.ring.activate(second));
     f.keys.add_holder("box-2").keys = {first, second};
     f.keys.add_holder("box-3", NodeStatus::Offline).keys = {first};
