@@ -27,6 +27,7 @@ class Context {
   public:
     explicit Context(Globals globals) : globals_(std::move(globals)) {}
 
+    const Globals& globals() const { return globals_; }
     bool is_json() const { return globals_.is_json; }
     bool is_quiet() const { return globals_.is_quiet; }
     const Style& style() const { return globals_.style; }

@@ -42,6 +42,8 @@ std::span<const Verb* const> all_verbs() {
         &kStatsVerb,
         &kMetricsVerb,
         &kRpcVerb,
+        &kConfigVerb,
+        &kCompletionVerb,
         &kVersionVerb,
     };
     return kVerbs;

@@ -42,6 +42,8 @@ extern const Verb kBackupVerb;
 extern const Verb kStatsVerb;
 extern const Verb kMetricsVerb;
 extern const Verb kRpcVerb;
+extern const Verb kConfigVerb;
+extern const Verb kCompletionVerb;
 extern const Verb kVersionVerb;
 
 /// All of them, in the order of the help.
