@@ -61,8 +61,8 @@ class Driver final : public MeshAccess, public KeysAccess {
     void backup(std::string path,
                 std::function<void(tl::expected<BackupDone, std::string>)> done) override;
 
-    /// Puts into force what may change while it runs: of `options`, interfaces, bootstrap addresses
-    /// and what Node::handle_config takes.
+    /// Puts into force what may change while it runs: of `options`, interfaces, bootstrap, the
+    /// security mode and what Node::handle_config takes.
     void reconfigure(Options options);
 
     std::string_view security_mode() const override { return security_mode_name(security_); }

@@ -33,13 +33,15 @@ def run(lab):
     folder = lab.directory / "etc"
     folder.mkdir()
     config = folder / "meshd.yaml"
-    config.write_text("mesh:\n  max_peers: 6\nlog:\n  level: info\n")
+    is_open = "security: {mode: open}\n"
+    config.write_text("mesh:\n  max_peers: 6\nlog:\n  level: info\n" + is_open)
     manager = Manager(folder / "notify")
     # No beacon of either comes through: only the bootstrap address that a reload brings helps.
     for host in (a_host, b_host):
         host.hear_no_beacons()
-    a = lab.box(a_host, "--config", str(config), environment={"NOTIFY_SOCKET": str(manager.path)})
-    b = lab.box(b_host)
+    a = lab.box(a_host, "--config", str(config), open_mode=False, key=None,
+                environment={"NOTIFY_SOCKET": str(manager.path)})
+    b = lab.box(b_host, open_mode=True)
     for box in (a, b):
         box.ready()
 
@@ -69,7 +71,7 @@ def run(lab):
     # A right one, by SIGHUP.
     drop_in = folder / "meshd.yaml.d"
     drop_in.mkdir()
-    config.write_text("mesh:\n  max_peers: 7\n  mtu: 1300\nlog:\n  level: debug\n")
+    config.write_text("mesh:\n  max_peers: 7\n  mtu: 1300\nlog:\n  level: debug\n" + is_open)
     (drop_in / "10-gate.yaml").write_text(f"mesh:\n  bootstrap: [{b_host.address}]\n")
     a.signal(signal.SIGHUP)
     wait_until(lambda: key("mesh.max_peers")["value"] == 7, "max_peers by SIGHUP")
@@ -83,18 +85,29 @@ def run(lab):
     # By RPC; and what a call has set lasts until then.
     check(a.call("log.level", level="error") == {"level": "error", "before": "debug"}, "log.level")
     check(key("log.level")["origin"] == "call", "a level that was set by a call is told so")
-    config.write_text("mesh:\n  max_peers: 7\nlog:\n  level: info\n")
+    config.write_text("mesh:\n  max_peers: 7\nlog:\n  level: info\n" + is_open)
     reload = a.call("config.reload")
     print(f"reload: {reload}")
     check(reload["applied"] == ["log.level"] and reload["restart"] == [], f"reload: {reload}")
     check(key("mesh.mtu")["pending"] is None, "the file says again what is in force")
 
+    # Without a key a sealed node speaks with nobody; open again it is back.
+    config.write_text("mesh:\n  max_peers: 7\nlog:\n  level: info\n")
+    reload = a.call("config.reload")
+    check(reload["applied"] == ["security.mode"], f"reload: {reload}")
+    for box in (a, b):
+        wait_until(lambda: box.call("mesh.status")["nodes_alive"] == 1, f"sealed: {box} is alone")
+    config.write_text("mesh:\n  max_peers: 7\nlog:\n  level: info\n" + is_open)
+    a.call("config.reload")
+    for box in (a, b):
+        wait_until(lambda: box.call("mesh.status")["nodes_alive"] == 2, f"open again: {box}")
+
     check(a.process.pid == node and a.is_running(), "all in one process")
     texts = manager.texts()
     begun = [text for text in texts if text.startswith("RELOADING=1\n")]
-    check(len(begun) == 4, f"four reloads told to the service manager: {texts}")
+    check(len(begun) == 6, f"six reloads told to the service manager: {texts}")
     check(all(re.search(r"^MONOTONIC_USEC=\d+$", text, re.M) for text in begun), f"{begun}")
-    check(texts.count("READY=1") == 5, f"ready at the start and after each: {texts}")
+    check(texts.count("READY=1") == 7, f"ready at the start and after each: {texts}")
     check(os.path.exists(a.socket), "the socket is as it was")
 
 
