@@ -113,6 +113,7 @@ Driver::Driver(uv_loop_t* loop, Options options, OnOutput on_output)
     uv_timer_start(
         log_timer_, [](uv_timer_t* timer) { static_cast<Driver*>(timer->data)->log_drops(); },
         kLogIntervalMs, kLogIntervalMs);
+    network_.set_sessions({});
     network_.start();
     on_turn_end();
 }
@@ -303,8 +304,13 @@ void Driver::on_turn_end() {
 }
 
 void Driver::drain() {
+    bool has_transmits = false;
     while (auto transmit = node_.poll_transmit()) {
         network_.queue(std::move(*transmit));
+        has_transmits = true;
+    }
+    if (has_transmits) {
+        tell_sessions();
     }
     while (auto output = node_.poll_output()) {
         outputs_.push_back(std::move(*output));
@@ -318,6 +324,15 @@ void Driver::drain() {
     if (!outputs_.empty() && uv_is_active(reinterpret_cast<uv_handle_t*>(outputs_idle_)) == 0) {
         uv_idle_start(outputs_idle_,
                       [](uv_idle_t* idle) { static_cast<Driver*>(idle->data)->deliver_outputs(); });
+    }
+}
+
+/// Before what was queued is sent: answers may come in a session that it names.
+void Driver::tell_sessions() {
+    std::vector<SessionId> sessions = node_.sessions();
+    if (sessions != sessions_) {
+        sessions_ = std::move(sessions);
+        network_.set_sessions(sessions_);
     }
 }
 

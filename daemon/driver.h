@@ -88,6 +88,7 @@ class Driver final : public MeshAccess, public KeysAccess {
     void on_datagram(const Endpoint& from, Bytes datagram);
     void on_turn_end();
     void drain();
+    void tell_sessions();
     void on_persisted(PersistToken token, PersistResult result);
     void start_scan(const ScanWanted& wanted);
     void on_keyring_wanted(const KeyringWanted& wanted);
@@ -120,6 +121,7 @@ class Driver final : public MeshAccess, public KeysAccess {
     std::optional<RequestId> leave_request_;
     std::function<void()> leave_done_;
     std::uint64_t drops_logged_ = 0;
+    std::vector<SessionId> sessions_;  ///< as last told to the kernel
 
     // On the heap because libuv closes handles later than this object ends.
     uv_timer_t* deadline_timer_;

@@ -56,6 +56,9 @@ class Network {
 
     void queue(Transmit transmit) { udp_.queue(std::move(transmit)); }
     void flush() { udp_.flush(); }
+    /// See Udp.
+    void set_sessions(std::vector<SessionId> sessions) { udp_.set_sessions(std::move(sessions)); }
+    void set_key_hints(std::vector<std::uint16_t> hints) { udp_.set_key_hints(std::move(hints)); }
 
     std::vector<Endpoint> addresses() const { return udp_.addresses(); }
     std::string describe() const { return udp_.describe(); }

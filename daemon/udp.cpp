@@ -156,8 +156,6 @@ void Udp::filter(Speaker& speaker) {
     };
     set(speaker.unicast, speaker.strangers ? Use::Sessions : Use::All);
     set(speaker.strangers, Use::Outside);
-    set(speaker.broadcast, Use::Beacons);
-    set(speaker.multicast, Use::Beacons);
 }
 
 void Udp::set_sessions(std::vector<SessionId> sessions) {
@@ -239,7 +237,7 @@ void Udp::open_discovery(Speaker& speaker) {
         }
         if (const auto fd = bind_discovery(interface, address, port_)) {
             socket = listen(speaker, *fd, ear);
-            socket->filter({DatagramFilter::Use::Beacons, key_hints_, {}});
+            socket->filter({DatagramFilter::Use::Beacons, {}, {}});
             is_changed = true;
             return;
         } else {

@@ -59,8 +59,9 @@ class Udp {
     std::vector<std::string> troubles() const;
     std::vector<std::pair<std::string_view, std::uint64_t>> counters() const;
 
-    /// From now on the kernel lets in only these sessions, and outside sessions only datagrams with
-    /// one of these key hints (empty: any). Takes effect at once.
+    /// From now on the kernel lets in only these sessions, and outside sessions by unicast only
+    /// datagrams with one of these key hints (empty: any); foreign beacons are to be noticed. Takes
+    /// effect at once.
     void set_sessions(std::vector<SessionId> sessions);
     void set_key_hints(std::vector<std::uint16_t> hints);
 

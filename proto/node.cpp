@@ -621,6 +621,9 @@ const Keyring& Node::keyring() const {
 const Counters& Node::counters() const {
     return impl_->counters();
 }
+std::vector<SessionId> Node::sessions() const {
+    return impl_->sessions();
+}
 const NodeId& Node::id() const {
     return impl_->id();
 }

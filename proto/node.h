@@ -425,6 +425,9 @@ class Node {
     const Counters& counters() const;
     /// The mesh keys in use. Secrets: not to be shown.
     const Keyring& keyring() const;
+    /// The sessions in which datagrams may come, half-open ones too. Before the first datagram of a
+    /// new one can come, this node transmits.
+    std::vector<SessionId> sessions() const;
     /// What the store refused, dropped, purged and found.
     const StoreCounts& store_counts() const;
     const NodeId& id() const;

@@ -83,6 +83,7 @@ class Node::Impl {
     const Store& store() const { return store_; }
     const Counters& counters() const { return counters_; }
     const Keyring& keyring() const { return sealing_.ring(); }
+    std::vector<SessionId> sessions() const;
     const NodeId& id() const { return self_.node; }
     const Config& config() const { return config_; }
 

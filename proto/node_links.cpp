@@ -67,6 +67,15 @@ void Node::Impl::open_link(TimePoint now, const Established& established) {
     reconciler_.on_link_up(now, node);
 }
 
+std::vector<SessionId> Node::Impl::sessions() const {
+    std::vector<SessionId> all;
+    for (const auto& [session, peer] : sessions_) {
+        all.push_back(session);
+    }
+    handshake_.list_slots(all);
+    return all;
+}
+
 void Node::Impl::close_link(TimePoint now, const NodeId& peer) {
     Link* link = find_link(peer);
     counters_.add(Counter::links_down);

@@ -352,6 +352,12 @@ bool Handshake::is_pending(const Identity& peer) const {
                        [&](const auto& entry) { return entry.second.peer == peer; });
 }
 
+void Handshake::list_slots(std::vector<SessionId>& sessions) const {
+    for (const auto& [session, slot] : slots_) {
+        sessions.push_back(session);
+    }
+}
+
 bool Handshake::is_bridge_pending() const {
     return std::any_of(initiations_.begin(), initiations_.end(),
                        [](const auto& entry) { return entry.second.reason == LinkReason::Bridge; });

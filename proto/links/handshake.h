@@ -129,6 +129,8 @@ class Handshake {
     bool is_slot(SessionId session) const { return slots_.count(session) != 0; }
     /// What opens datagrams for a slot; nullptr where it is open.
     const SealKey* slot_key(SessionId session) const;
+    /// Adds the sessions of all slots.
+    void list_slots(std::vector<SessionId>& sessions) const;
     bool is_session_used(SessionId session) const;
     /// Other ends of initiations and slots; one may be there twice.
     std::vector<Identity> peers() const;
