@@ -172,6 +172,10 @@ void Node::Impl::on_push(Now now, const NodeId& peer, const Push& push) {
 }
 
 void Node::Impl::on_delta(Now now, const NodeId& peer, Delta& delta) {
+    if (!reconciler_.expects_delta(peer)) {
+        counters_.add(Counter::drop_not_allowed_here);
+        return;
+    }
     for (DeltaRecord& entry : delta.records) {
         entry.provenance = without_loop(std::move(entry.provenance), self_.node);
     }
@@ -282,6 +286,7 @@ void Node::Impl::run_announcer() {
         } else if (const auto* pull = std::get_if<Announcer::SendPull>(&*request)) {
             if (Link* link = find_link(pull->peer)) {
                 link->egress.send(share_message(pull->pull), TrafficClass::Normal, true);
+                reconciler_.on_pulled(pull->peer);
                 counters_.add(Counter::pulls_sent);
             }
         }
@@ -384,6 +389,7 @@ void Node::Impl::run_reconciler() {
                     config_.receive_window / std::max<std::size_t>(1, reconciler_.pulls()), 1,
                     UINT16_MAX));
                 link->egress.send(share_message(asked), TrafficClass::Normal, true);
+                reconciler_.on_pulled(pull->peer);
                 counters_.add(Counter::pulls_sent);
             }
         } else if (const auto* census = std::get_if<Reconciler::AskCensus>(&*request)) {

@@ -46,6 +46,7 @@ void Reconciler::on_hashes(TimePoint now, const NodeId& peer, const DigestHashes
     state.differs = theirs.coverage != ours.coverage;
     if (!state.differs) {
         state.ask_interval = kAskInterval;
+        state.fruitless = 0;
     }
     if (theirs.live == ours.live) {
         state.live_census_interval = kLiveCensusIntervalMin;
@@ -133,6 +134,18 @@ bool Reconciler::takes_keyed(TimePoint now, const NodeId& peer) const {
     return found == peers_.end() || !found->second.stale_until || *found->second.stale_until <= now;
 }
 
+void Reconciler::on_pulled(const NodeId& peer) {
+    const auto found = peers_.find(peer);
+    if (found != peers_.end()) {
+        found->second.has_pulled = true;
+    }
+}
+
+bool Reconciler::expects_delta(const NodeId& peer) const {
+    const auto found = peers_.find(peer);
+    return found != peers_.end() && found->second.has_pulled;
+}
+
 bool Reconciler::is_in_flight(StreamId stream, const NodeId& except) const {
     return std::any_of(peers_.begin(), peers_.end(), [&](const auto& entry) {
         return entry.first != except && entry.second.pull &&
@@ -182,10 +195,14 @@ void Reconciler::compare(TimePoint now, const NodeId& peer, PeerState& state, St
     state.fresh = false;
     if (lacked_nothing) {
         // It is the peer that lacks something: it will ask us.
-        state.ask_interval = std::min(state.ask_interval * 2, kAskIntervalMax);
+        state.fruitless = std::min(state.fruitless + 1, kFruitlessMax);
+        state.ask_interval =
+            std::min(state.ask_interval * 2,
+                     state.fruitless < kFruitlessMax ? kAskIntervalMax : kAskIntervalBarrenMax);
     } else if (state.last_pull_brought) {
         state.ask_interval = kAskInterval;
     }
+    state.fruitless = lacked_nothing ? state.fruitless : 0;
     if (!wants.empty() && !state.pull) {
         start_pull(now, peer, state, std::move(wants));
     }

@@ -32,6 +32,9 @@ class Reconciler {
     /// The same for a peer whose answers came and brought nothing: it has what is refused here, for
     /// want of room or as malformed, and would be fetched again each time.
     static constexpr Duration kAskIntervalBarrenMax = std::chrono::seconds(60);
+    /// And for a peer that had nothing we need so many times in a row while our coverages differ:
+    /// of nodes and streams beyond the limits each may hold others, and that will not change soon.
+    static constexpr unsigned kFruitlessMax = 10;
     /// Without a delta for so long a pull counts as lost.
     static constexpr Duration kPullTimeout = std::chrono::milliseconds(500);
     /// Deltas sent in answer to one pull: what a link has in flight before the receiver asks on.
@@ -77,6 +80,11 @@ class Reconciler {
     /// False where the peer was asked before the floors that are ours by now: it may be behind
     /// them, and what it has may be dead. Its deltas' keyed records are then not to be taken.
     bool takes_keyed(TimePoint now, const NodeId& peer) const;
+    /// A pull was sent to the peer, by whatever part of the node.
+    void on_pulled(const NodeId& peer);
+    /// False where nothing was asked of the peer on this link: its deltas are not to be taken,
+    /// since they may say of others' streams that nothing is missing.
+    bool expects_delta(const NodeId& peer) const;
     /// A delta of the peer, already applied to the store.
     void on_delta(TimePoint now, const NodeId& peer, Store& store);
     void on_timeout(TimePoint now, Store& store);
@@ -120,6 +128,8 @@ class Reconciler {
         std::optional<Held> held;
         std::optional<PullState> pull;
         std::optional<TimePoint> stale_until;  ///< for the answers to pulls of before
+        unsigned fruitless = 0;                ///< digests in a row that had nothing we need
+        bool has_pulled = false;
     };
 
     void compare(TimePoint now, const NodeId& peer, PeerState& state, Store& store);

@@ -13,6 +13,8 @@ from lab import check, drain, scenario, wait_until
 PORT = 9999
 HELLO = 2
 OFFER_BYTES_MAX = 384
+# A shorter greeting gets no answer.
+GREETING_BYTES = 384
 OFFERS_PER_SECOND_MAX = 20
 # What the kernel refuses by a filter, or finds no room for, never gets to the daemon.
 IN_KERNEL = ("udp_links_dropped", "udp_strangers_dropped", "udp_beacons_dropped")
@@ -127,11 +129,12 @@ def run(lab):
                     forged[key] = f"{x.address}:{port}"
                 elif isinstance(value, str) and len(value) == 16:
                     forged[key] = f"{number + 1:016x}"
-            sock.sendto(datagram(message(HELLO, forged), item(0, bytes(100))), (a.address, PORT))
+            sock.sendto(datagram(message(HELLO, forged), item(0, bytes(GREETING_BYTES))), (a.address, PORT))
             time.sleep(0.002)
         replies = drain(sock)
         seconds = time.monotonic() - started
     print(f"600 forged greetings in {seconds:.1f} s: {len(replies)} offers")
+    check(replies, "a greeting is answered")
     check(len(replies) <= OFFERS_PER_SECOND_MAX * (seconds + 1), f"{len(replies)} offers to one stranger")
     check(all(len(data) <= OFFER_BYTES_MAX for data, _ in replies), "no offer is longer than a greeting")
     check(known(target) == {"a", "b"}, f"greetings alone make no nodes: {known(target)}")

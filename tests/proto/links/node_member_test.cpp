@@ -16,6 +16,8 @@ using namespace meshd::test;
 namespace {
 
 constexpr std::size_t kHonest = 3;
+/// With two links: ordinary traffic, and a digest of everything a minute.
+constexpr std::uint64_t kIdleBytesPerSecondMax = 8 * 1024;
 
 /// Three honest nodes and the rogue on one wire, under virtual time.
 struct Mesh {
@@ -89,11 +91,15 @@ struct Mesh {
             }
         }
     }
-    /// Once the rogue is gone, within a minute.
-    void check_agreed() {
+    /// Once the rogue is gone, for ten minutes. Where the limits of nodes and streams are full,
+    /// each holds others of those that it made up, and the stores stay different: at little cost.
+    void check_recovered(bool agrees) {
         is_rogue_gone = true;
-        run_for(seconds(60));
-        for (std::size_t i = 1; i < kHonest; ++i) {
+        run_for(seconds(300));
+        const std::uint64_t before = count(0, Counter::bytes_sent);
+        run_for(seconds(300));
+        CHECK(count(0, Counter::bytes_sent) - before < 300 * kIdleBytesPerSecondMax);
+        for (std::size_t i = 1; agrees && i < kHonest; ++i) {
             CHECK(nodes[i]->status(now()).store.hashes == nodes[0]->status(now()).store.hashes);
         }
         raised.clear();
@@ -219,16 +225,15 @@ void push(Rogue& rogue, const Endpoint& to, RecordKind kind, const Buffer& recor
 
 constexpr std::uint64_t kNowClock = std::uint64_t{1'700'000'000'000} << 16;
 
-/// For some seeds each.
-void for_seeds(const std::function<void(Mesh&, Rogue&)>& attack, bool agrees = true) {
-    for (std::uint8_t seed = 1; seed <= 3; ++seed) {
+/// For some seeds each; what takes long only for one.
+void for_seeds(const std::function<void(Mesh&, Rogue&)>& attack, bool agrees = true,
+               std::uint8_t seeds = 2) {
+    for (std::uint8_t seed = 1; seed <= seeds; ++seed) {
         CAPTURE(seed);
         Mesh mesh(seed);
         attack(mesh, mesh.rogue);
         mesh.check_unharmed();
-        if (agrees) {
-            mesh.check_agreed();
-        }
+        mesh.check_recovered(agrees);
     }
 }
 
@@ -286,61 +291,65 @@ TEST_CASE("node member: fragments that never end") {
 }
 
 TEST_CASE("node member: thousands of nodes that do not exist, linked with each other and with us") {
-    for_seeds([](Mesh& mesh, Rogue& rogue) {
-        std::uint64_t number = 0;
-        mesh.suffer([&](int) {
-            for (int i = 0; i < 8; ++i) {
-                ++number;
-                NodeData data;
-                data.instance = InstanceId{number + 1000};
-                data.start = StartId{number + 1000};
-                data.version = "x";
-                data.volatile_stream = StreamId{(number << 32) | 1};
-                data.durable_stream = StreamId{(number << 32) | 2};
-                std::set<NodeId> peers = {id("a"), id("b"), id("c"), id("rogue")};
-                while (peers.size() < limits::kLinksMax) {
-                    peers.insert(id("ghost-" + std::to_string(rogue.random().below(5000))));
+    for_seeds(
+        [](Mesh& mesh, Rogue& rogue) {
+            std::uint64_t number = 0;
+            mesh.suffer([&](int) {
+                for (int i = 0; i < 5; ++i) {
+                    ++number;
+                    NodeData data;
+                    data.instance = InstanceId{number + 1000};
+                    data.start = StartId{number + 1000};
+                    data.version = "x";
+                    data.volatile_stream = StreamId{(number << 32) | 1};
+                    data.durable_stream = StreamId{(number << 32) | 2};
+                    std::set<NodeId> peers = {id("a"), id("b"), id("c"), id("rogue")};
+                    while (peers.size() < limits::kLinksMax) {
+                        peers.insert(id("ghost-" + std::to_string(rogue.random().below(5000))));
+                    }
+                    for (const NodeId& peer : peers) {
+                        data.links.push_back({peer, 0});
+                    }
+                    push(rogue, mesh.address(number % kHonest), RecordKind::Node,
+                         encode_node_record(
+                             header_of(RecordKind::Node, id("ghost-" + std::to_string(number)),
+                                       data.volatile_stream, 1, HybridTime{kNowClock}),
+                             data));
                 }
-                for (const NodeId& peer : peers) {
-                    data.links.push_back({peer, 0});
-                }
-                push(rogue, mesh.address(number % kHonest), RecordKind::Node,
-                     encode_node_record(
-                         header_of(RecordKind::Node, id("ghost-" + std::to_string(number)),
-                                   data.volatile_stream, 1, HybridTime{kNowClock}),
-                         data));
-            }
-        });
-    });
+            });
+        },
+        false, 1);
 }
 
 TEST_CASE("node member: streams without end, counters far ahead, clocks of another age") {
-    for_seeds([](Mesh& mesh, Rogue& rogue) {
-        std::uint64_t number = 0;
-        mesh.suffer([&](int step) {
-            for (const HybridTime clock : {HybridTime{0}, HybridTime{1}, kHybridTimeMax}) {
-                ++number;
-                const Endpoint to = mesh.address(number % kHonest);
-                const NodeId author = step % 2 == 0 ? rogue.identity().node : id("b");
-                const StreamId stream{rogue.random().next() | 1};
-                const std::uint64_t counter = limits::kCounterMax - number;
-                push(rogue, to, RecordKind::State,
-                     encode_state_record(
-                         header_of(RecordKind::State, author, stream, counter, clock),
-                         {Activity::Idle, R"({"forged":true})"}));
-                push(rogue, to, RecordKind::Shared,
-                     encode_shared_record(header_of(RecordKind::Shared, author,
-                                                    StreamId{stream.value ^ 2}, counter, clock),
-                                          {"key", std::to_string(number), false}));
-                AlertData alert;
-                alert.alert = R"({"forged":true})";
-                push(rogue, to, RecordKind::Alert,
-                     encode_alert_record(header_of(RecordKind::Alert, rogue.identity().node,
-                                                   StreamId{stream.value ^ 4}, counter, clock),
-                                         alert));
-            }
-        });
-    });
+    for_seeds(
+        [](Mesh& mesh, Rogue& rogue) {
+            std::uint64_t number = 0;
+            mesh.suffer([&](int step) {
+                for (const HybridTime clock : {HybridTime{0}, HybridTime{1}, kHybridTimeMax}) {
+                    ++number;
+                    const Endpoint to = mesh.address(number % kHonest);
+                    const NodeId author = step % 2 == 0 ? rogue.identity().node : id("b");
+                    const StreamId stream{rogue.random().next() | 1};
+                    const std::uint64_t counter = limits::kCounterMax - number;
+                    push(rogue, to, RecordKind::State,
+                         encode_state_record(
+                             header_of(RecordKind::State, author, stream, counter, clock),
+                             {Activity::Idle, R"({"forged":true})"}));
+                    push(rogue, to, RecordKind::Shared,
+                         encode_shared_record(header_of(RecordKind::Shared, author,
+                                                        StreamId{stream.value ^ 2}, counter, clock),
+                                              {"key", std::to_string(number), false}));
+                    AlertData alert;
+                    alert.alert = R"({"forged":true})";
+                    push(rogue, to, RecordKind::Alert,
+                         encode_alert_record(header_of(RecordKind::Alert, rogue.identity().node,
+                                                       StreamId{stream.value ^ 4}, counter, clock),
+                                             alert));
+                }
+            });
+        },
+        false);
 }
 
 TEST_CASE("node member: hashes and digests that lie, announcements of nothing") {
