@@ -12,6 +12,7 @@ build_packages=(
 )
 run_packages=(python3 socat jq iproute2 nftables util-linux procps mandoc)
 check_packages=(clang-format-14 clang-tidy-14)
+fuzz_packages=(clang-14 libclang-rt-14-dev)
 
 say() { printf '\n==> %s\n' "$*"; }
 
