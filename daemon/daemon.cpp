@@ -166,6 +166,7 @@ std::string Daemon::open_node(const Settings& settings) {
     }
     options.node.keyring = keys->ring;
     options.keys = std::move(*keys);
+    options.state_dir = state_dir_->path();
     options.kept = Storage::open(&loop_, state_dir_->path());
     if (const Restored& restored = options.kept.restored; !restored.records.empty()) {
         log_info("kept from before: " + std::to_string(restored.records.size()) + " records");

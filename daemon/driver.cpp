@@ -90,6 +90,7 @@ Network::Options network_options(const Driver::Options& options) {
 Driver::Driver(uv_loop_t* loop, Options options, OnOutput on_output)
     : on_output_(std::move(on_output)),
       fixed_warnings_(std::move(options.warnings)),
+      state_dir_(std::move(options.state_dir)),
       network_(loop, network_options(options),
                {[this] { return now().monotonic; },
                 [this](const Endpoint& from, Bytes datagram) { on_datagram(from, datagram); },

@@ -41,6 +41,7 @@ class Driver final : public MeshAccess, public KeysAccess {
         /// The mesh keys, and the file that has them.
         KeptKeys keys;
         std::filesystem::path keyring;
+        std::string state_dir;  ///< where it does
     };
 
     /// Opens the sockets. `on_output` is called from the loop only, never inside a call of this
@@ -56,6 +57,9 @@ class Driver final : public MeshAccess, public KeysAccess {
     std::vector<std::string> warnings() const override;
     std::vector<std::pair<std::string_view, std::uint64_t>> socket_counters() const override;
 
+    HostFacts host_facts() const override {
+        return meshd::host_facts(network_.addresses(), state_dir_);
+    }
     void nearest(const NearestQuery& query,
                  std::function<void(tl::expected<NearestResult, CommandError>)> done) override;
     void backup(std::string path,
@@ -106,6 +110,7 @@ class Driver final : public MeshAccess, public KeysAccess {
 
     OnOutput on_output_;
     std::vector<std::string> fixed_warnings_;
+    std::string state_dir_;
     Network network_;
     std::unique_ptr<Storage> storage_;
     KeyringKeeper keys_;

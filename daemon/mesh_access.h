@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "daemon/host_facts.h"
 #include "proto/node.h"
 
 namespace meshd {
@@ -42,6 +43,8 @@ class MeshAccess {
     virtual std::vector<std::pair<std::string_view, std::uint64_t>> socket_counters() const {
         return {};
     }
+    /// What the host says of this process: belongs into mesh.diagnosis.
+    virtual HostFacts host_facts() const { return {}; }
     /// Writes a consistent copy of the store's database to `path`, or where it is empty to a place
     /// of the driver's choice, while all else goes on. `done` is called once with what was written
     /// or why not: later from the loop, or before this returns. It may outlive the caller.

@@ -10,6 +10,7 @@ add_library(meshd_rpc STATIC
     rpc_methods_search.cpp
     rpc_methods_store.cpp
     rpc_print.cpp
+    rpc_print_diagnosis.cpp
     rpc_print_notes.cpp
     rpc_print_search.cpp
     rpc_print_store.cpp

@@ -8,6 +8,7 @@
 
 #include "daemon/rpc_keys.h"
 #include "daemon/rpc_print.h"
+#include "daemon/rpc_print_diagnosis.h"
 #include "daemon/rpc_registry.h"
 #include "ipc/call_group.h"
 #include "ipc/openrpc.h"
@@ -181,6 +182,9 @@ CallReply RpcMethods::call(const Caller& caller, const ipc::Method& method,
             return CallReply::done(print_routes(self.routes()));
         case MethodId::MeshTopology:
             return CallReply::done(print_topology(self.nodes(now), self.links()));
+        case MethodId::MeshDiagnosis:
+            return CallReply::done(print_diagnosis(self.diagnosis(now), self.status(now).security,
+                                                   self.nodes(now), mesh_.host_facts()));
         case MethodId::MeshDiscover:
             return command(method, params, Discover{});
         case MethodId::MeshPing:

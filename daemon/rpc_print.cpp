@@ -241,7 +241,9 @@ std::string print_peers(const std::vector<PeerView>& peers) {
             .member("queued", peer.queued)
             .member("cost_class", static_cast<unsigned>(peer.cost_class))
             .member("suspect", peer.is_suspect)
-            .end_object();
+            .key("agreed_ms");
+        peer.agreed ? writer.integer(to_ms(*peer.agreed)) : writer.null();
+        writer.end_object();
     }
     writer.end_array().end_object();
     return text;

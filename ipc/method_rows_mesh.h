@@ -84,6 +84,18 @@ inline constexpr Field kTopologyResult[] = {
     {"nodes", "array", "node_id and status"},
     {"links", "array", "a, b and cost of links that both ends confirm"},
 };
+inline constexpr Field kDiagnosisResult[] = {
+    {"pid", "integer", "process id of the daemon, as it sees it"},
+    {"interfaces", "array", "name, address and mtu of those it speaks from"},
+    {"receive_drops", "integer|null", "datagrams the kernel dropped: the receive buffer was full"},
+    {"state_dir", "string|null", "where it keeps its data"},
+    {"disk_free_bytes", "integer|null", "there"},
+    {"clock_off_ms", "integer|null", "own clock less mesh time, where that is known"},
+    {"hops_max", "integer", "what travels farther is dropped"},
+    {"strangers", "array", "who is heard and is no member of this mesh"},
+    {"unanswered", "array", "nodes that are heard, and did not answer when asked for a link"},
+    {"versions", "array", "versions of meshd in the mesh, and which nodes run them"},
+};
 inline constexpr Field kDiscoverResult[] = {{"discovering", "boolean", "true"}};
 inline constexpr ErrorCode kDiscoverErrors[] = {HasLeft};
 

@@ -23,6 +23,7 @@ enum class MethodId : std::uint8_t {
     MeshPeers,
     MeshRoutes,
     MeshTopology,
+    MeshDiagnosis,
     MeshDiscover,
     MeshPing,
     MeshTrace,

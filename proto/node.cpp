@@ -597,6 +597,10 @@ std::vector<NodeView> Node::nodes(Now now) const {
 std::optional<NodeView> Node::node(Now now, const NodeId& id) const {
     return impl_->node(now, id);
 }
+DiagnosisView Node::diagnosis(Now now) const {
+    return impl_->diagnosis(now);
+}
+
 std::vector<PeerView> Node::peers(Now now) const {
     return impl_->peers(now);
 }

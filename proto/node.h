@@ -400,6 +400,7 @@ class Node {
     std::vector<NodeView> nodes(Now now) const;
     std::optional<NodeView> node(Now now, const NodeId& id) const;
     std::vector<PeerView> peers(Now now) const;
+    DiagnosisView diagnosis(Now now) const;
     std::vector<Route> routes() const;
     /// Confirmed links of the whole known mesh.
     std::vector<LinkView> links() const;

@@ -155,6 +155,7 @@ void Node::Impl::on_hello(TimePoint now, const Endpoint& from, const Hello& hell
     }
     if (hello.mesh != config_.mesh_name) {
         counters_.add(Counter::drop_other_mesh);
+        strangers_.on_heard(now, Stranger::Kind::OtherMesh, hello.mesh, from);
         return;
     }
     if (hello.address && !hello.address->same_address(from)) {
@@ -162,6 +163,7 @@ void Node::Impl::on_hello(TimePoint now, const Endpoint& from, const Hello& hell
         return;
     }
     if (!is_version_spoken(hello.version_min, hello.version_max)) {
+        strangers_.on_heard(now, Stranger::Kind::OtherVersion, "", from);
         return;
     }
     const bool is_beacon = hello.address.has_value();
@@ -208,6 +210,7 @@ void Node::Impl::on_offer(TimePoint now, const Endpoint& from, const Offer& offe
         return;
     }
     if (!is_version_spoken(offer.version_min, offer.version_max)) {
+        strangers_.on_heard(now, Stranger::Kind::OtherVersion, "", from);
         return;
     }
     if (offer.from.node == self_.node) {

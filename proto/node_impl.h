@@ -24,6 +24,7 @@
 #include "proto/links/name_conflict.h"
 #include "proto/links/neighbours.h"
 #include "proto/links/sealing.h"
+#include "proto/links/strangers.h"
 #include "proto/node.h"
 #include "proto/node_query.h"
 #include "proto/routing/announce.h"
@@ -69,6 +70,7 @@ class Node::Impl {
     std::vector<NodeView> nodes(Now now) const;
     std::optional<NodeView> node(Now now, const NodeId& id) const;
     std::vector<PeerView> peers(Now now) const;
+    DiagnosisView diagnosis(Now now) const;
     std::vector<Route> routes() const { return topology_.routes(); }
     std::vector<LinkView> links() const;
     std::optional<StateView> state(Now now, const NodeId& id) const;
@@ -334,6 +336,7 @@ class Node::Impl {
     OutsideGate outside_gate_;
     Handshake handshake_;
     Neighbours neighbours_;
+    Strangers strangers_;
     Discovery discovery_;
     MeshTime mesh_time_;
     ReassemblyBudget reassembly_budget_;

@@ -127,12 +127,35 @@ std::optional<NodeView> Node::Impl::node(Now now, const NodeId& id) const {
 std::vector<PeerView> Node::Impl::peers(Now now) const {
     std::vector<PeerView> views;
     for (const auto& [peer, link] : links_) {
+        const auto agreed_at = reconciler_.agreed_at(peer);
         views.push_back({peer, link.endpoint(), link.liveness.rtt().smoothed(),
                          link.liveness.loss(), now.monotonic - link.up_since(),
                          link.egress.pending(), link.cost_class, link.liveness.is_suspect(),
-                         link.seal()});
+                         link.seal(),
+                         agreed_at ? std::optional(now.monotonic - *agreed_at) : std::nullopt});
     }
     return views;
+}
+
+DiagnosisView Node::Impl::diagnosis(Now now) const {
+    DiagnosisView view;
+    for (const Stranger& stranger : strangers_.heard(now.monotonic)) {
+        view.strangers.push_back(
+            {stranger.kind, stranger.name, stranger.address, now.monotonic - stranger.last_heard});
+    }
+    for (const auto& [node, heard] : neighbours_.all()) {
+        // Whoever is not heard either has gone, which is told elsewhere.
+        const bool is_heard = heard.silent_since && heard.last_heard > *heard.silent_since;
+        if (is_heard && !links_.contains(node)) {
+            view.unanswered.push_back(
+                {node, heard.endpoint, now.monotonic - heard.last_heard, heard.failures});
+        }
+    }
+    if (const auto mesh = mesh_time_.known(now)) {
+        view.clock_off_ms = now.wall.ms - mesh->ms;
+    }
+    view.hops_max = limits::kHopsMax;
+    return view;
 }
 
 std::vector<LinkView> Node::Impl::links() const {

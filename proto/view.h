@@ -15,6 +15,7 @@
 #include "proto/base/node_id.h"
 #include "proto/base/security_mode.h"
 #include "proto/base/time.h"
+#include "proto/links/strangers.h"
 #include "proto/routing/topology.h"
 #include "proto/store/record.h"
 #include "proto/wire/message.h"
@@ -107,6 +108,34 @@ struct PeerView {
     std::uint8_t cost_class = 0;  ///< as told in the node record: 0 good, 1 lossy, 2 bad
     bool is_suspect = false;      ///< its last exchange has had no answer
     KeyId seal;                   ///< the mesh key it is sealed under; 0 = open
+    /// Since the stores were last seen to be equal; absent where they have not been on this link.
+    std::optional<Duration> agreed;
+};
+
+/// Somebody heard lately who is no member of this mesh.
+struct StrangerView {
+    Stranger::Kind kind = Stranger::Kind::OtherMesh;
+    std::string name;  ///< of its mesh; empty where it is not known
+    Endpoint address;
+    Duration last_heard{};
+};
+
+/// A node that is heard, was asked for a link, and did not answer: it hears nothing from here, or
+/// its answers do not come.
+struct UnansweredView {
+    NodeId node_id;
+    Endpoint address;
+    Duration last_heard{};
+    unsigned failures = 0;  ///< in a row
+};
+
+/// What explains why a node is not in the mesh.
+struct DiagnosisView {
+    std::vector<StrangerView> strangers;     ///< the last one first
+    std::vector<UnansweredView> unanswered;  ///< by node id
+    std::optional<std::int64_t>
+        clock_off_ms;       ///< own wall clock less mesh time, where that is known
+    unsigned hops_max = 0;  ///< what travels farther is dropped
 };
 
 struct LinkView {

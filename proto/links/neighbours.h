@@ -166,6 +166,7 @@ class Neighbours {
     bool agrees_to_prune(const NodeId& peer, const Facts& facts) const;
 
     std::size_t heard() const { return heard_.size(); }
+    const std::map<NodeId, HeardNode>& all() const { return heard_; }
     const HeardNode* find(const NodeId& node) const;
     /// Successor or predecessor on the ring of the hashes of the nodes heard and self.
     bool is_ring_neighbour(const NodeId& node) const;

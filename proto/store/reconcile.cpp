@@ -44,6 +44,9 @@ void Reconciler::on_hashes(TimePoint now, const NodeId& peer, const DigestHashes
     }
     PeerState& state = it->second;
     state.differs = theirs.coverage != ours.coverage;
+    if (theirs == ours) {
+        state.agreed_at = now;
+    }
     if (!state.differs) {
         state.ask_interval = kAskInterval;
         state.fruitless = 0;
@@ -56,6 +59,11 @@ void Reconciler::on_hashes(TimePoint now, const NodeId& peer, const DigestHashes
     } else if (!state.live_differs_since) {
         state.live_differs_since = now;
     }
+}
+
+std::optional<TimePoint> Reconciler::agreed_at(const NodeId& peer) const {
+    const auto it = peers_.find(peer);
+    return it == peers_.end() ? std::nullopt : it->second.agreed_at;
 }
 
 void Reconciler::on_digest(TimePoint now, const NodeId& peer, const Digest& digest) {

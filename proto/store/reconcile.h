@@ -90,6 +90,9 @@ class Reconciler {
     void on_timeout(TimePoint now, Store& store);
     std::optional<TimePoint> next_deadline() const;
     std::optional<Request> poll();
+    /// When the stores of this node and the peer were last seen to be equal, by their hashes;
+    /// nothing where they have not been on this link.
+    std::optional<TimePoint> agreed_at(const NodeId& peer) const;
     /// Pulls under way.
     std::size_t pulls() const;
 
@@ -118,6 +121,7 @@ class Reconciler {
     };
     struct PeerState {
         bool differs = false;
+        std::optional<TimePoint> agreed_at;
         std::optional<TimePoint> live_differs_since;
         TimePoint live_census_at;  ///< not before
         Duration live_census_interval = kLiveCensusIntervalMin;
