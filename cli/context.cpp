@@ -32,9 +32,12 @@ int write_all(int descriptor, std::string_view text) {
 
 }  // namespace
 
+std::vector<std::string> Context::sockets() const {
+    return ipc::socket_candidates(ipc::socket_choice_from_environment(globals_.socket));
+}
+
 tl::expected<ipc::Client, ipc::ClientError> Context::connect() const {
-    return ipc::Client::connect(
-        ipc::socket_candidates(ipc::socket_choice_from_environment(globals_.socket)), deadline());
+    return ipc::Client::connect(sockets(), deadline());
 }
 
 tl::expected<ipc::Reply, ipc::ClientError> Context::try_call(std::string_view method,

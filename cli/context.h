@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
+#include <vector>
 
 #include "cli/exit_code.h"
 #include "cli/format.h"
@@ -33,6 +34,8 @@ class Context {
     const Style& style() const { return globals_.style; }
     ipc::Deadline deadline() const { return std::chrono::steady_clock::now() + globals_.timeout; }
 
+    /// Where the daemon is looked for, in this order.
+    std::vector<std::string> sockets() const;
     /// A new connection.
     tl::expected<ipc::Client, ipc::ClientError> connect() const;
     /// Calls the daemon, connecting at the first call. The reply may take `extra` longer than the

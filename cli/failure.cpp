@@ -111,6 +111,9 @@ Failure refused(const ipc::ClientError& error) {
     if (data["did_you_mean"].is_string()) {
         out.text += "; did you mean '" + print_value(data["did_you_mean"]) + "'?";
     }
+    for (const json::Value& problem : data["problems"]) {
+        out.text += "\n  " + print_value(problem);
+    }
     if (code == ipc::ErrorCode::Overloaded && data["retry_after_ms"].exists()) {
         out.text += "; try again in " + print_duration_ms(data["retry_after_ms"]);
     } else if (code == ipc::ErrorCode::HasLeft) {

@@ -4,14 +4,22 @@
 #include "cli/arguments.h"
 #include "cli/context.h"
 #include "cli/topology_picture.h"
+#include "cli/topology_svg.h"
 #include "cli/verbs.h"
 
 namespace meshd::cli {
 namespace {
 
 ExitCode run(Context& context, const Arguments& arguments) {
-    if (arguments.has("ascii") && arguments.has("dot")) {
-        return Context::fail(ExitCode::Usage, "topology: --ascii and --dot exclude each other");
+    std::vector<std::string> forms;
+    for (const char* form : {"ascii", "dot", "svg"}) {
+        if (arguments.has(form)) {
+            forms.push_back("--" + std::string(form));
+        }
+    }
+    if (forms.size() > 1) {
+        return Context::fail(ExitCode::Usage,
+                             "topology: " + join(forms, " and ") + " exclude each other");
     }
     const auto topology = context.call("mesh.topology");
     if (!topology) {
@@ -38,13 +46,15 @@ ExitCode run(Context& context, const Arguments& arguments) {
             options.notes[print_value(node["node_id"])] = print_duration_ms(node["rtt_ms"]);
         }
     }
-    context.write(topology_picture(topology->result(), options));
+    context.write(arguments.has("svg") ? topology_svg(topology->result(), options)
+                                       : topology_picture(topology->result(), options));
     return ExitCode::Ok;
 }
 
-constexpr std::array<Option, 2> kOptions = {{
+constexpr std::array<Option, 3> kOptions = {{
     {"ascii", "", "as a picture of text (the default)"},
     {"dot", "", "as Graphviz DOT"},
+    {"svg", "", "as a picture for a browser or a page"},
 }};
 
 }  // namespace
@@ -54,7 +64,10 @@ constexpr Verb kTopologyVerb = {
     .summary = "Draw the whole mesh: who is linked to whom",
     .arguments = {},
     .options = kOptions,
-    .example = "meshctl topology\nmeshctl topology --dot | dot -Tsvg > mesh.svg",
+    .example =
+        "meshctl topology\n"
+        "meshctl topology --svg > mesh.svg\n"
+        "meshctl topology --dot | neato -Tpng > mesh.png",
     .run = run,
     .notes =
         "Beside a box linked directly stands its round trip, in square brackets the status of one\n"

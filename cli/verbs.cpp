@@ -8,6 +8,7 @@ namespace meshd::cli {
 std::span<const Verb* const> all_verbs() {
     static constexpr std::array kVerbs = {
         &kStatusVerb,
+        &kDoctorVerb,
         &kNodesVerb,
         &kPeersVerb,
         &kRoutesVerb,
@@ -28,7 +29,9 @@ std::span<const Verb* const> all_verbs() {
         &kRegistryNearestVerb,
         &kRegistryExportVerb,
         &kRegistryImportVerb,
+        &kTopVerb,
         &kWatchVerb,
+        &kWaitVerb,
         &kDiscoverVerb,
         &kLeaveVerb,
         &kForgetVerb,
@@ -38,6 +41,7 @@ std::span<const Verb* const> all_verbs() {
         &kKeyReplaceVerb,
         &kKeyRotateVerb,
         &kKeyRmVerb,
+        &kReloadVerb,
         &kBackupVerb,
         &kStatsVerb,
         &kMetricsVerb,

@@ -27,6 +27,22 @@ std::optional<std::string> wrong_kind(const std::vector<std::string>& kinds) {
     return std::nullopt;
 }
 
+/// Of whom an event tells; empty where of nobody: that one passes every filter.
+std::string_view node_of(const json::Value& data) {
+    for (const std::string_view name : {"node_id", "source", "node", "by"}) {
+        if (const auto node = data[name].as_string()) {
+            return *node;
+        }
+    }
+    return {};
+}
+
+bool is_wanted(const std::vector<std::string>& nodes, const ipc::Event& event) {
+    const std::string_view node = node_of(event.data());
+    return nodes.empty() || node.empty() ||
+           std::find(nodes.begin(), nodes.end(), node) != nodes.end();
+}
+
 ExitCode run(Context& context, const Arguments& arguments) {
     if (const auto wrong = wrong_kind(arguments.all("KIND"))) {
         return Context::fail(ExitCode::Usage, *wrong);
@@ -48,7 +64,11 @@ ExitCode run(Context& context, const Arguments& arguments) {
     }
     std::optional<std::int64_t> left = arguments.number("count");
     const auto on_start = [](ipc::Client&) -> tl::expected<void, ipc::ClientError> { return {}; };
+    const std::vector<std::string>& nodes = arguments.all("node");
     return stream_events(context, filter, on_start, [&](const ipc::Event& event) {
+        if (!is_wanted(nodes, event)) {
+            return true;
+        }
         const bool written =
             context.write_line(context.is_json() ? event.params().print()
                                                  : print_event(event.params(), context.style()));
@@ -59,7 +79,14 @@ ExitCode run(Context& context, const Arguments& arguments) {
 constexpr std::array<Argument, 1> kArguments = {
     {{"KIND", "kinds or groups (node, link, state, alert, registry, shared, note); all without any",
       false, true}}};
-constexpr std::array<Option, 6> kOptions = {{
+constexpr std::array<Option, 7> kOptions = {{
+    {
+        .name = "node",
+        .value = "NODE",
+        .help = "only what tells of this box; may come several times",
+        .kind = ValueKind::Text,
+        .is_many = true,
+    },
     {"priority", "P", "only alerts of this priority and higher", ValueKind::Choice, 0, 0,
      "low|normal|high|critical"},
     {"type", "T", "only registry events of entries of this type", ValueKind::Text},
@@ -79,7 +106,7 @@ constexpr Verb kWatchVerb = {
     .options = kOptions,
     .example =
         "meshctl watch\nmeshctl watch node alert --priority high --json\nmeshctl watch alert "
-        "--replay\nmeshctl watch note --topic lights",
+        "--replay\nmeshctl watch note --topic lights\nmeshctl watch --node cam-3",
     .run = run,
     .notes =
         "Kinds: node.joined, node.left, node.offline, node.unreachable, node.returned,\n"

@@ -55,7 +55,8 @@ TEST_CASE("help: the usage line shows what may be left out and what may come oft
     CHECK(usage_line(kAlertVerb) ==
           "meshctl alert [--priority P] [--wait S] [--dedupe-key K] [--ttl D] ALERT");
     CHECK(usage_line(kWatchVerb) ==
-          "meshctl watch [--priority P] [--type T] [--topic T] [--count N] [--since CURSOR] "
+          "meshctl watch [--node NODE]... [--priority P] [--type T] [--topic T] [--count N] "
+          "[--since CURSOR] "
           "[--replay] "
           "[KIND...]");
     CHECK(usage_line(kPingVerb) == "meshctl ping [--count N] [--interval S] [--wait S] NODE");
