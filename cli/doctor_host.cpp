@@ -192,12 +192,11 @@ Findings examine_silence(const std::vector<ipc::SocketAttempt>& tried) {
                            (holder ? describe(*holder) : std::string("another program")),
                        "free it, or set mesh.udp_port in meshd.yaml"});
     }
-    out.push_back({Severity::Problem,
-                   is_named ? "no meshd serves that socket" : "no meshd runs on this box",
-                   has_unit() && !is_named
-                       ? "sudo systemctl start meshd; why it ended: sudo journalctl -u meshd -n 30"
-                       : "meshd --open" +
-                             (is_named ? " --socket " + printable(tried[0].path) : std::string())});
+    out.push_back(
+        {Severity::Problem, is_named ? "no meshd serves that socket" : "no meshd runs on this box",
+         has_unit() && !is_named
+             ? "sudo systemctl start meshd; why it ended: sudo journalctl -u meshd -n 30"
+             : "meshd" + (is_named ? " --socket " + printable(tried[0].path) : std::string())});
     return out;
 }
 

@@ -205,7 +205,7 @@ TEST_CASE("results: peers") {
     peer.is_suspect = true;
     CHECK(print_peers({peer}) ==
           R"({"peers":[{"node_id":"box-2","address":"10.7.0.2:9999","rtt_ms":null,"loss":0.25,)"
-          R"("up_for_s":90,"queued":4,"cost_class":1,"suspect":true}]})");
+          R"("up_for_s":90,"queued":4,"cost_class":1,"suspect":true,"agreed_ms":null}]})");
 }
 
 TEST_CASE("results: routes and topology") {
