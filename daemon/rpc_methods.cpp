@@ -74,6 +74,7 @@ OtherCounters other_counters(const MeshAccess& mesh, const Searches& searches) {
         {"store_found_dead", store.found_dead},
         {"store_found_lost", store.found_lost},
         {"store_streams_forgotten", store.streams_forgotten},
+        {"store_intervals_full", store.intervals_full},
         {"store_unreadable", store.unreadable},
     };
     counters.insert(counters.end(), of_store.begin(), of_store.end());

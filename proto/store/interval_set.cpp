@@ -22,7 +22,16 @@ auto first_reaching(const std::vector<Interval>& intervals, std::uint64_t counte
 
 }  // namespace
 
-void IntervalSet::insert(Interval interval) {
+void IntervalSet::forget_surplus(std::uint64_t kept_to) {
+    const auto lowest = std::upper_bound(
+        intervals_.begin(), intervals_.end(), kept_to,
+        [](std::uint64_t value, const Interval& interval) { return value < interval.first; });
+    if (static_cast<std::size_t>(intervals_.end() - lowest) > limits::kIntervalsMax) {
+        intervals_.erase(lowest);
+    }
+}
+
+void IntervalSet::insert(Interval interval, std::uint64_t kept_to) {
     if (!is_valid(interval)) {
         return;
     }
@@ -36,12 +45,10 @@ void IntervalSet::insert(Interval interval) {
     }
     const auto at = intervals_.erase(from, to);
     intervals_.insert(at, interval);
-    if (intervals_.size() > limits::kIntervalsMax) {
-        intervals_.erase(intervals_.begin());
-    }
+    forget_surplus(kept_to);
 }
 
-void IntervalSet::erase(Interval interval) {
+void IntervalSet::erase(Interval interval, std::uint64_t kept_to) {
     if (!is_valid(interval)) {
         return;
     }
@@ -52,9 +59,7 @@ void IntervalSet::erase(Interval interval) {
     }();
     const std::vector<Interval> rest = taken_out.missing_from(intervals_);
     intervals_ = rest;
-    if (intervals_.size() > limits::kIntervalsMax) {
-        intervals_.erase(intervals_.begin());
-    }
+    forget_surplus(kept_to);
 }
 
 bool IntervalSet::contains(std::uint64_t counter) const {

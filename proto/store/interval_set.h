@@ -8,15 +8,16 @@
 
 namespace meshd {
 
-/// A set of counters as closed intervals: rising, disjoint, not adjacent, at most
-/// limits::kIntervalsMax (beyond it the lowest interval is forgotten, which only costs a fetch).
+/// A set of counters as closed intervals: rising, disjoint, not adjacent. Of those that begin above
+/// `kept_to` at most limits::kIntervalsMax: beyond it the lowest is forgotten, which only costs a
+/// fetch. The others stay, however many.
 class IntervalSet {
   public:
     /// Intervals that break 1 ≤ first ≤ last ≤ limits::kCounterMax are ignored: they come from
     /// elsewhere.
-    void insert(Interval interval);
+    void insert(Interval interval, std::uint64_t kept_to = 0);
     /// Takes counters out again.
-    void erase(Interval interval);
+    void erase(Interval interval, std::uint64_t kept_to = 0);
     bool contains(std::uint64_t counter) const;
     bool contains(Interval interval) const;
     /// Parts of `other` that are not in here, rising. `other` must be rising and disjoint; what is
@@ -29,6 +30,8 @@ class IntervalSet {
     const std::vector<Interval>& intervals() const { return intervals_; }
 
   private:
+    void forget_surplus(std::uint64_t kept_to);
+
     std::vector<Interval> intervals_;
 };
 

@@ -427,6 +427,7 @@ std::size_t Store::alert_count() const {
     return impl_->shelf.size();
 }
 const StoreCounts& Store::counts() const {
+    impl_->counts.intervals_full = impl_->streams.intervals_full();
     return impl_->counts;
 }
 std::uint64_t Store::streams_refused() const {

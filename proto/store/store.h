@@ -8,7 +8,7 @@
 ///     held, or expired, deleted, below its author's floor or beyond its author's quota. It is
 ///     never applied again. (Known gap: a push or an answer may cover a superseded record before
 ///     the one that supersedes it has come. That one is uncovered then, and a pull brings it,
-///     unless everybody who had it is gone.)
+///     unless everybody who had it is gone; or a census, where what it ends lives here.)
 /// (2) Per node one node record is held, the newest by (clock, stream, counter). Its stream is the
 ///     node's volatile stream. Of state records, the newest of the volatile stream is held, and the
 ///     newest of each other stream where it is newer than the node record: its own node record is

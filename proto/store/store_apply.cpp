@@ -24,6 +24,12 @@ bool Store::Impl::is_living(const Arrival& arrival) {
     return arrival.record.shared && !arrival.record.shared->is_deleted;
 }
 
+bool Store::Impl::ends_what_lives(const HeldStream& held, const Record& record) const {
+    const HeldRecord* former = is_keyed(record) ? index.find(record) : nullptr;
+    return former != nullptr && !is_dead(*former) && record.header.counter > held.floor &&
+           is_newer(record.header, former->record.header);
+}
+
 ApplyResult Store::Impl::refuse(std::uint64_t StoreCounts::*reason) {
     ++(counts.*reason);
     return {Applied::Refused, nullptr};
@@ -59,7 +65,8 @@ ApplyResult Store::Impl::apply(Arrival arrival) {
         // which a disk set back has young again.
         const bool may_be_purged = header.counter <= held->floor && arrival.record.registry &&
                                    arrival.record.registry->ttl_ms != 0;
-        if (held->doubted.contains(header.counter) && (!is_living(arrival) || may_be_purged)) {
+        if (held->doubted.contains(header.counter) &&
+            (is_living(arrival) ? may_be_purged : !ends_what_lives(*held, arrival.record))) {
             return stale(arrival);
         }
     } else if (const Grave* grave = streams.grave(header.stream);

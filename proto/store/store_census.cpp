@@ -150,7 +150,7 @@ std::vector<StreamIntervals> Store::apply_census(const std::vector<CensusStream>
         }
         // What is dead there is known here from now on, so that nobody else can bring it.
         for (const Interval& part : without(their.covered.intervals, their.live)) {
-            impl_->streams.cover(stream, part);
+            impl_->streams.cover(stream, part, their.covered.floor.value_or(0));
         }
     }
     return all_lost;

@@ -22,6 +22,7 @@ struct StoreCounts {
     std::uint64_t found_dead = 0;         ///< by census: deleted while this node was away
     std::uint64_t found_lost = 0;         ///< by census: covered here, not held, but live elsewhere
     std::uint64_t streams_forgotten = 0;  ///< empty keyed ones, beyond limits::kClosedStreamsMax
+    std::uint64_t intervals_full = 0;     ///< beyond StreamTable::kFloorIntervalsMax
     std::uint64_t unreadable = 0;         ///< records from the disk
     std::uint64_t refused() const {
         return malformed + nodes_full + streams_full + states_full + opaque_full + foreign_stream +

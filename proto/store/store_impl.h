@@ -65,6 +65,8 @@ struct Store::Impl {
     const HeldRecord* admit(Arrival arrival);
     /// A live entry or member of the shared state.
     static bool is_living(const Arrival& arrival);
+    /// Of a dead record in doubt: it wins over what lives here, and was not purged here.
+    bool ends_what_lives(const HeldStream& held, const Record& record) const;
     /// Notes that the record is known and not held.
     ApplyResult stale(const Arrival& arrival);
     ApplyResult refuse(std::uint64_t StoreCounts::*reason);

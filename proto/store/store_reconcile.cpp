@@ -266,7 +266,7 @@ std::pair<std::uint32_t, std::vector<StreamIntervals>> Store::digest(
     std::vector<StreamIntervals> digest;
     for (const auto& [stream, held] : impl_->streams.all()) {
         if (held.is_in_digest() && (buckets >> digest_bucket(stream) & 1) != 0) {
-            digest.push_back(held.intervals(stream));
+            digest.push_back(held.intervals(stream, limits::kMessageIntervalsMax));
         }
     }
     return {buckets, std::move(digest)};

@@ -58,8 +58,12 @@ const HeldRecord* StreamTable::find(StreamId stream, std::uint64_t counter) cons
     return found == held->live.end() ? nullptr : &found->second;
 }
 
-StreamIntervals HeldStream::intervals(StreamId stream) const {
-    return {stream, author, covered.intervals(),
+StreamIntervals HeldStream::intervals(StreamId stream, std::size_t intervals_max) const {
+    const std::vector<Interval>& all = covered.intervals();
+    const std::size_t told = std::min(all.size(), intervals_max);
+    return {stream,
+            author,
+            {all.end() - static_cast<std::ptrdiff_t>(told), all.end()},
             is_keyed ? std::optional(floor) : std::optional<std::uint64_t>()};
 }
 
@@ -129,6 +133,7 @@ void StreamTable::open(StreamId stream, const NodeId& author, StreamUse use) {
     if (grave != graves_.end()) {
         if (use == StreamUse::Durable) {
             added->second.covered = grave->second.counters;
+            intervals_ += added->second.covered.intervals().size();
         }
         close(grave);
     }
@@ -200,12 +205,16 @@ void StreamTable::drop(StreamId stream, std::uint64_t counter) {
     }
 }
 
-void StreamTable::cover(StreamId stream, Interval interval) {
+void StreamTable::cover(StreamId stream, Interval interval, std::uint64_t floor) {
     HeldStream& held = streams_.at(stream);
     if (held.covered.contains(interval)) {
         return;
     }
-    held.covered.insert(interval);
+    const bool is_full = intervals_ >= kFloorIntervalsMax;
+    intervals_full_ += is_full ? 1 : 0;
+    intervals_ -= held.covered.intervals().size();
+    held.covered.insert(interval, is_full ? 0 : std::max(held.floor, floor));
+    intervals_ += held.covered.intervals().size();
     if (!held.doubted.intervals().empty()) {
         held.doubted.erase(interval);
     }
@@ -215,7 +224,9 @@ void StreamTable::cover(StreamId stream, Interval interval) {
 
 void StreamTable::uncover(StreamId stream, Interval interval) {
     HeldStream& held = streams_.at(stream);
-    held.covered.erase(interval);
+    intervals_ -= held.covered.intervals().size();
+    held.covered.erase(interval, held.floor);
+    intervals_ += held.covered.intervals().size();
     held.doubted.insert(interval);
     touch(stream);
     mark(stream, held);
@@ -258,6 +269,7 @@ void StreamTable::forget(StreamId stream) {
     }
     mark(stream, held);
     set_part(stream, held, 0);
+    intervals_ -= held.covered.intervals().size();
     closed_.erase(stream);
     streams_.erase(found);
 }

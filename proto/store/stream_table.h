@@ -28,14 +28,16 @@ struct HeldStream {
     std::uint64_t purged =
         0;  ///< highest counter purged; above the floor while one below is missing
     IntervalSet covered;
-    /// Uncovered again because somebody has them live: a live entry or member comes back, but what
-    /// is dead by now, or an alert dropped here, stays so.
+    /// Uncovered again because somebody holds them: a live entry or member comes back, and a
+    /// tombstone where it ends what lives here; else what is dead by now, or an alert dropped here,
+    /// stays so.
     IntervalSet doubted;
     std::map<std::uint64_t, HeldRecord> live;
     mutable std::uint64_t part = 0;  ///< in the hashes, as computed last
 
     bool is_in_digest() const { return !live.empty() || is_keyed; }
-    StreamIntervals intervals(StreamId stream) const;
+    /// At most `intervals_max`, the highest.
+    StreamIntervals intervals(StreamId stream, std::size_t intervals_max = SIZE_MAX) const;
 };
 
 /// What remains of a stream that left: what it covered, and what came of it since.
@@ -59,6 +61,10 @@ struct Unwritten {
 /// since. Records keep their address while they live.
 class StreamTable {
   public:
+    /// Intervals of all streams up to which those at or below floors are kept, 16 MiB. There is one
+    /// for each live record that is still to come, so that only a hostile member makes more.
+    static constexpr std::size_t kFloorIntervalsMax = std::size_t{1} << 20;
+
     /// Null where the stream is not held.
     const HeldStream* find(StreamId stream) const;
     const HeldRecord* find(StreamId stream, std::uint64_t counter) const;
@@ -80,8 +86,9 @@ class StreamTable {
     void forget_path(StreamId stream, std::uint64_t counter);
     /// From now on there may be a row of the live record.
     void set_on_disk(StreamId stream, std::uint64_t counter);
-    /// The stream must be held.
-    void cover(StreamId stream, Interval interval);
+    /// The stream must be held. What begins at or below its floor, or below `floor` that is to
+    /// come, is not forgotten: with it would go what is dead by it.
+    void cover(StreamId stream, Interval interval, std::uint64_t floor = 0);
     /// Takes coverage back, so that the counter is fetched again. The stream must be held.
     void uncover(StreamId stream, Interval interval);
     /// Marks the stream as keyed. It must be held.
@@ -116,6 +123,8 @@ class StreamTable {
     std::size_t bytes() const { return bytes_; }
     /// Of state records alone.
     std::size_t state_bytes() const { return state_bytes_; }
+    /// How often an interval came beyond kFloorIntervalsMax.
+    std::uint64_t intervals_full() const { return intervals_full_; }
 
   private:
     Grave& dig(TimePoint now, StreamId stream, StreamUse use);
@@ -140,6 +149,8 @@ class StreamTable {
     std::size_t records_ = 0;
     std::size_t bytes_ = 0;
     std::size_t state_bytes_ = 0;
+    std::size_t intervals_ = 0;  ///< of coverage, in all streams
+    std::uint64_t intervals_full_ = 0;
 };
 
 /// One stream's part in the coverage hash: first 8 bytes of BLAKE2b-256 over u64 stream, u8 length

@@ -64,7 +64,7 @@ inline constexpr std::size_t kStreamsMax = 8192;
 /// Of these, keyed ones without live records, kept for what they cover: one for each start of a
 /// node that wrote entries, so that ten boxes that restart daily fill them in a year.
 inline constexpr std::size_t kClosedStreamsMax = 4096;
-/// Intervals kept per stream: 32 gaps. Beyond it the lowest are forgotten (and fetched again).
+/// Intervals kept per stream, above its floor: 32 gaps. Beyond it the lowest are fetched again.
 inline constexpr std::size_t kIntervalsMax = 33;
 /// Intervals of one stream in one message: what two nodes hold, cut by the gaps of both, and again
 /// by what was asked for.

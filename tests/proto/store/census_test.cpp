@@ -252,6 +252,91 @@ TEST_CASE("census: a tombstone or alert dropped here does not come back as lost"
     CHECK(two.hashes().coverage == one.hashes().coverage);
 }
 
+TEST_CASE("census: a tombstone that was covered before it came ends what it deletes after all") {
+    // y learned from a box that hides both that the deletion counts for nothing.
+    Store one = store_of("x", 0x91, 0x92);
+    Store two = store_of("y", 0x93, 0x94);
+    const Buffer tombstone = deletion_bytes("a", 0x22, 2, 2, deleted_of("h", "a"));
+    for (Store* store : {&one, &two}) {
+        give(*store, entry_bytes(entry_of("h", "a"), 0x22, 1, 1));
+    }
+    give(one, tombstone);
+    two.cover({StreamId{0x22}, id("a"), {{1, 2}}, 0});
+    REQUIRE(two.hashes().coverage == one.hashes().coverage);
+    REQUIRE(listed(two) == Names{"h/a"});
+    std::vector<Record> dead;
+    two.apply_census(one.census(), false, dead);
+    CHECK(pull_all(two, one, 0) == 1);
+    CHECK(listed(two).empty());
+    CHECK(two.hashes() == one.hashes());
+    two.on_timeout(at(kDayMs));
+    one.on_timeout(at(kDayMs));
+    CHECK(floor_of(two, 0x22) == 2);
+    CHECK(two.hashes() == one.hashes());
+}
+
+TEST_CASE("census: a purged tombstone in doubt ends nothing that was written since") {
+    Store one = store_of("x", 0x91, 0x92);
+    Store two = store_of("y", 0x93, 0x94);
+    for (Store* store : {&one, &two}) {
+        give(*store, deletion_bytes("a", 0x22, 1, 9, deleted_of("h", "a")));
+    }
+    two.on_timeout(at(kDayMs));
+    REQUIRE(floor_of(two, 0x22) == 1);
+    // By a clock that is behind the tombstone's.
+    two.apply(at(kDayMs), entry_bytes(entry_of("h", "a"), 0x32, 1, 5), 0, {});
+    REQUIRE(listed(two) == Names{"h/a"});
+    std::vector<Record> dead;
+    two.apply_census(one.census(), false, dead);
+    CHECK(pull_all(two, one, kDayMs) == 0);
+    CHECK(listed(two) == Names{"h/a"});
+}
+
+TEST_CASE("census: all that is dead below a floor is known, however scattered what lives") {
+    // x wrote many entries and deleted every second one.
+    constexpr std::uint64_t kEntries = 4 * limits::kMessageIntervalsMax;
+    Store one = store_of("x", 0x91, 0x92);
+    Store away = store_of("y", 0x93, 0x94);
+    for (std::uint64_t i = 1; i <= kEntries; ++i) {
+        one.write_entry(now(0), entry_of("h" + std::to_string(i), "x"), {});
+    }
+    pull_all(away, one, 1);
+    REQUIRE(listed(away).size() == kEntries);
+    for (std::uint64_t i = 1; i <= kEntries; i += 2) {
+        one.write_entry(now(2), deleted_of("h" + std::to_string(i), "x"), {});
+    }
+    const std::int64_t ms = kDayMs + 3;
+    one.on_timeout(at(ms));
+    REQUIRE(one.tombstone_count() == 0);
+    // A fresh box knows what is dead before anything else has come.
+    Store fresh = store_of("z", 0x95, 0x96);
+    take_census(fresh, one);
+    CHECK(floor_of(fresh, 0x92) == floor_of(one, 0x92));
+    CHECK(take_census(away, fresh).size() == kEntries / 2);
+    CHECK(listed(away).size() == kEntries / 2);
+    repair(fresh, one, ms);
+    repair(away, one, ms);
+    repair(fresh, away, ms);
+    for (const Store* store : {&fresh, &away}) {
+        CHECK(listed(*store) == listed(one));
+        CHECK(store->hashes() == one.hashes());
+    }
+}
+
+TEST_CASE("census: a purged tombstone's knowledge outlasts gaps in what is newer") {
+    Store one = store_of("x", 0x91, 0x92);
+    give(one, entry_bytes(entry_of("h", "a"), 0x22, 1, 1));
+    give(one, deletion_bytes("a", 0x22, 2, 2, deleted_of("h", "a")));
+    one.on_timeout(at(kDayMs));
+    REQUIRE(floor_of(one, 0x22) == 2);
+    for (std::uint64_t i = 1; i <= 2 * limits::kIntervalsMax; ++i) {
+        const Buffer later = shared_bytes("a", 0x22, 10 + 2 * i, 9 + i, "k", "1");
+        one.apply(at(kDayMs), later, 9 + 2 * i, {});
+    }
+    CHECK(covered(one, 0x22).front() == Interval{1, 2});
+    CHECK(covered(one, 0x22).size() == 1 + limits::kIntervalsMax);
+}
+
 TEST_CASE("census: a tombstone purged here does not come back from where it is held still") {
     Store one = store_of("x", 0x91, 0x92);
     Store two = store_of("y", 0x93, 0x94);

@@ -50,6 +50,22 @@ TEST_CASE("interval set: beyond the limit the lowest interval is forgotten") {
     CHECK(set.contains(12));
 }
 
+TEST_CASE("interval set: what begins at or below a bound is not forgotten") {
+    IntervalSet set;
+    for (std::uint64_t i = 1; i <= 3 * limits::kIntervalsMax; ++i) {
+        set.insert({2 * i, 2 * i}, 2 * limits::kIntervalsMax);
+    }
+    CHECK(set.intervals().size() == 2 * limits::kIntervalsMax);
+    set.insert({8 * limits::kIntervalsMax, 8 * limits::kIntervalsMax}, 2 * limits::kIntervalsMax);
+    CHECK(set.intervals().size() == 2 * limits::kIntervalsMax);
+    CHECK(set.contains(2));
+    CHECK(set.contains(2 * limits::kIntervalsMax));
+    CHECK_FALSE(set.contains(2 * limits::kIntervalsMax + 2));
+    set.insert({2, 2});
+    set.insert({9 * limits::kIntervalsMax, 9 * limits::kIntervalsMax});
+    CHECK_FALSE(set.contains(2));
+}
+
 TEST_CASE("interval set: agrees with a plain set of numbers") {
     Prng prng(Entropy{7});
     for (int round = 0; round < 200; ++round) {
