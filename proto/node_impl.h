@@ -38,6 +38,7 @@
 #include "proto/store/forgetting.h"
 #include "proto/store/reconcile.h"
 #include "proto/store/store.h"
+#include "proto/store/under_way.h"
 #include "proto/wire/frame.h"
 
 namespace meshd {
@@ -341,6 +342,7 @@ class Node::Impl {
     MeshTime mesh_time_;
     ReassemblyBudget reassembly_budget_;
     std::map<NodeId, Link> links_;
+    std::map<NodeId, UnderWay> under_way_;  ///< by link
     std::map<SessionId, NodeId> sessions_;
     std::optional<TimePoint> link_lost_at_;  ///< the last that went silent
     std::optional<TimePoint> node_lost_at_;  ///< the last of all nodes

@@ -83,6 +83,7 @@ void Node::Impl::close_link(TimePoint now, const NodeId& peer) {
     sessions_.erase(link->own_session());
     links_.erase(peer);
     reconciler_.on_link_down(peer);
+    under_way_.erase(peer);
     mesh_time_.on_link_down(peer);
     announcer_.on_peer_gone(peer);
     if (leaving_ || has_left_) {

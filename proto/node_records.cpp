@@ -345,7 +345,14 @@ void Node::Impl::on_pull(TimePoint now, Link& link, const Pull& pull) {
     if (pull.window != 0) {
         link.egress.set_bulk_window_max(pull.window);
     }
-    std::vector<Delta> deltas = store_.deltas(now, pull, Reconciler::kDeltasPerPull);
+    Pull wanted = pull;
+    UnderWay& under_way = under_way_[link.peer().node];
+    const std::size_t waiting = link.egress.bulk_bytes();
+    under_way.leave_out(now, waiting == 0, wanted.wants);
+    const std::size_t deltas_max =
+        Reconciler::kDeltasPerPull -
+        std::min(Reconciler::kDeltasPerPull - 1, waiting / limits::kDeltaBytesMax);
+    std::vector<Delta> deltas = store_.deltas(now, wanted, deltas_max);
     for (Delta& delta : deltas) {
         for (DeltaRecord& record : delta.records) {
             auto& path = record.provenance.path;
@@ -353,8 +360,10 @@ void Node::Impl::on_pull(TimePoint now, Link& link, const Pull& pull) {
                 path.push_back(self_.node.short_id());
             }
         }
-        link.egress.send(share_message(delta), TrafficClass::Bulk, true);
-        counters_.add(Counter::deltas_sent);
+        if (link.egress.send(share_message(delta), TrafficClass::Bulk, true)) {
+            under_way.add(delta);
+            counters_.add(Counter::deltas_sent);
+        }
     }
 }
 

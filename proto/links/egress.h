@@ -109,6 +109,11 @@ class Egress {
 
     /// Messages waiting or not acknowledged.
     std::size_t pending() const { return queued_ + in_flight_; }
+    /// Of bulk, waiting (at most) or in flight.
+    std::size_t bulk_bytes() const {
+        return bulk_bytes_ +
+               waiting_[static_cast<std::size_t>(TrafficClass::Bulk)] * message_bytes_max_;
+    }
     const BulkWindow& bulk_window() const { return bulk_; }
 
   private:

@@ -235,7 +235,7 @@ void Reconciler::on_delta(TimePoint now, const NodeId& peer, Store& store) {
         it->second.last_pull_brought = true;
         // More may lie beyond the bound of one pull: ask again as soon as hashes still differ.
         it->second.ask_at = now;
-    } else if (pull.useful >= kDeltasPerPull) {
+    } else if (pull.useful >= kDeltasToAskOn) {
         continue_pull(now, peer, it->second);
     }
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file
 /// Repairs what pushes missed: compares digests with peers and pulls what is lacking (PROTOCOL.md,
-/// "Digest and repair"). Receiver-driven: whoever answers keeps no state, so that any answer may be
-/// lost, doubled or reordered.
+/// "Digest and repair"). Receiver-driven: whoever answers keeps no state but what of it is on its
+/// way (UnderWay), so that any answer may be lost, doubled or reordered.
 ///
 /// Invariants: at most one digest asked for per second over all peers, but one at once on each new
 /// link; a peer whose digest lacked nothing we need, or whose answers bring nothing, is asked ever
@@ -37,8 +37,10 @@ class Reconciler {
     static constexpr unsigned kFruitlessMax = 10;
     /// Without a delta for so long a pull counts as lost.
     static constexpr Duration kPullTimeout = std::chrono::milliseconds(500);
-    /// Deltas sent in answer to one pull: what a link has in flight before the receiver asks on.
+    /// Deltas that answers to one peer's pulls have on their way together.
     static constexpr std::size_t kDeltasPerPull = 7;
+    /// Asks on after so many of them: the rest keeps the link busy until the next answer comes.
+    static constexpr std::size_t kDeltasToAskOn = 4;
 
     /// After floors have become ours, answers to what others were asked before are on their way for
     /// so long at most; they are repeated no more often than this either.

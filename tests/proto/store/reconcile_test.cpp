@@ -175,19 +175,19 @@ TEST_CASE("reconcile: of one stream one pull is under way, whichever peer it wen
     CHECK(side.timeout(1150).pulls.size() == 1);
 }
 
-TEST_CASE("reconcile: a pull goes on after seven deltas, as long as they bring something") {
+TEST_CASE("reconcile: a pull goes on after four deltas, as long as they bring something") {
     Side side;
     side.link(0, kPeer);
     side.reconciler.on_digest(at(100), kPeer, digest_of({alerts_of("a", 0x22, {1, 20})}));
     REQUIRE(side.timeout(350).pulls.size() == 1);
-    for (std::uint64_t i = 1; i <= Reconciler::kDeltasPerPull; ++i) {
+    for (std::uint64_t i = 1; i <= Reconciler::kDeltasToAskOn; ++i) {
         CHECK(side.poll().pulls.empty());
         give(side.store, alert_bytes("a", 0x22, i, i));
         side.delta(360, kPeer);
     }
     const auto pulls = side.poll().pulls;
     REQUIRE(pulls.size() == 1);
-    CHECK(pulls[0].pull.wants.at(0).intervals == std::vector<Interval>{{8, 20}});
+    CHECK(pulls[0].pull.wants.at(0).intervals == std::vector<Interval>{{5, 20}});
     for (std::size_t i = 0; i < Reconciler::kDeltasPerPull; ++i) {
         side.delta(370, kPeer);
     }
