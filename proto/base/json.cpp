@@ -39,6 +39,38 @@ namespace {
 using detail::Slot;
 using detail::Tape;
 
+/// Room that a tape keeps for the next text: that of nearly every record and message.
+constexpr std::size_t kSpareTextBytesMax = 16 * 1024;
+constexpr std::size_t kSpareSlotsMax = 4096;
+
+/// The tape given back last on this thread: most texts are short, and without it half of the time
+/// that one takes goes to the allocator.
+struct Spare {
+    std::unique_ptr<Tape> tape;
+    ~Spare();
+};
+thread_local bool is_spare_gone = false;  ///< at the thread's end, when statics may outlive it
+thread_local Spare spare;
+
+Spare::~Spare() {
+    is_spare_gone = true;
+}
+
+std::unique_ptr<Tape> take_tape() {
+    if (is_spare_gone || !spare.tape) {
+        return std::make_unique<Tape>();
+    }
+    return std::move(spare.tape);
+}
+
+void give_back(std::unique_ptr<Tape> tape) {
+    if (tape && !is_spare_gone && !spare.tape && tape->text.capacity() <= kSpareTextBytesMax &&
+        tape->slots.capacity() <= kSpareSlotsMax) {
+        tape->slots.clear();
+        spare.tape = std::move(tape);
+    }
+}
+
 /// Up to so many members, comparing each pair is cheaper than sorting.
 constexpr std::size_t kLinearMembersMax = 16;
 /// A number of fewer characters and without an exponent is below 1e300.
@@ -307,7 +339,9 @@ Value::Iterator& Value::Iterator::operator++() {
 Document::Document() = default;
 Document::Document(Document&&) noexcept = default;
 Document& Document::operator=(Document&&) noexcept = default;
-Document::~Document() = default;
+Document::~Document() {
+    give_back(std::move(tape_));
+}
 
 tl::expected<Document, ParseError> Document::parse(std::string_view text, const Limits& limits) {
     MESHD_ASSERT(limits.depth_max <= kDepthLimitMax);
@@ -324,7 +358,7 @@ tl::expected<Document, ParseError> Document::parse(std::string_view text, const 
     }
 
     Document document;
-    document.tape_ = std::make_unique<Tape>();
+    document.tape_ = take_tape();
     Tape& tape = *document.tape_;
     tape.text.assign(text);
     tape.slots.reserve(16 + std::min<std::size_t>(text.size() / 8, 1024));

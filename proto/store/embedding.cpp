@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstring>
 
 #include "proto/wire/limits.h"
 
@@ -146,16 +147,19 @@ std::vector<double> embedding_values(Bytes bytes) {
 }
 
 bool is_finite_halves(Bytes bytes) {
-    // Four at a time, by the bytes with the sign: one is added below an exponent, and carries into
-    // the sign's bit, which was cleared, where all of its bits are set. No way out of the loop, so
-    // that nothing is predicted: an honest array is read to its end.
-    constexpr std::uint64_t kExponents = 0x007c'007c'007c'007c;
-    constexpr std::uint64_t kLowest = 0x0004'0004'0004'0004;
-    constexpr std::uint64_t kSigns = 0x0080'0080'0080'0080;
+    // Four at a time: one is added below an exponent, and carries into the sign's bit, which was
+    // cleared, where all of its bits are set. No way out of the loop, so that nothing is predicted:
+    // an honest array is read to its end.
+    constexpr bool kIsLittle = std::endian::native == std::endian::little;
+    constexpr std::uint64_t kExponents = kIsLittle ? 0x7c00'7c00'7c00'7c00 : 0x007c'007c'007c'007c;
+    constexpr std::uint64_t kLowest = kIsLittle ? 0x0400'0400'0400'0400 : 0x0004'0004'0004'0004;
+    constexpr std::uint64_t kSigns = kIsLittle ? 0x8000'8000'8000'8000 : 0x0080'0080'0080'0080;
     std::uint64_t carried = 0;
     std::size_t i = 0;
     for (; i + sizeof(std::uint64_t) <= bytes.size(); i += sizeof(std::uint64_t)) {
-        carried |= ((load_big_endian<8>(bytes.data() + i) & kExponents) + kLowest) & kSigns;
+        std::uint64_t four = 0;
+        std::memcpy(&four, bytes.data() + i, sizeof four);
+        carried |= ((four & kExponents) + kLowest) & kSigns;
     }
     bool is_finite = carried == 0;
     for (i += 1; i < bytes.size(); i += kHalfBytes) {
