@@ -2,6 +2,7 @@
 #include "proto/base/hash.h"
 
 #include <sodium/crypto_generichash_blake2b.h>
+#include <sodium/crypto_shorthash_siphash24.h>
 
 namespace meshd {
 
@@ -9,6 +10,17 @@ std::uint64_t hash64(Bytes bytes) {
     std::uint8_t digest[32];
     crypto_generichash_blake2b(digest, sizeof digest, bytes.data(), bytes.size(), nullptr, 0);
     return load_big_endian<8>(digest);
+}
+
+std::uint64_t checksum64(Bytes bytes) {
+    static constexpr std::uint8_t kKey[crypto_shorthash_siphash24_KEYBYTES] = {};
+    std::uint8_t digest[crypto_shorthash_siphash24_BYTES];
+    crypto_shorthash_siphash24(digest, bytes.data(), bytes.size(), kKey);
+    std::uint64_t number = 0;  // the paper's: its bytes are little-endian
+    for (std::size_t i = sizeof digest; i > 0; --i) {
+        number = number << 8 | digest[i - 1];
+    }
+    return number;
 }
 
 Hash128 hash128(Bytes bytes, Bytes key) {

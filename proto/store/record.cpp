@@ -527,7 +527,7 @@ std::optional<Record> decode(Bytes bytes, const NodeId& likely_author) {
         !read_data(document->root()["data"], before_body, bytes.subspan(before_body), record)) {
         return std::nullopt;
     }
-    record.hash = hash64(bytes);
+    record.hash = checksum64(bytes);
     return record;
 }
 

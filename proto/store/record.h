@@ -162,7 +162,7 @@ class RegistryKey {
 struct Record {
     RecordHeader header;
     SharedBytes bytes;
-    std::uint64_t hash = 0;  ///< first 8 bytes of BLAKE2b of the bytes
+    std::uint64_t hash = 0;  ///< checksum64 of the bytes
     // On the heap, so that a record of one kind has no room for the others.
     std::unique_ptr<const NodeData> node;
     std::unique_ptr<const StateData> state;

@@ -67,7 +67,7 @@ TEST_CASE("record: a node record has exactly these bytes, and reads back") {
     CHECK(record.header.stream.value == 0x11);
     CHECK(record.header.counter == 5);
     CHECK(record.header.clock.value == 0x18bcfe568000001);
-    CHECK(record.hash == hash64(bytes));
+    CHECK(record.hash == checksum64(bytes));
     CHECK(as_text(record.bytes) == as_text(bytes));
     REQUIRE(record.node);
     CHECK(record.node->durable_stream.value == 0x12);
@@ -218,7 +218,7 @@ TEST_CASE("record: with any byte damaged it is refused or reads as another recor
                 Buffer bytes = record_of(json);
                 bytes[i] = static_cast<std::uint8_t>(bytes[i] ^ flip);
                 const auto record = decode_record(bytes);
-                CHECK((!record || record->hash != hash64(record_of(json))));
+                CHECK((!record || record->hash != checksum64(record_of(json))));
             }
         }
     }

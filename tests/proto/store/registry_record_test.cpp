@@ -99,7 +99,7 @@ TEST_CASE("registry record: an entry has exactly these bytes, and reads back") {
     const Buffer bytes = encode_registry_record(kRegistryHeader, registry_data(), embedding());
     CHECK(as_text(bytes) == as_text(record_of(kRegistryJson, kBody)));
     const Record record = decode_record(bytes).value();
-    CHECK(record.hash == hash64(bytes));
+    CHECK(record.hash == checksum64(bytes));
     REQUIRE(record.registry);
     CHECK_FALSE((record.node || record.state || record.alert || record.shared));
     CHECK(record.registry->hash() == "ab12");
@@ -291,7 +291,7 @@ TEST_CASE("registry record: with any byte damaged it is refused or reads as anot
                 Buffer bytes = whole;
                 bytes[i] = static_cast<std::uint8_t>(bytes[i] ^ flip);
                 const auto record = decode_record(bytes);
-                CHECK((!record || record->hash != hash64(whole)));
+                CHECK((!record || record->hash != checksum64(whole)));
                 if (record && record->registry) {
                     CHECK(decode_registry(*record).hash == record->registry->hash());
                 }

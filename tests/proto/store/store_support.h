@@ -123,7 +123,7 @@ inline DigestHashes hashes_from_scratch(const Store& store, const std::vector<No
     }
     for (const NodeId& author : authors) {
         for (const HeldRecord* held : {store.node_record(author), store.state_record(author)}) {
-            hashes.live ^= held == nullptr ? 0 : hash64(held->record.bytes);
+            hashes.live ^= held == nullptr ? 0 : checksum64(held->record.bytes);
         }
     }
     return hashes;
