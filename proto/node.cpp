@@ -323,7 +323,8 @@ bool Node::Impl::on_link_message(Now now, const NodeId& peer, Message& message) 
             neighbours_.on_link_lost(now.monotonic, peer, link.endpoint());
         }
         handshake_.abandon(peer);
-        close_link(now.monotonic, peer);
+        close_link(now.monotonic, peer,
+                   close->reason == CloseReason::Pruned ? LinkEnd::GivenUp : LinkEnd::Lost);
     } else if (!std::holds_alternative<Conf>(message)) {
         counters_.add(Counter::drop_not_allowed_here);
     }

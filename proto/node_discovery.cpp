@@ -92,7 +92,7 @@ void Node::Impl::yield_name(TimePoint now) {
         while (auto bytes = link.poll_datagram(now)) {
             transmits_.push_back({link.endpoint(), false, std::move(*bytes)});
         }
-        close_link(now, NodeId(peer));
+        close_link(now, NodeId(peer), LinkEnd::GivenUp);
     }
     topology_dirty_ = true;
     reopen_streams({now, wall_});
@@ -181,7 +181,7 @@ void Node::Impl::on_hello(TimePoint now, const Endpoint& from, const Hello& hell
     const bool linked = link != nullptr && link->peer() == hello.from;
     if (is_beacon && claim == NameClaim::Free) {
         if (neighbours_.on_heard(now, hello.from, from, std::nullopt)) {
-            counters_.add(Counter::peers_discovered);
+            on_discovered(now);
             neighbours_.on_change(now, false);
         } else if (neighbours_.find(hello.from.node) == nullptr) {
             counters_.add(Counter::drop_nodes_full);
@@ -223,7 +223,7 @@ void Node::Impl::on_offer(TimePoint now, const Endpoint& from, const Offer& offe
     }
     // Heard by unicast only: it may not hear our beacons, nor we its, but the way is open.
     if (neighbours_.on_heard(now, offer.from, from, offer.cookie)) {
-        counters_.add(Counter::peers_discovered);
+        on_discovered(now);
     }
     neighbours_.on_seal(now, offer.from.node, seal);
     const Link* link = find_link(offer.from.node);

@@ -31,6 +31,7 @@
 #include "proto/routing/delivery.h"
 #include "proto/routing/duplicates.h"
 #include "proto/routing/membership.h"
+#include "proto/routing/news_rate.h"
 #include "proto/routing/topology.h"
 #include "proto/search/answerer.h"
 #include "proto/search/asker.h"
@@ -47,6 +48,12 @@ namespace meshd {
 inline Duration heard_for(const Config& config) {
     return 3 * config.broadcast_interval_max;
 }
+
+/// Beyond so many nodes it shows that what each of them says concerns all.
+inline constexpr std::size_t kManyNodes = 64;
+/// Node records taken in lately (NewsRate) beyond which a large mesh forms, or falls apart: single
+/// joins and losses are a dozen each.
+inline constexpr std::size_t kMuchNews = 128;
 
 class Node::Impl {
   public:
@@ -171,7 +178,10 @@ class Node::Impl {
                       bool is_beacon = false);
     void ask_all(const Endpoint& to, const Hello& hello, bool is_beacon);
     void open_link(TimePoint now, const Established& established);
-    void close_link(TimePoint now, const NodeId& peer);
+    enum class LinkEnd { Lost, GivenUp };
+    void close_link(TimePoint now, const NodeId& peer, LinkEnd end = LinkEnd::Lost);
+    Duration link_publish_delay(TimePoint now) const;
+    void on_discovered(TimePoint now);
     void run_discovery(TimePoint now);
     void run_neighbours(TimePoint now);
     void make_room_for(TimePoint now, const NodeId& peer);
@@ -227,6 +237,8 @@ class Node::Impl {
     void send_census(TimePoint now, Link& link, std::uint32_t number);
     void run_announcer();
     bool is_flooded(const HeldRecord& held) const;
+    bool is_forming(TimePoint now) const;
+    std::uint32_t tree_hash(TimePoint now, const HeldRecord& held) const;
     void on_pull(TimePoint now, Link& link, const Pull& pull);
     void send_digest(Link& link, const std::optional<BucketHashes>& theirs);
     void count_applied(RecordKind kind, Applied outcome);
@@ -359,6 +371,8 @@ class Node::Impl {
     Reconciler reconciler_;
     Announcer announcer_;
     Topology topology_;
+    NewsRate node_news_;   ///< node records taken in as new
+    NewsRate heard_news_;  ///< nodes heard for the first time
     Membership membership_;
     Duplicates duplicates_;
     DeliveryTracker deliveries_;

@@ -10,8 +10,26 @@ using std::chrono::milliseconds;
 
 /// A new link is published this much later: at a start several come together.
 constexpr Duration kLinkUpPublishDelay = milliseconds(20);
+/// While a large mesh forms all its nodes have such news, and no two of them know the graph by
+/// which it could go along a tree. Then links made, and given up in favour of others, wait this
+/// much longer for each node that is new, up to about as long as it takes a node to find its
+/// neighbours.
+constexpr Duration kLinkPublishPerNews = milliseconds(2);
+constexpr Duration kLinkPublishDelayMax = milliseconds(400);
 
 }  // namespace
+
+Duration Node::Impl::link_publish_delay(TimePoint now) const {
+    const std::size_t news = std::max(
+        heard_news_.recent(now), std::min(node_news_.recent(now), membership_.members().size()));
+    const auto counted = static_cast<Duration::rep>(news > kManyNodes ? news : 0);
+    return std::min(kLinkPublishDelayMax, kLinkUpPublishDelay + kLinkPublishPerNews * counted);
+}
+
+void Node::Impl::on_discovered(TimePoint now) {
+    counters_.add(Counter::peers_discovered);
+    heard_news_.add(now);
+}
 
 void Node::Impl::open_link(TimePoint now, const Established& established) {
     const NodeId& node = established.peer.node;
@@ -57,11 +75,11 @@ void Node::Impl::open_link(TimePoint now, const Established& established) {
     if (!replaces) {
         counters_.add(Counter::links_up);
         outputs_.push_back(LinkEvent{true, node, established.endpoint});
-        publish_node_soon(now + kLinkUpPublishDelay);
+        publish_node_soon(now + link_publish_delay(now));
         topology_dirty_ = true;
     }
     if (neighbours_.on_heard(now, established.peer, established.endpoint, std::nullopt)) {
-        counters_.add(Counter::peers_discovered);
+        on_discovered(now);
     }
     neighbours_.on_change(now, false);
     reconciler_.on_link_up(now, node);
@@ -76,7 +94,7 @@ std::vector<SessionId> Node::Impl::sessions() const {
     return all;
 }
 
-void Node::Impl::close_link(TimePoint now, const NodeId& peer) {
+void Node::Impl::close_link(TimePoint now, const NodeId& peer, LinkEnd end) {
     Link* link = find_link(peer);
     counters_.add(Counter::links_down);
     outputs_.push_back(LinkEvent{false, peer, link->endpoint()});
@@ -89,7 +107,9 @@ void Node::Impl::close_link(TimePoint now, const NodeId& peer) {
     if (leaving_ || has_left_) {
         return;
     }
-    publish_node_soon(now);
+    // Who is left for another peer is alive: nobody waits for that news where there is much.
+    const Duration delay = link_publish_delay(now);
+    publish_node_soon(end == LinkEnd::Lost || delay == kLinkUpPublishDelay ? now : now + delay);
     neighbours_.on_change(now, links_.empty());
     discovery_.on_change(now);
 }

@@ -150,7 +150,7 @@ void Node::Impl::drop_link(TimePoint now, const NodeId& peer) {
     }
     counters_.add(Counter::links_pruned);
     neighbours_.on_dropped(now, peer);
-    close_link(now, NodeId(peer));
+    close_link(now, NodeId(peer), LinkEnd::GivenUp);
 }
 
 /// Of a link that is about to come up beyond max_peers.

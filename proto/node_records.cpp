@@ -21,6 +21,8 @@ constexpr std::size_t kAnswerBacklogMax = 512;
 constexpr Duration kPullRepeated = milliseconds(90);
 /// A peer's census is answered this often at most.
 constexpr Duration kCensusInterval = seconds(1);
+/// What is pushed with it is flooded: the hash of no graph.
+constexpr std::uint32_t kNoGraph = 0;
 /// State documents spread at most this often, and at most at this many bytes per second.
 constexpr Duration kStateInterval = milliseconds(200);
 constexpr std::size_t kStateBytesPerSecond = 64 * 1024;
@@ -91,7 +93,7 @@ void Node::Impl::publish_node(Now now) {
     floors_published_at_ = now.monotonic;
     topology_dirty_ = true;
     refresh_topology(now.monotonic);
-    push(now.monotonic, held, topology_.graph().hash(), NodeId());
+    push(now.monotonic, held, tree_hash(now.monotonic, held), NodeId());
 }
 
 /// Tells holders which own alerts they may drop, when the oldest have made room for new ones.
@@ -121,6 +123,16 @@ bool Node::Impl::is_flooded(const HeldRecord& held) const {
            (held.record.header.author == self_.node && presence_ != Presence::Here);
 }
 
+bool Node::Impl::is_forming(TimePoint now) const {
+    return membership_.members().size() > kManyNodes && node_news_.recent(now) > kMuchNews;
+}
+
+/// Of the tree along which a record goes that comes by no push. While a large mesh forms nobody
+/// else knows the graph known here.
+std::uint32_t Node::Impl::tree_hash(TimePoint now, const HeldRecord& held) const {
+    return held.record.node && is_forming(now) ? kNoGraph : topology_.graph().hash();
+}
+
 void Node::Impl::push(TimePoint now, const HeldRecord& held, std::uint32_t graph,
                       const NodeId& except) {
     if (held.record.header.kind == kOtherKind) {
@@ -131,13 +143,26 @@ void Node::Impl::push(TimePoint now, const HeldRecord& held, std::uint32_t graph
         return;
     }
     const RecordHeader& header = held.record.header;
-    announcer_.on_new(
-        now, prng_, {header.author, header.stream, header.counter},
-        held.record.node || held.record.alert,
-        is_flooded(held) ? std::vector<NodeId>() : topology_.repairs_of(header.author, graph));
     const std::vector<Link*> targets =
         spread_targets(header.author, held.provenance.path, graph, except, is_flooded(held));
-    if (targets.empty()) {
+    // To flood node records by the thousand costs each node several copies of each. To tell peers
+    // of many at once, and to be asked for what they miss, costs one, and some time for each hop.
+    const bool is_offered = held.record.node && header.author != self_.node && is_forming(now) &&
+                            !topology_.children_of(header.author, graph);
+    std::vector<NodeId> told;
+    if (is_offered) {
+        for (const Link* link : targets) {
+            told.push_back(link->peer().node);
+        }
+    } else if (!is_flooded(held)) {
+        told = topology_.repairs_of(header.author, graph);
+    }
+    announcer_.on_new(now, prng_, {header.author, header.stream, header.counter},
+                      is_offered                              ? Announcer::Haste::Together
+                      : held.record.node || held.record.alert ? Announcer::Haste::Urgent
+                                                              : Announcer::Haste::Later,
+                      told);
+    if (targets.empty() || is_offered) {
         return;
     }
     Push message;
@@ -230,6 +255,7 @@ void Node::Impl::on_new_record(TimePoint now, const NodeId& peer, const HeldReco
     const Record& record = held.record;
     if (record.node) {
         has_node_news_ = true;
+        node_news_.add(now);
     } else if (record.state) {
         outputs_.push_back(StateEvent{{record.header.author, record.state->activity,
                                        record.state->document, held.age_ms(now)}});
@@ -248,7 +274,7 @@ void Node::Impl::on_new_record(TimePoint now, const NodeId& peer, const HeldReco
         push(now, held, *graph, peer);
     } else if (held.age_ms(now) <= kLiveAlertAgeMsMax || record.node) {
         // A repaired record that is news may be so for others; history they fetch by themselves.
-        push(now, held, topology_.graph().hash(), peer);
+        push(now, held, tree_hash(now, held), peer);
     }
     if (!record.alert) {
         store_.forget_path(place_of(record.header));  // shown for alerts only

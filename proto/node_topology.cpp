@@ -25,11 +25,12 @@ NodeEventKind node_event_kind(MembershipChange change) {
     MESHD_ASSERT(false);
 }
 
-/// From so many nodes on the news of a short while are looked at together: while a large mesh
-/// forms, they come by the thousand, and each look costs about a microsecond for each node. A mesh
-/// of 1 000 waits for 50 ms, a small part of what it takes to notice a loss.
-constexpr std::size_t kManyNodes = 64;
+/// In a large mesh the news of a short while are looked at together: while it forms, they come by
+/// the thousand, and each look costs about a microsecond for each node. A mesh of 1 000 waits for
+/// 50 ms, a small part of what it takes to notice a loss.
 constexpr Duration kRefreshPerNode = std::chrono::microseconds(50);
+constexpr Duration kRefreshPerNodeFormed = std::chrono::microseconds(200);
+constexpr Duration kRefreshMax = std::chrono::milliseconds(100);
 
 NodeLinks links_of(const HeldRecord& held) {
     NodeLinks links{held.record.header.author, {}};
@@ -52,7 +53,8 @@ void Node::Impl::refresh_topology(TimePoint now) {
     learn_forgotten(now, records);
     topology_due_ = now;
     if (records.size() > kManyNodes) {
-        topology_due_ += kRefreshPerNode * static_cast<Duration::rep>(records.size());
+        const Duration each = is_forming(now) ? kRefreshPerNodeFormed : kRefreshPerNode;
+        topology_due_ += std::min(kRefreshMax, each * static_cast<Duration::rep>(records.size()));
     }
     if (take_claims(records)) {
         neighbours_.on_change(now, false);

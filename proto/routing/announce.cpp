@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "proto/base/assert.h"
 #include "proto/base/batching.h"
 #include "proto/wire/codec.h"
 #include "proto/wire/limits.h"
@@ -34,13 +35,22 @@ std::vector<std::vector<StreamIntervals>> gather(const std::vector<Announcer::It
 
 }  // namespace
 
-void Announcer::on_new(TimePoint now, Prng& prng, const Item& item, bool is_urgent,
+void Announcer::on_new(TimePoint now, Prng& prng, const Item& item, Haste haste,
                        const std::vector<NodeId>& targets) {
     on_taken(item.stream, item.counter);
+    const auto delay = [&]() -> Duration {
+        switch (haste) {
+            case Haste::Later:
+                return kDelay;
+            case Haste::Urgent:
+                return prng.between(kUrgentDelayMin, kUrgentDelayMax);
+            case Haste::Together:
+                return kTogether - now.time_since_epoch() % kTogether;
+        }
+        MESHD_ASSERT(false);
+    };
     for (const NodeId& peer : targets) {
-        const TimePoint at = now +
-                             (is_urgent ? prng.between(kUrgentDelayMin, kUrgentDelayMax) : kDelay) +
-                             batch_interval(rtt_to_(peer));
+        const TimePoint at = now + delay() + batch_interval(rtt_to_(peer));
         const auto known = waiting_.find(peer);
         if (known == waiting_.end() ? waiting_.size() >= kPeersMax
                                     : known->second.due.size() >= kDuePerPeerMax) {

@@ -49,6 +49,9 @@ class Announcer {
     static constexpr Duration kUrgentDelayMax = std::chrono::milliseconds(50);
     /// Records that nobody waits for leave more time to the tree.
     static constexpr Duration kDelay = std::chrono::milliseconds(100);
+    /// What is offered instead of pushed waits for the next multiple of this time, so that many go
+    /// in one message, whoever they are for.
+    static constexpr Duration kTogether = std::chrono::milliseconds(40);
     /// What is due for one peer within this long goes in one message; longer over a link with a
     /// long round trip: a quarter of its batch_interval. There an announcement waits a
     /// batch_interval longer, since so may the push that makes it needless.
@@ -90,8 +93,12 @@ class Announcer {
         Counters& counters, RttTo rtt_to = [](const NodeId&) { return Duration{}; })
         : counters_(&counters), rtt_to_(std::move(rtt_to)) {}
 
-    /// `is_urgent`: an alert or a node record.
-    void on_new(TimePoint now, Prng& prng, const Item& item, bool is_urgent,
+    enum class Haste {
+        Later,     ///< nobody waits for it
+        Urgent,    ///< an alert or a node record
+        Together,  ///< one of many that are not pushed
+    };
+    void on_new(TimePoint now, Prng& prng, const Item& item, Haste haste,
                 const std::vector<NodeId>& targets);
     void on_taken(StreamId stream, std::uint64_t counter);
     /// `range`: counters that `peer` covers for sure.

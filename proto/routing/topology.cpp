@@ -283,6 +283,9 @@ const Graph& Topology::graph() const {
 }
 
 const Topology::Kept* Topology::kept(std::uint32_t hash) const {
+    if (hash == 0) {  // of no graph, and those kept need not be hashed to know it
+        return nullptr;
+    }
     const auto it = std::find_if(graphs_.begin(), graphs_.end(),
                                  [&](const auto& one) { return one->graph.hash() == hash; });
     return it == graphs_.end() ? nullptr : it->get();

@@ -238,6 +238,7 @@ bool run_scale(const Arguments& arguments) {
     plan.idle = arguments.duration.value_or(plan.idle);
     plan.crashes = arguments.crashes.value_or(plan.crashes);
     plan.alerts = arguments.alerts.value_or(plan.alerts);
+    plan.is_verbose = arguments.is_verbose;
     return write_report(print_scale(plan, meshd::sim::run_scale(plan)), arguments);
 }
 

@@ -2,6 +2,8 @@
 #include "tests/sim/scale.h"
 
 #include <algorithm>
+#include <cstdio>
+#include <ctime>
 #include <numeric>
 #include <utility>
 
@@ -12,13 +14,16 @@ namespace meshd::sim {
 namespace {
 
 using std::chrono::milliseconds;
+using std::chrono::minutes;
 using std::chrono::seconds;
 
 /// A cold start: boxes come up within this of each other.
 constexpr Duration kStartSpread = milliseconds(500);
 constexpr Duration kFormMax = seconds(60);
-/// Links that are one too many are given up one by one.
+/// Links that are one too many are given up one by one, each node 10 to 15 s apart: they rest when
+/// none was made or ended, nor any other news written, for the first, and within the second.
 constexpr Duration kRest = seconds(30);
+constexpr Duration kRestMax = minutes(10);
 constexpr Duration kCrashMax = seconds(20);
 constexpr Duration kAlertMax = seconds(20);
 constexpr Duration kHalfMax = seconds(60);
@@ -62,11 +67,17 @@ class Scale {
 
     ScaleResult run() {
         form();
+        say("formed");
         rest();
+        say("at rest");
         idle();
+        say("idled");
         alert();
+        say("alerts");
         crash();
+        say("crashes");
         crash_half();
+        say("half gone");
         result_.deliveries = world_.deliveries();
         result_.trace_hash = world_.trace_hash();
         return std::move(result_);
@@ -96,7 +107,13 @@ class Scale {
     }
 
     void rest() {
-        world_.run_for(kRest);
+        const TimePoint begin = world_.time();
+        std::uint64_t before = 0;
+        do {
+            before = total(Counter::records_written);
+            world_.run_for(kRest);
+        } while (before != total(Counter::records_written) && world_.time() - begin < kRestMax);
+        result_.rest_ms = ms(world_.time() - begin);
         result_.diameter = survey_.diameter();
         std::size_t links = 0;
         for (Host host = 0; host < world_.hosts(); ++host) {
@@ -253,6 +270,31 @@ class Scale {
         if (world_.run_until([&] { return survey_.is_complete(); }, kHalfMax, kStep)) {
             result_.half_complete_ms = ms(since());
         }
+    }
+
+    void say(const char* what) const {
+        if (!plan_.is_verbose) {
+            return;
+        }
+        const auto number = [](std::uint64_t value) {
+            return static_cast<unsigned long long>(value);
+        };
+        std::fprintf(stderr,
+                     "%-9s at %7.2f s: %llu deliveries, %.1f records written and %.0f copies, "
+                     "%.1f handshake messages for each node; %.0f s of CPU\n",
+                     what, ms(world_.elapsed()) / 1000, number(world_.deliveries()),
+                     per_node(total(Counter::records_written)),
+                     per_node(total(Counter::record_copies_received)),
+                     per_node(survey_.handshake_messages()),
+                     static_cast<double>(std::clock()) / CLOCKS_PER_SEC);
+        std::fprintf(stderr, "  items sent by each node, by kind:");
+        for (std::uint32_t kind = 0; kind <= UINT8_MAX; ++kind) {
+            const std::uint64_t sent = survey_.sent(static_cast<MessageKind>(kind));
+            if (sent != 0) {
+                std::fprintf(stderr, " %u: %.1f", kind, per_node(sent));
+            }
+        }
+        std::fprintf(stderr, "; datagrams %.0f\n", per_node(total(Counter::datagrams_sent)));
     }
 
     std::uint64_t total(Counter counter) const {

@@ -37,6 +37,7 @@ struct ScalePlan {
     bool has_stalls = false;        ///< meanwhile boxes stand still for up to 500 ms, now and then
     std::size_t crashes = 10;
     std::size_t alerts = 30;
+    bool is_verbose = false;  ///< says on stderr what has been done, and at what cost
 };
 
 /// Times in milliseconds; nothing where it did not happen within the time allowed.
@@ -44,6 +45,7 @@ struct ScaleResult {
     std::optional<double> connected_ms;  ///< the links join all, since the first start
     std::optional<double> complete_ms;   ///< each sees all alive
     std::optional<double> equal_ms;      ///< and all see the same links
+    double rest_ms = 0;                  ///< then, until links rested
     std::size_t diameter = 0;            ///< after the mesh has come to rest
     double degree_mean = 0;
     std::size_t degree_max = 0;

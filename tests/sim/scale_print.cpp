@@ -53,6 +53,7 @@ std::string print_scale(const ScalePlan& plan, const ScaleResult& result) {
     members.add("connected_ms", result.connected_ms);
     members.add("complete_ms", result.complete_ms);
     members.add("equal_ms", result.equal_ms);
+    members.add("rest_ms", result.rest_ms);
     members.add("diameter", std::uint64_t{result.diameter});
     members.add("degree_mean", result.degree_mean);
     members.add("degree_max", std::uint64_t{result.degree_max});

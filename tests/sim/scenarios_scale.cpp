@@ -42,6 +42,21 @@ TEST_CASE("scale: a measured mesh forms, tells alerts and crashes, and closes af
     }
 }
 
+TEST_CASE("scale: while a large mesh forms each record comes to a node hardly more than once") {
+    ScalePlan plan = small_plan(ScaleTopology::Geometric);
+    plan.nodes = 100;
+    plan.loss = 0.05;
+    plan.crashes = 0;
+    const ScaleResult result = run_scale(plan);
+    CHECK(result.complete_ms.value_or(60'000) < 1500);
+    CHECK(result.equal_ms.value_or(60'000) < 5000);
+    const auto nodes = static_cast<double>(plan.nodes);
+    const auto records = static_cast<double>(result.forming_records_written);
+    CHECK(records < 7.5 * nodes);
+    CHECK(static_cast<double>(result.forming_copies) < 1.4 * records * nodes);
+    CHECK(result.false_offline == 0);
+}
+
 TEST_CASE("scale: the same plan gives the same figures") {
     const ScalePlan plan = small_plan(ScaleTopology::Geometric);
     CHECK(print_scale(plan, run_scale(plan)) == print_scale(plan, run_scale(plan)));

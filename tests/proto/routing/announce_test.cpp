@@ -34,7 +34,8 @@ struct AnnounceFixture {
     void on_new(TimePoint now, std::uint64_t counter, const std::vector<NodeId>& targets,
                 bool is_urgent = true) {
         held.insert({stream, counter});
-        announcer.on_new(now, prng, {author, stream, counter}, is_urgent, targets);
+        announcer.on_new(now, prng, {author, stream, counter},
+                         is_urgent ? Announcer::Haste::Urgent : Announcer::Haste::Later, targets);
     }
     /// "peer: first-last first-last" of each announcement or pull.
     std::vector<std::string> drain() {
