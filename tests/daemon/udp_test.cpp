@@ -97,13 +97,13 @@ struct Speaker {
 };
 
 /// Somebody else's socket on this machine.
-struct Stranger {
-    explicit Stranger(const Endpoint& to)
+struct OtherProgram {
+    explicit OtherProgram(const Endpoint& to)
         : fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)),
           address(ipv4_address({127, 0, 0, 1}, to.port)) {}
-    Stranger(const Stranger&) = delete;
-    Stranger& operator=(const Stranger&) = delete;
-    ~Stranger() { close(fd); }
+    OtherProgram(const OtherProgram&) = delete;
+    OtherProgram& operator=(const OtherProgram&) = delete;
+    ~OtherProgram() { close(fd); }
     void send(const Buffer& datagram) const {
         sendto(fd, datagram.data(), datagram.size(), 0, reinterpret_cast<const sockaddr*>(&address),
                sizeof address);
@@ -184,7 +184,7 @@ TEST_CASE("udp: a flood of strangers keeps no datagram of a session waiting or a
     Speaker one(loop, test_port());
     one.udp.update(TimePoint(1s), loopback());
     REQUIRE(counter(one.udp, "udp_unsplit") == 0);
-    const Stranger stranger(one.udp.addresses().at(0));
+    const OtherProgram stranger(one.udp.addresses().at(0));
     // Far more than the strangers' socket holds; nothing reads meanwhile.
     for (int i = 0; i < 5000; ++i) {
         stranger.send(Speaker::outside(1000));
@@ -205,7 +205,7 @@ TEST_CASE("udp: a flood is read with pauses, and to its end") {
     Loop loop;
     Speaker one(loop, test_port());
     one.udp.update(TimePoint(1s), loopback());
-    const Stranger stranger(one.udp.addresses().at(0));
+    const OtherProgram stranger(one.udp.addresses().at(0));
     for (int i = 0; i < 200; ++i) {
         stranger.send(Speaker::outside(100));
     }
@@ -217,7 +217,7 @@ TEST_CASE("udp: the kernel keeps sessions away that are not in being, and foreig
     Loop loop;
     Speaker one(loop, test_port());
     one.udp.update(TimePoint(1s), loopback());
-    const Stranger stranger(one.udp.addresses().at(0));
+    const OtherProgram stranger(one.udp.addresses().at(0));
     one.udp.set_sessions({SessionId{7}, SessionId{9}});
     one.udp.set_key_hints({0x1234});
     for (std::uint8_t session = 0; session < 10; ++session) {
