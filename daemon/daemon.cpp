@@ -87,6 +87,15 @@ void tell_manager_of_reload(bool is_reloading) {
     sd_notify(0, ("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(us)).c_str());
 }
 
+/// A core dump would hold the mesh keys. Whoever needs one raises the limit again (prlimit).
+void forbid_core_dumps() {
+    rlimit limit{};
+    if (getrlimit(RLIMIT_CORE, &limit) == 0) {
+        limit.rlim_cur = 0;
+        setrlimit(RLIMIT_CORE, &limit);
+    }
+}
+
 /// Everything that runs, in the order in which it is taken down again.
 class Daemon {
   public:
@@ -318,6 +327,7 @@ ExitCode run_daemon(const ConfigSources& sources, const Settings& settings) {
     // A client that hung up is an error of write(), not a reason to die.
     signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
+    forbid_core_dumps();
     Daemon daemon(sources, settings);
     if (const std::string trouble = daemon.start(); !trouble.empty()) {
         log_error(trouble);

@@ -115,6 +115,7 @@ Driver::Driver(uv_loop_t* loop, Options options, OnOutput on_output)
         log_timer_, [](uv_timer_t* timer) { static_cast<Driver*>(timer->data)->log_drops(); },
         kLogIntervalMs, kLogIntervalMs);
     network_.set_sessions({});
+    filter_hints();
     network_.start();
     on_turn_end();
 }
@@ -269,7 +270,7 @@ void Driver::change_keys(Keyring ring, KeyOrigin origin,
 /// While another change is under way this one is let go: it was made without it, and the node asks
 /// again where it is still of use.
 void Driver::on_keyring_wanted(const KeyringWanted& wanted) {
-    if (!keys_.is_busy()) {
+    if (!keys_.is_busy() && wanted.before == keys_.kept().ring) {
         change_keys(wanted.ring, KeyOrigin::Received, [](const std::string&) {});
     }
 }
@@ -281,9 +282,24 @@ void Driver::set_security(SecurityMode mode) {
 }
 
 void Driver::apply_security() {
+    filter_hints();
     node_.handle_security(now(), security_, keys_.kept().ring);
     drain();
     on_turn_end();
+}
+
+/// Whoever has no key yet hears all, to be able to say whom it hears.
+void Driver::filter_hints() {
+    std::vector<std::uint16_t> hints;
+    if (security_ != SecurityMode::Open) {
+        for (const MeshKey& key : keys_.kept().ring.keys) {
+            hints.push_back(key_hint(key_id(key)));
+        }
+    }
+    if (security_ != SecurityMode::Sealed) {
+        hints.push_back(0);
+    }
+    network_.set_key_hints(std::move(hints));
 }
 
 void Driver::run_when_written() {

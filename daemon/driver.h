@@ -97,6 +97,7 @@ class Driver final : public MeshAccess, public KeysAccess {
     void start_scan(const ScanWanted& wanted);
     void on_keyring_wanted(const KeyringWanted& wanted);
     void apply_security();
+    void filter_hints();
     SecurityView security_view() const;
     void arm_timer();
     void on_addresses();

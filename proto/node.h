@@ -334,6 +334,8 @@ struct SharedEvent {
 /// hand it to handle_security. Until that is done it is asked for again every ten seconds.
 struct KeyringWanted {
     Keyring ring;
+    /// What it was made from: where another one is kept by now, this one is out of date.
+    Keyring before;
 };
 
 using Output =

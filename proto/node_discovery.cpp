@@ -39,7 +39,7 @@ void Node::Impl::send_outside(const Endpoint& to, const Message& message, KeyId 
 
 /// A HELLO to whom it is not known what it speaks.
 void Node::Impl::ask_all(const Endpoint& to, const Hello& hello, bool is_beacon) {
-    for (const KeyId seal : sealing_.asking_seals()) {
+    for (const KeyId seal : sealing_.asking_seals(is_beacon)) {
         send_outside(to, hello, seal, is_beacon);
     }
 }

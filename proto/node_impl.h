@@ -192,6 +192,7 @@ class Node::Impl {
 
     // node_keys.cpp
     KeyId seal_for(const NodeId& node) const;
+    bool is_known_sealed(TimePoint now, const Identity& who) const;
     SecurityClaim security_claim() const;
     SecurityView security_view(TimePoint now) const;
     void run_keys(TimePoint now);

@@ -11,6 +11,9 @@ constexpr Duration kKeysInterval = std::chrono::milliseconds(500);
 /// A peer that does not take a key (its disk is full) is given it again so often.
 constexpr Duration kGrantInterval = std::chrono::seconds(10);
 constexpr Duration kRingInterval = std::chrono::seconds(10);
+/// Rotations that a box may have missed. A member that grants what nobody made gets no further at
+/// once, so that generations do not come to their end.
+constexpr std::uint32_t kGenerationLeapMax = 64;
 /// A new key rests for so long: by then a node that has just started knows whom it has to wait for.
 constexpr Duration kActivationHold = std::chrono::seconds(5);
 /// A session's key lives a day, and up to an hour more, so that links do not all change at once.
@@ -130,22 +133,26 @@ void Node::Impl::run_keys(TimePoint now) {
 /// Keys as new as the own active one, or newer: an older one is on its way out.
 void Node::Impl::grant_keys(TimePoint now, Link& link) {
     const HeldRecord* held = store_.node_record(link.peer().node);
-    const bool is_told = link.keys_granted_at && now - *link.keys_granted_at < kGrantInterval;
-    if (!link.seal() || !link.has_feature(features::kKeyGrant) || held == nullptr || is_told) {
+    if (!link.seal() || !link.has_feature(features::kKeyGrant) || held == nullptr) {
         return;
     }
+    const bool is_told = link.keys_granted_at && now - *link.keys_granted_at < kGrantInterval;
     const std::uint32_t oldest = sealing_.ring().active_key()->generation;
+    bool is_lacking = false;
     for (const MeshKey& key : sealing_.ring().keys) {
         if (key.generation < oldest || holds(held->record.node->security, key_id(key))) {
             continue;
         }
-        link.egress.send(share_message(KeyGrant{key.generation, key.secret}), TrafficClass::Control,
-                         true);
-        link.keys_granted_at = now;
-        counters_.add(Counter::keys_granted);
+        is_lacking = true;
+        if (!is_told) {
+            link.egress.send(share_message(KeyGrant{key.generation, key.secret}),
+                             TrafficClass::Control, true);
+            link.keys_granted_at = now;
+            counters_.add(Counter::keys_granted);
+        }
     }
-    if (link.keys_granted_at) {
-        keys_due_ = std::min(keys_due_, now + kGrantInterval);
+    if (is_lacking) {
+        keys_due_ = std::min(keys_due_, *link.keys_granted_at + kGrantInterval);
     }
 }
 
@@ -197,8 +204,10 @@ bool Node::Impl::rekey(TimePoint now, Link& link) {
         }
         return false;
     }
-    if (link.peer().instance > self_.instance || handshake_.is_pending(link.peer()) ||
-        name_conflict_.is_holding(now)) {
+    if (link.peer().instance > self_.instance) {
+        return is_other;
+    }
+    if (handshake_.is_pending(link.peer()) || name_conflict_.is_holding(now)) {
         return true;
     }
     link.is_rekeying = true;
@@ -212,7 +221,7 @@ void Node::Impl::want_ring(TimePoint now, Keyring ring) {
         return;
     }
     ring_wanted_at_ = now;
-    outputs_.push_back(KeyringWanted{std::move(ring)});
+    outputs_.push_back(KeyringWanted{std::move(ring), sealing_.ring()});
 }
 
 void Node::Impl::on_key_grant(TimePoint now, const Link& link, const KeyGrant& grant) {
@@ -224,7 +233,21 @@ void Node::Impl::on_key_grant(TimePoint now, const Link& link, const KeyGrant& g
     }
     Keyring ring = sealing_.ring();
     const MeshKey key{grant.secret, grant.generation};
-    const auto added = ring.add(key);
+    // One at a time is on its way to be used: whoever grants more would fill the rings of all.
+    const MeshKey next = ring.keys.back();
+    const bool has_next =
+        key_id(next) != ring.active && next.generation > ring.active_key()->generation;
+    if (has_next && key_id(next) != key_id(key)) {
+        // Of two that were begun at once, the same gives way everywhere.
+        if (next.generation != key.generation || key_id(next) > key_id(key)) {
+            counters_.add(Counter::drop_key);
+            return;
+        }
+        ring.remove(key_id(next));
+    }
+    const bool is_far = key.generation > ring.newest_generation() &&
+                        key.generation - ring.newest_generation() > kGenerationLeapMax;
+    const auto added = is_far ? tl::unexpected(std::string()) : ring.add(key);
     if (!added || key.generation < ring.active_key()->generation) {
         counters_.add(Counter::drop_key);
         return;

@@ -37,12 +37,16 @@ void Node::Impl::open_link(TimePoint now, const Established& established) {
         name_conflict_.is_holding(now) || name_claim(now, established.peer) != NameClaim::Free) {
         return;
     }
-    if (links_.empty()) {
-        name_conflict_.on_admitted(now);
-    }
     std::map<NodeId, Link>::node_type former;
     Link* old = find_link(node);
     const bool replaces = old != nullptr && old->peer() == established.peer;
+    if (replaces && old->seal() && !established.seal) {
+        counters_.add(Counter::drop_unsealed);
+        return;
+    }
+    if (links_.empty()) {
+        name_conflict_.on_admitted(now);
+    }
     // Another session on the same way is as lossy as the one before.
     const std::uint8_t cost_class =
         replaces && old->endpoint() == established.endpoint ? old->cost_class : 0;

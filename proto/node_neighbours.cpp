@@ -37,6 +37,10 @@ void Node::Impl::on_req(TimePoint now, const Endpoint& from, const Req& req, Key
         on_same_name(now, req.from, from, false, seal);
         return;
     }
+    if (!seal && is_known_sealed(now, req.from)) {
+        counters_.add(Counter::drop_unsealed);
+        return;
+    }
     const NameClaim claim = name_claim(now, req.from);
     if (claim == NameClaim::Asked) {
         return;  // it comes again, and by then it is known
@@ -70,6 +74,18 @@ void Node::Impl::on_req(TimePoint now, const Endpoint& from, const Req& req, Key
             counters_.add(Counter::drop_noise);
             break;
     }
+}
+
+/// Who is linked with under a key, or was heard under one of late: in the open anybody can speak in
+/// its name.
+bool Node::Impl::is_known_sealed(TimePoint now, const Identity& who) const {
+    const auto link = links_.find(who.node);
+    if (link != links_.end() && link->second.peer() == who && link->second.seal()) {
+        return true;
+    }
+    const HeardNode* heard = neighbours_.find(who.node);
+    return heard != nullptr && heard->identity == who && heard->seal &&
+           now - heard->sealed_at <= Neighbours::kSealedFor;
 }
 
 void Node::Impl::on_acc(TimePoint now, const Endpoint& from, const Acc& acc, KeyId seal) {

@@ -52,7 +52,8 @@ void Node::Impl::failover(TimePoint now, const NodeId& peer) {
 
 /// Whether another way may take the place of the one in use: a link that works stays where it is.
 bool Node::Impl::may_move(const Link& link) const {
-    return link.is_uprooted || link.is_rekeying || link.liveness.is_suspect();
+    return link.is_uprooted || link.liveness.is_suspect() ||
+           (link.is_rekeying && handshake_.is_pending(link.peer()));
 }
 
 /// The local address of some links is gone: they are not lost, but have to go another way.

@@ -494,6 +494,9 @@ void Egress::take_over(Egress& other) {
     }
     for (std::size_t i = 0; i < kClasses; ++i) {
         for (Fresh& fresh : other.fresh_[i]) {
+            if (!fresh.reliable) {
+                continue;  // of the old session: a heartbeat, an answer to one
+            }
             send(std::move(fresh.message), static_cast<TrafficClass>(i), fresh.reliable);
         }
     }

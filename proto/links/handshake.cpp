@@ -20,15 +20,15 @@ std::optional<T> take_last(std::vector<T>& from) {
 
 /// What both ends of a sealed handshake must agree on: who speaks with whom, in which mesh and
 /// version, and under which session.
-Buffer prologue_of(std::string_view mesh, const Identity& initiator, const Identity& responder,
-                   SessionId session) {
+Buffer prologue_of(std::string_view mesh, std::uint8_t version, const Identity& initiator,
+                   const Identity& responder, SessionId session) {
     Buffer bytes;
     const auto add_text = [&](std::string_view text) {
         append_big_endian<1>(bytes, text.size());
         append(bytes, text);
     };
     add_text("meshd");
-    append_big_endian<1>(bytes, limits::kVersionMax);
+    append_big_endian<1>(bytes, version);
     add_text(mesh);
     for (const Identity* who : {&initiator, &responder}) {
         add_text(who->node.text());
@@ -127,7 +127,9 @@ void Handshake::begin_req(Initiation& initiation) {
     const MeshKey* key = ring_->find(initiation.extras.seal);
     if (key != nullptr) {
         initiation.noise.emplace(
-            psk_of(*key), prologue_of(mesh_, self_, initiation.peer, initiation.session), *prng_);
+            psk_of(*key),
+            prologue_of(mesh_, limits::kVersionMax, self_, initiation.peer, initiation.session),
+            *prng_);
         initiation.noise_message = initiation.noise->write();
     }
 }
@@ -247,7 +249,8 @@ bool Handshake::has_room_for(const Endpoint& from) const {
 }
 
 bool Handshake::answer_noise(const Req& req, const MeshKey& key, Slot& slot) {
-    NoiseResponder noise(psk_of(key), prologue_of(mesh_, req.from, self_, req.session), *prng_);
+    NoiseResponder noise(psk_of(key), prologue_of(mesh_, req.version, req.from, self_, req.session),
+                         *prng_);
     if (!noise.read(*req.noise)) {
         return false;
     }

@@ -10,8 +10,11 @@ void Sealing::set(SecurityMode mode, Keyring ring) {
     mode_ = mode;
     ring_ = std::move(ring);
     outside_keys_.clear();
+    by_hint_.clear();
     for (const MeshKey& key : ring_.keys) {
-        outside_keys_.emplace(key_id(key), meshd::outside_key(key));
+        const KeyId id = key_id(key);
+        outside_keys_.emplace(id, meshd::outside_key(key));
+        by_hint_.emplace(key_hint(id), id);
     }
 }
 
@@ -19,10 +22,15 @@ bool Sealing::is_usable(KeyId seal) const {
     return seal ? mode_ != SecurityMode::Open && outside_keys_.count(seal) != 0 : is_open_allowed();
 }
 
-std::vector<KeyId> Sealing::asking_seals() const {
+std::vector<KeyId> Sealing::asking_seals(bool is_beacon) const {
     std::vector<KeyId> seals;
     if (active()) {
         seals.push_back(active());
+    }
+    for (const auto& [id, key] : outside_keys_) {
+        if (!is_beacon && id != active() && is_usable(id)) {
+            seals.push_back(id);
+        }
     }
     if (is_open_allowed()) {
         seals.push_back(KeyId{});
@@ -31,8 +39,8 @@ std::vector<KeyId> Sealing::asking_seals() const {
 }
 
 KeyId Sealing::find(std::uint16_t hint) const {
-    const MeshKey* key = mode_ == SecurityMode::Open ? nullptr : ring_.find_hint(hint);
-    return key == nullptr ? KeyId{} : key_id(*key);
+    const auto known = by_hint_.find(hint);
+    return mode_ == SecurityMode::Open || known == by_hint_.end() ? KeyId{} : known->second;
 }
 
 void Sealing::on_foreign(TimePoint now, const Endpoint& from, std::uint16_t hint) {

@@ -46,8 +46,10 @@ class Sealing {
     bool is_silent() const { return !is_open_allowed() && !active(); }
     /// Whether a handshake or a link may go on under this key; 0 = in the open.
     bool is_usable(KeyId seal) const;
-    /// Under what to ask whoever has not been heard yet; twice while an open mesh moves to a key.
-    std::vector<KeyId> asking_seals() const;
+    /// Under what to ask whoever has not been heard yet: a beacon under the active key, an address
+    /// under every key, since a box that was away may hold an older one only; both in the open too
+    /// while an open mesh moves to a key.
+    std::vector<KeyId> asking_seals(bool is_beacon) const;
 
     /// The key that a datagram says it is sealed with; 0 where it is not held or not used.
     KeyId find(std::uint16_t hint) const;
@@ -62,6 +64,8 @@ class Sealing {
     SecurityMode mode_ = SecurityMode::Open;
     Keyring ring_;
     std::map<KeyId, SealKey> outside_keys_;
+    /// Looked up for whatever strangers send: no key is derived for it.
+    std::map<std::uint16_t, KeyId> by_hint_;
     std::deque<Foreigner> foreigners_;
 };
 
