@@ -41,18 +41,25 @@ void close_handle(Handle* handle) {
              [](uv_handle_t* closed) { delete reinterpret_cast<Handle*>(closed); });
 }
 
+Entropy fresh_entropy() {
+    Entropy entropy{};
+    MESHD_ASSERT(getrandom(entropy.data(), entropy.size(), 0) ==
+                 static_cast<ssize_t>(entropy.size()));
+    return entropy;
+}
+
 void log_keys(const Keyring& before, const KeptKeys& after) {
     for (const MeshKey& key : after.ring.keys) {
         if (before.find(key_id(key)) == nullptr) {
             log_info("mesh key " + print_key_id(key_id(key)) + ", generation " +
-                     std::to_string(key.generation) + ": " +
+                     std::to_string(rotation_of(key.generation)) + ": " +
                      std::string(key_origin_name(after.origins.at(key_id(key)))));
         }
     }
     for (const MeshKey& key : before.keys) {
         if (after.ring.find(key_id(key)) == nullptr) {
             log_info("mesh key " + print_key_id(key_id(key)) + ", generation " +
-                     std::to_string(key.generation) + ": removed");
+                     std::to_string(rotation_of(key.generation)) + ": removed");
         }
     }
     if (after.ring.active != before.active) {
@@ -243,11 +250,13 @@ std::vector<KeysAccess::Holder> Driver::key_holders() const {
 }
 
 MeshKey Driver::draw_key(std::uint32_t generation) {
-    Entropy entropy{};
-    MESHD_ASSERT(getrandom(entropy.data(), entropy.size(), 0) ==
-                 static_cast<ssize_t>(entropy.size()));
-    Prng prng(entropy);
+    Prng prng(fresh_entropy());
     return make_mesh_key(prng, generation);
+}
+
+MeshKey Driver::draw_first_key() {
+    Prng prng(fresh_entropy());
+    return make_first_key(prng);
 }
 
 void Driver::change_keys(Keyring ring, KeyOrigin origin,

@@ -74,6 +74,7 @@ class Driver final : public MeshAccess, public KeysAccess {
     std::vector<Holder> key_holders() const override;
     bool has_links() const override { return !node_.peers(now()).empty(); }
     MeshKey draw_key(std::uint32_t generation) override;
+    MeshKey draw_first_key() override;
     bool is_changing_keys() const override { return keys_.is_busy(); }
     void change_keys(Keyring ring, KeyOrigin origin,
                      std::function<void(const std::string& trouble)> done) override;

@@ -33,6 +33,8 @@ class KeysAccess {
     virtual bool has_links() const = 0;
     /// A key that nobody has.
     virtual MeshKey draw_key(std::uint32_t generation) = 0;
+    /// The first one of a mesh, of a lineage of its own.
+    virtual MeshKey draw_first_key() = 0;
     /// A change is being written: another one may not begin.
     virtual bool is_changing_keys() const = 0;
     /// Writes the ring, then goes by it; keys that are new came by `origin`. Only while no other

@@ -65,14 +65,14 @@ void write_lacking(json::Writer& writer, const Holders& holders) {
 json::Writer& begin_reply(json::Writer& writer, const MeshKey& key) {
     return writer.begin_object()
         .member("id", print_key_id(key_id(key)))
-        .member("generation", key.generation);
+        .member("generation", rotation_of(key.generation));
 }
 
-/// A key that the ring takes in.
+/// A key that the ring takes in; the first of a mesh where `generation` is 0.
 tl::expected<MeshKey, Error> draw(KeysAccess& keys, Keyring& ring, std::uint32_t generation) {
     tl::expected<bool, std::string> added;
     for (int i = 0; i < kDrawsMax; ++i) {
-        const MeshKey key = keys.draw_key(generation);
+        const MeshKey key = generation == 0 ? keys.draw_first_key() : keys.draw_key(generation);
         added = ring.add(key);
         if (added) {
             return key;
@@ -98,7 +98,7 @@ tl::expected<KeyPlan, Error> plan_new(KeysAccess& keys) {
                           "): keys.rotate makes a newer one for the whole mesh, keys.replace "
                           "begins anew");
     }
-    const auto key = draw(keys, plan.ring, 1);
+    const auto key = draw(keys, plan.ring, 0);
     if (!key) {
         return tl::unexpected(key.error());
     }
@@ -193,10 +193,10 @@ tl::expected<KeyPlan, Error> plan_rotate(KeysAccess& keys) {
         }
         return refuse(ErrorCode::KeyRefused, "a rotation is under way" + names);
     }
-    if (newest == UINT32_MAX) {
-        return refuse(
-            ErrorCode::KeyRefused,
-            "no generation is left above " + std::to_string(newest) + ": keys.replace begins anew");
+    if (rotation_of(newest) == kRotationMax) {
+        return refuse(ErrorCode::KeyRefused, "no generation is left above " +
+                                                 std::to_string(rotation_of(newest)) +
+                                                 ": keys.replace begins anew");
     }
     const auto key = draw(keys, plan.ring, newest + 1);
     if (!key) {
@@ -266,9 +266,9 @@ tl::expected<KeyPlan, Error> plan_replace(KeysAccess& keys, const ipc::Params& p
         plan.origin = KeyOrigin::Joined;
         MESHD_ASSERT(plan.ring.add(*key));
     } else {
-        // Of the generation it replaces: where the old key is held still, keys.join of this one is
-        // refused rather than keeping both.
-        auto drawn = draw(keys, plan.ring, std::max(before.newest_generation(), 1U));
+        // Of another lineage than what it replaces: where the old key is held still, keys.join of
+        // this one is refused rather than keeping both.
+        auto drawn = draw(keys, plan.ring, 0);
         if (!drawn) {
             return tl::unexpected(std::move(drawn.error()));
         }

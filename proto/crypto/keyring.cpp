@@ -36,6 +36,10 @@ tl::expected<bool, std::string> Keyring::add(const MeshKey& key) {
         return false;
     }
     for (const MeshKey& held : keys) {
+        if (lineage_of(held.generation) != lineage_of(key.generation)) {
+            return tl::unexpected("the key " + print_key_id(id) + " belongs to another mesh than " +
+                                  print_key_id(key_id(held)));
+        }
         if (held.generation == key.generation) {
             return tl::unexpected("the key " + print_key_id(key_id(held)) +
                                   " is of the same generation: " + print_key_id(id) +

@@ -39,8 +39,8 @@ struct Keyring {
     std::uint32_t newest_generation() const;
 
     /// Takes a key in; the first one becomes active. True where it is new, false where it was held
-    /// already. Refused, with the reason: a ring that is full, a hint that another key has, and a
-    /// generation that another key has (a key of another mesh).
+    /// already. Refused, with the reason: a ring that is full, a hint that another key has, another
+    /// lineage (a key of another mesh), and a generation that another key has.
     tl::expected<bool, std::string> add(const MeshKey& key);
     /// Drops a key. False where it is not held, or is the active one.
     bool remove(KeyId id);

@@ -82,6 +82,11 @@ MeshKey make_mesh_key(Prng& prng, std::uint32_t generation) {
     return key;
 }
 
+MeshKey make_first_key(Prng& prng) {
+    const auto lineage = static_cast<std::uint32_t>(1 + prng.below(kRotationMax));
+    return make_mesh_key(prng, lineage << 16 | 1);
+}
+
 KeyId key_id(const MeshKey& key) {
     static constexpr std::string_view kContext = "meshd key id 1 ";
     for (std::uint8_t attempt = 0;; ++attempt) {

@@ -25,14 +25,27 @@ using KeyId = Id<struct MeshKeyTag, std::uint32_t>;
 /// derived from it (outside_key, psk_of in seal.h).
 struct MeshKey {
     std::array<std::uint8_t, 32> secret{};
-    /// 1 for the first key of a mesh; a rotation's is one more than the highest before.
+    /// High 16 bits: the lineage, drawn with the first key of a mesh, so that keys of two meshes
+    /// are told apart whatever their rotations. Low 16 bits: 1 for that key, one more with each
+    /// rotation.
     std::uint32_t generation = 1;
 
     friend bool operator==(const MeshKey&, const MeshKey&) = default;
 };
 
+inline constexpr std::uint32_t kRotationMax = 0xffff;
+constexpr std::uint32_t lineage_of(std::uint32_t generation) {
+    return generation >> 16;
+}
+/// What is shown to people as the generation.
+constexpr std::uint32_t rotation_of(std::uint32_t generation) {
+    return generation & kRotationMax;
+}
+
 /// A key nobody has yet. `generation` > 0.
 MeshKey make_mesh_key(Prng& prng, std::uint32_t generation);
+/// The first key of a lineage of its own.
+MeshKey make_first_key(Prng& prng);
 
 /// Derived from the secret by keyed BLAKE2b: the same on every node, of no use for finding the
 /// secret.

@@ -132,6 +132,7 @@ class StandInKeys : public KeysAccess {
     std::vector<Holder> key_holders() const override { return holders; }
     bool has_links() const override { return is_linked; }
     MeshKey draw_key(std::uint32_t generation) override { return make_mesh_key(prng_, generation); }
+    MeshKey draw_first_key() override { return make_first_key(prng_); }
     bool is_changing_keys() const override { return waiting != nullptr; }
     void change_keys(Keyring ring, KeyOrigin origin,
                      std::function<void(const std::string&)> done) override {

@@ -71,8 +71,8 @@ TEST_CASE("keys: a wrong token is refused with the reason, and another mesh's ke
     const Keyring before = f.keys.kept.ring;
     const std::string error = error_of(f, "keys.join", with_token(f.keys.draw_key(1)));
     CHECK(has(error, "703 the key "));
-    CHECK(
-        has(error, "belongs to another mesh; keys.replace leaves the keys held now for this one"));
+    CHECK(has(error, "; keys.replace leaves the keys held now for this one"));
+    CHECK(has(error, "belongs to another mesh than"));
     CHECK(f.keys.kept.ring == before);
 }
 
@@ -82,7 +82,7 @@ TEST_CASE(
         Fixture f;
         make_first(f);
         f.keys.is_linked = is_linked;
-        const MeshKey newer = f.keys.draw_key(2);
+        const MeshKey newer = f.keys.draw_key(f.keys.kept.ring.newest_generation() + 1);
         const auto joined = f.result("keys.join", with_token(newer));
         CHECK(joined.root()["result"]["active"].as_bool() == !is_linked);
         CHECK((f.keys.kept.ring.active == key_id(newer)) == !is_linked);
@@ -155,7 +155,7 @@ TEST_CASE("keys: a rotation adds a key that is not active yet, one at a time") {
 TEST_CASE("keys: no generation follows the last one") {
     Fixture f;
     f.result("keys.join", with_token(f.keys.draw_key(UINT32_MAX)));
-    CHECK(has(error_of(f, "keys.rotate"), "703 no generation is left above 4294967295"));
+    CHECK(has(error_of(f, "keys.rotate"), "703 no generation is left above 65535"));
 }
 
 TEST_CASE("keys: the active key stays, and an old one while a known node lacks the active one") {

@@ -333,3 +333,55 @@ TEST_CASE_FIXTURE(Fixture, "keys: a version that takes no keys works beside this
     CHECK(security(kA).active == key_id(kOld));
     CHECK(security(kA).without_newest == std::vector{id("yard-camera-b")});
 }
+
+TEST_CASE_FIXTURE(Fixture, "keys: of two rotations begun at once one wins on all nodes") {
+    for (const std::uint8_t number : {kA, kB, kC}) {
+        start(number, ring_of({kOld}));
+    }
+    REQUIRE(pipe.run_until(seconds(5), [&] { return alive(kA) == 3 && alive(kC) == 3; }));
+    const MeshKey other = key_of(3, 2);
+    pipe.node(kA).handle_security(pipe.now(), SecurityMode::Sealed, ring_of({kOld, kNew}));
+    pipe.node(kC).handle_security(pipe.now(), SecurityMode::Sealed, ring_of({kOld, other}));
+    const KeyId winner = std::max(key_id(kNew), key_id(other));
+    CHECK(pipe.run_until(seconds(60), [&] {
+        return are_under(kA, winner, 2) && are_under(kB, winner, 2) && are_under(kC, winner, 2);
+    }));
+    for (const std::uint8_t number : {kA, kB, kC}) {
+        CHECK(pipe.node(number).keyring().keys.size() == 2);
+    }
+}
+
+TEST_CASE_FIXTURE(Fixture, "keys: in mixed mode nobody takes a sealed link over in the open") {
+    start(kA, ring_of({kOld}), SecurityMode::Mixed);
+    start(kB, ring_of({kOld}), SecurityMode::Mixed);
+    REQUIRE(pipe.run_until(seconds(5), [&] { return are_under(kA, key_id(kOld), 1); }));
+    pipe.run_for(seconds(2));
+    // Somebody else speaks in b's name, in the open, from an address of its own.
+    const auto view = *pipe.node(kA).node(pipe.now(), id("yard-camera-b"));
+    Hello hello;
+    hello.mesh = "greenhouse";
+    hello.from = {view.node_id, view.instance, pipe.node(kB).status(pipe.now()).start};
+    pipe.inject(kA, box(9), outside(hello));
+    Req req;
+    req.mesh = hello.mesh;
+    req.from = hello.from;
+    req.to = pipe.node(kA).status(pipe.now()).start;
+    req.session = SessionId{7};
+    for (const Transmit& sent : pipe.sent_by(kA)) {
+        const auto opened = open_datagram(sent.bytes);
+        if (!sent.to.same_address(box(9)) || !opened || opened->items.empty()) {
+            continue;
+        }
+        const auto message = decode_message(opened->items[0].kind, opened->items[0].bytes);
+        if (const auto* offer = message ? std::get_if<Offer>(&*message) : nullptr) {
+            req.cookie = offer->cookie;
+        }
+    }
+    REQUIRE(req.cookie != Cookie{});
+    pipe.inject(kA, box(9), outside(req, 2));
+    CHECK(pipe.count(kA, Counter::drop_unsealed) == 1);
+    for (const Transmit& sent : pipe.sent_by(kA)) {
+        CHECK_FALSE(sent.to.same_address(box(9)));
+    }
+    CHECK(are_under(kA, key_id(kOld), 1));
+}
