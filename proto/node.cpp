@@ -75,9 +75,7 @@ Node::Impl::Impl(Config config, NodeOptions options, Now start, Restored restore
       newest_key_since_(start.monotonic),
       cookies_(prng_),
       handshake_(self_, config_.mesh_name, options_.features, sealing_.ring(), prng_),
-      neighbours_(
-          {config_.max_peers, config_.bridges_max, heard_for(config_), self_.node},
-          prng_),
+      neighbours_({config_.max_peers, config_.bridges_max, heard_for(config_), self_.node}, prng_),
       discovery_(start.monotonic,
                  {config_.broadcast_interval, config_.broadcast_interval_max, config_.bootstrap},
                  prng_),
