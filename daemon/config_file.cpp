@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/config_file.h"
 
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -31,6 +32,36 @@ std::string place(std::string_view file, const YAML::Mark& mark) {
     }
     return std::string(file) + ":" + std::to_string(mark.line + 1) + ":" +
            std::to_string(mark.column + 1);
+}
+
+/// Counts documents without building them: of some texts that are no YAML ("," at the beginning)
+/// the library makes empty documents without end.
+class DocumentCounter final : public YAML::EventHandler {
+  public:
+    std::vector<YAML::Mark> begun;
+
+    void OnDocumentStart(const YAML::Mark& mark) override { begun.push_back(mark); }
+    void OnDocumentEnd() override {}
+    void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+    void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+    void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                  const std::string&) override {}
+    void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                         YAML::EmitterStyle::value) override {}
+    void OnSequenceEnd() override {}
+    void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                    YAML::EmitterStyle::value) override {}
+    void OnMapEnd() override {}
+};
+
+/// Where a second document begins, if there is one.
+std::optional<YAML::Mark> second_document(const std::string& text) {
+    std::istringstream input(text);
+    YAML::Parser parser(input);
+    DocumentCounter counter;
+    while (counter.begun.size() < 2 && parser.HandleNextDocument(counter)) {
+    }
+    return counter.begun.size() < 2 ? std::nullopt : std::optional(counter.begun[1]);
 }
 
 /// Types of a plain scalar by YAML's core schema (YAML 1.2, 10.3.2); quoted text stays text.
@@ -334,14 +365,15 @@ void derive_settings(Settings& settings) {
 void apply_config_text(std::string_view name, const std::string& text, Settings& settings,
                        std::vector<std::string>& errors) {
     try {
-        const std::vector<YAML::Node> documents = YAML::LoadAll(text);
-        if (documents.size() > 1) {
-            errors.push_back(place(name, documents[1].Mark()) +
-                             ": expected one YAML document, got several");
-        } else if (!documents.empty() && documents[0].IsMap()) {
-            apply_mapping(name, documents[0], "", settings, errors);
-        } else if (!documents.empty() && !documents[0].IsNull()) {
-            errors.push_back(place(name, documents[0].Mark()) +
+        if (const auto second = second_document(text)) {
+            errors.push_back(place(name, *second) + ": expected one YAML document, got several");
+            return;
+        }
+        const YAML::Node document = YAML::Load(text);
+        if (document.IsMap()) {
+            apply_mapping(name, document, "", settings, errors);
+        } else if (!document.IsNull()) {
+            errors.push_back(place(name, document.Mark()) +
                              ": expected a mapping of keys such as \"mesh:\"");
         }
     } catch (const YAML::Exception& exception) {

@@ -24,10 +24,10 @@ void PlaceSet::insert(RecordPlace place) {
     const std::uint64_t counter = place.counter;
     const auto after = ranges.upper_bound(counter);
     auto range = after;
-    if (after != ranges.begin() && (range = std::prev(after))->second + 1 >= counter) {
-        if (range->second >= counter) {
-            return;
-        }
+    if (after != ranges.begin() && (range = std::prev(after))->second >= counter) {
+        return;
+    }
+    if (range != after && range->second + 1 == counter) {
         range->second = counter;
     } else {
         range = ranges.emplace_hint(after, counter, counter);

@@ -7,9 +7,14 @@
 namespace meshd {
 namespace {
 
-/// Counters end far below the highest number.
-RecordPlace place_after(RecordPlace place) {
-    return {place.stream, place.counter + 1};
+/// The next one behind `place`. A damaged disk may hold any numbers, the highest among them.
+std::optional<RecordPlace> next_after(const PlaceSet& places, const RecordPlace& place) {
+    if (place.counter != UINT64_MAX) {
+        return places.first_from({place.stream, place.counter + 1});
+    }
+    return place.stream.value == UINT64_MAX
+               ? std::nullopt
+               : places.first_from({StreamId{place.stream.value + 1}, 0});
 }
 
 }  // namespace
@@ -66,7 +71,7 @@ void Store::restore(TimePoint now, Restored restored) {
     // taken for live once what superseded it is gone.
     Unwritten& unwritten = impl_->streams.unwritten();
     for (auto place = unwritten.records.first_from({}); place;
-         place = unwritten.records.first_from(place_after(*place))) {
+         place = next_after(unwritten.records, *place)) {
         if (impl_->streams.find(place->stream, place->counter) != nullptr) {
             unwritten.records.erase(*place);
         }
@@ -100,7 +105,7 @@ Store::Changes Store::take_changes(TimePoint now, std::int64_t life_ms, std::siz
     std::vector<RecordPlace> deleted;
     auto next = unwritten.records.first_from({});
     for (; next && changes.records.size() < records_max;
-         next = unwritten.records.first_from(place_after(*next))) {
+         next = next_after(unwritten.records, *next)) {
         if (const HeldRecord* held = impl_->streams.find(next->stream, next->counter)) {
             changes.records.push_back(impl_->stored(now, life_ms, *held));
             unwritten.records.erase(*next);

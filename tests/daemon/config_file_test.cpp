@@ -445,3 +445,13 @@ TEST_CASE("config: what a key stores is read again as it was") {
         CHECK(is_same);
     }
 }
+
+TEST_CASE("config: a text of which the parser makes documents without end is refused") {
+    for (const char* text : {", b", ", b: [x, 1.5]\nlog:\n  level: info\n", ",", "]", "}"}) {
+        CAPTURE(text);
+        Settings settings;
+        std::vector<std::string> errors;
+        apply_config_text("f.yaml", text, settings, errors);
+        CHECK(errors.size() == 1);
+    }
+}

@@ -57,3 +57,14 @@ TEST_CASE("place set: what is looked for between two ranges is the beginning of 
     CHECK(places.first_from({StreamId{5}, 8}) == RecordPlace{StreamId{9}, 1});
     CHECK_FALSE(places.first_from({StreamId{9}, 2}));
 }
+
+TEST_CASE("places: the highest numbers there are come once") {
+    PlaceSet places;
+    const RecordPlace last{StreamId{UINT64_MAX}, UINT64_MAX};
+    places.insert(last);
+    places.insert(last);
+    CHECK(places.size() == 1);
+    CHECK(places.first_from(last) == last);
+    places.insert({StreamId{UINT64_MAX}, 0});
+    CHECK(places.size() == 2);
+}
