@@ -140,7 +140,9 @@ void Node::Impl::grant_keys(TimePoint now, Link& link) {
     const std::uint32_t oldest = sealing_.ring().active_key()->generation;
     bool is_lacking = false;
     for (const MeshKey& key : sealing_.ring().keys) {
-        if (key.generation < oldest || holds(held->record.node->security, key_id(key))) {
+        // What is neither in use nor the next to be is not taken.
+        const bool is_wanted = key.generation == oldest || key == sealing_.ring().keys.back();
+        if (!is_wanted || holds(held->record.node->security, key_id(key))) {
             continue;
         }
         is_lacking = true;
@@ -233,17 +235,20 @@ void Node::Impl::on_key_grant(TimePoint now, const Link& link, const KeyGrant& g
     }
     Keyring ring = sealing_.ring();
     const MeshKey key{grant.secret, grant.generation};
-    // One at a time is on its way to be used: whoever grants more would fill the rings of all.
+    // One at a time is on its way to be used: of several the newest, of one generation the greatest
+    // id, so that all come to the same; and whoever grants more does not fill the rings of all.
     const MeshKey next = ring.keys.back();
-    const bool has_next =
-        key_id(next) != ring.active && next.generation > ring.active_key()->generation;
-    if (has_next && key_id(next) != key_id(key)) {
-        // Of two that were begun at once, the same gives way everywhere.
-        if (next.generation != key.generation || key_id(next) > key_id(key)) {
+    if (next.generation > ring.active_key()->generation && key != next) {
+        if (std::pair(next.generation, key_id(next)) > std::pair(key.generation, key_id(key))) {
             counters_.add(Counter::drop_key);
             return;
         }
         ring.remove(key_id(next));
+    }
+    // Rotations before the last two have reached whoever comes back within days: rather such a box
+    // is to be given a key by hand than this one kept out of the next rotation.
+    if (ring.keys.size() == Keyring::kKeysMax && key.generation > ring.newest_generation()) {
+        ring.remove(key_id(ring.keys.front()));  // which keeps the active one
     }
     const bool is_far = key.generation > ring.newest_generation() &&
                         key.generation - ring.newest_generation() > kGenerationLeapMax;

@@ -385,3 +385,34 @@ TEST_CASE_FIXTURE(Fixture, "keys: in mixed mode nobody takes a sealed link over 
     }
     CHECK(are_under(kA, key_id(kOld), 1));
 }
+
+TEST_CASE_FIXTURE(Fixture, "keys: a full keyring makes room for the next key by its oldest") {
+    const MeshKey first = key_of(1);
+    const MeshKey last = key_of(4, 4);
+    const MeshKey next = key_of(5, 5);
+    Keyring full = ring_of({first, key_of(2, 2), key_of(3, 3), last});
+    REQUIRE(full.activate(key_id(last)));
+    Keyring rotated = ring_of({key_of(2, 2), key_of(3, 3), last, next});
+    REQUIRE(rotated.activate(key_id(last)));
+    start(kA, full);
+    start(kB, full);
+    REQUIRE(pipe.run_until(seconds(5), [&] { return alive(kA) == 2 && alive(kB) == 2; }));
+    pipe.node(kA).handle_security(pipe.now(), SecurityMode::Sealed, rotated);
+    CHECK(pipe.run_until(seconds(30), [&] { return are_under(kB, key_id(next), 1); }));
+    CHECK(pipe.node(kB).keyring().find(key_id(first)) == nullptr);
+    CHECK(pipe.node(kB).keyring().find(key_id(last)) != nullptr);
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "keys: of rotations that overtake each other the newest wins on all nodes") {
+    for (const std::uint8_t number : {kA, kB, kC}) {
+        start(number, ring_of({kOld}));
+    }
+    REQUIRE(pipe.run_until(seconds(5), [&] { return alive(kA) == 3 && alive(kC) == 3; }));
+    const MeshKey newest = key_of(4, 3);
+    pipe.node(kA).handle_security(pipe.now(), SecurityMode::Sealed, ring_of({kOld, kNew}));
+    pipe.node(kC).handle_security(pipe.now(), SecurityMode::Sealed, ring_of({kOld, newest}));
+    CHECK(pipe.run_until(seconds(60), [&] {
+        return are_under(kA, key_id(newest), 2) && are_under(kB, key_id(newest), 2);
+    }));
+}
