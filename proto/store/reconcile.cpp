@@ -9,6 +9,8 @@ namespace meshd {
 
 namespace {
 
+constexpr std::uint32_t kAllBuckets = 0xffffffff;
+
 /// Counters in all intervals together.
 std::uint64_t lacking(const std::vector<StreamIntervals>& wants) {
     std::uint64_t counters = 0;
@@ -105,13 +107,19 @@ void Reconciler::on_census(TimePoint now, const NodeId& peer, const Census& cens
     if (census_->parts.size() < census.parts) {
         return;
     }
-    auto lost = store.apply_census(census_->streams, census_->is_behind, dead);
-    if (census_->is_behind) {
-        std::vector<StreamIntervals> floors;
-        for (CensusStream& stream : census_->streams) {
-            floors.push_back(std::move(stream.covered));
-        }
-        store.adopt_floors(floors);
+    // Since it was asked, or since the peer last told its hashes, floors may have risen here or
+    // there: what lives with one who is behind may be dead here, and was not lost.
+    std::vector<StreamIntervals> theirs;
+    for (const CensusStream& stream : census_->streams) {
+        theirs.push_back(stream.covered);
+    }
+    const bool is_behind = census_->is_behind || store.is_behind(theirs);
+    std::vector<StreamIntervals> lost;
+    if (is_behind || !store.is_ahead_of(theirs, kAllBuckets)) {
+        lost = store.apply_census(census_->streams, is_behind, dead);
+    }
+    if (is_behind) {
+        store.adopt_floors(theirs);
         distrust_pulls(now, peer, store);
     }
     census_.reset();

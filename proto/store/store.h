@@ -197,7 +197,8 @@ class Store {
     /// may be dead by it: with a floor, and without knowing what is dead, we would tell who comes
     /// after us that nothing of his is.
     bool is_behind(const std::vector<StreamIntervals>& theirs) const;
-    /// True where they lack coverage at or below a floor of ours. `buckets`: as in Digest.
+    /// True where they lack coverage at or below a floor of ours. `buckets`: as in Digest. A stream
+    /// may be named several times, as in the parts of a census.
     bool is_ahead_of(const std::vector<StreamIntervals>& theirs, std::uint32_t buckets) const;
 
     /// All keyed streams with what is live of them.

@@ -15,6 +15,20 @@ bool contains(const std::vector<Interval>& intervals, std::uint64_t counter) {
     return at != intervals.end() && at->first <= counter;
 }
 
+/// The highest counter to which all from 1 on are in `intervals`, which are in no order.
+std::uint64_t covered_from_start(std::vector<Interval> intervals) {
+    std::sort(intervals.begin(), intervals.end(),
+              [](const Interval& a, const Interval& b) { return a.first < b.first; });
+    std::uint64_t reached = 0;
+    for (const Interval& interval : intervals) {
+        if (interval.first > reached + 1) {
+            break;
+        }
+        reached = std::max(reached, interval.last);
+    }
+    return reached;
+}
+
 /// What is live elsewhere, and here covered without being held.
 std::vector<Interval> lost_of(const HeldStream& held, const std::vector<Interval>& live) {
     std::vector<Interval> lost;
@@ -53,24 +67,25 @@ bool Store::is_behind(const std::vector<StreamIntervals>& theirs) const {
 }
 
 bool Store::is_ahead_of(const std::vector<StreamIntervals>& theirs, std::uint32_t buckets) const {
-    std::map<StreamId, const StreamIntervals*> by_stream;
+    struct Reported {
+        std::uint64_t floor = 0;
+        std::vector<Interval> intervals;
+    };
+    std::map<StreamId, Reported> by_stream;
     for (const StreamIntervals& their : theirs) {
-        by_stream.emplace(their.stream, &their);
+        Reported& reported = by_stream[their.stream];
+        reported.floor = std::max(reported.floor, their.floor.value_or(0));
+        reported.intervals.insert(reported.intervals.end(), their.intervals.begin(),
+                                  their.intervals.end());
     }
     for (const auto& [stream, held] : impl_->streams.all()) {
         if (held.floor == 0 || (buckets >> digest_bucket(stream) & 1) == 0) {
             continue;
         }
         const auto found = by_stream.find(stream);
-        if (found == by_stream.end()) {
-            return true;
-        }
-        IntervalSet covered;
-        for (const Interval& interval : found->second->intervals) {
-            covered.insert(interval);
-        }
-        if (found->second->floor.value_or(0) < held.floor &&
-            !covered.contains(Interval{1, held.floor})) {
+        if (found == by_stream.end() ||
+            (found->second.floor < held.floor &&
+             covered_from_start(std::move(found->second.intervals)) < held.floor)) {
             return true;
         }
     }

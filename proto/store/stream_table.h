@@ -25,8 +25,6 @@ struct HeldStream {
     bool is_keyed = false;
     /// Highest counter whose tombstone or stub was purged; 0 = none. See store.h (7).
     std::uint64_t floor = 0;
-    std::uint64_t purged =
-        0;  ///< highest counter purged; above the floor while one below is missing
     IntervalSet covered;
     /// Uncovered again because somebody holds them: a live entry or member comes back, and a
     /// tombstone where it ends what lives here; else what is dead by now, or an alert dropped here,

@@ -248,6 +248,35 @@ TEST_CASE_FIXTURE(Side,
     CHECK(pulls[0].pull.wants.at(0).intervals == std::vector<Interval>{{2, 3}});
 }
 
+TEST_CASE_FIXTURE(Side,
+                  "reconcile: what only a peer behind our floors has alive was not lost here") {
+    link(0, kPeer);
+    link(0, kOther);
+    hashes(1000, kPeer, {7, 8});
+    digest(1000, kOther, purged());
+    REQUIRE(censuses == std::vector{kOther});
+    census(1300, kOther, 0, 1, {kCensusOfA, kCensusOfC, kCensusOfE});
+    REQUIRE(dead.size() == 1);
+    // The peer was level by the last it told, and still holds what is dead here by now.
+    timeout(3000);
+    REQUIRE(censuses == std::vector{kPeer});
+    census(3010, kPeer, 0, 1, {{keyed("a", 0x22, {1, 1}), {{1, 1}}}});
+    CHECK(pulls.empty());
+    CHECK(store.counts().found_lost == 0);
+    CHECK(store.covers(StreamId{0x22}, 1));
+}
+
+TEST_CASE_FIXTURE(Side,
+                  "reconcile: a census for lost records whose floors are ahead says what is dead") {
+    link(0, kPeer);
+    hashes(1000, kPeer, {7, 8});
+    timeout(3000);
+    REQUIRE(censuses == std::vector{kPeer});
+    census(3010, kPeer, 0, 1, {kCensusOfA, kCensusOfC, kCensusOfE});
+    CHECK(dead.size() == 1);
+    CHECK(floor_of(store, 0x32) == 1);
+}
+
 TEST_CASE_FIXTURE(Side, "reconcile: for lost records one peer is asked ever more rarely") {
     link(0, kPeer);
     hashes(1000, kPeer, {7, 8});
