@@ -9,10 +9,14 @@ using namespace meshd::test;
 
 namespace {
 
+/// Of each record another.
+std::string key_at(std::uint64_t stream, std::uint64_t counter) {
+    return print_hex(stream) + "." + std::to_string(counter);
+}
+
 /// A member of about 1 KiB.
 Buffer large(std::string_view author, std::uint64_t stream, std::uint64_t counter) {
-    return shared_bytes(author, stream, counter, counter,
-                        std::string(author) + std::to_string(counter),
+    return shared_bytes(author, stream, counter, counter, key_at(stream, counter),
                         "\"" + std::string(900, 'x') + "\"");
 }
 
@@ -128,8 +132,8 @@ TEST_CASE_FIXTURE(Full, "room: when half of it is free, what was left out is fet
     REQUIRE(store.streams_unheld() == 1);
     const TimePoint look = store.next_deadline().value();
     CHECK(look == at(0) + Store::kRoomInterval);
-    give(store, shared_bytes("e", 0x52, 8, 20, "e1", ""));
-    give(store, shared_bytes("e", 0x52, 9, 21, "e2", ""));
+    give(store, shared_bytes("e", 0x52, 8, 20, key_at(0x52, 1), ""));
+    give(store, shared_bytes("e", 0x52, 9, 21, key_at(0x52, 2), ""));
     store.on_timeout(look);
     CHECK(store.streams_unheld() == 0);
     CHECK(store.missing(whole.digest()).size() == 1);
