@@ -4,6 +4,9 @@
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$repository" || exit 1
 
+# Without these a cached object serves only the checkout that it was compiled in.
+export CCACHE_BASEDIR=${CCACHE_BASEDIR:-$repository} CCACHE_NOHASHDIR=${CCACHE_NOHASHDIR:-1}
+
 # Debian 12 packages. This is the one place that lists them.
 build_packages=(
     g++ cmake ninja-build ccache pkg-config
