@@ -28,6 +28,7 @@
 #include "daemon/names.h"
 #include "daemon/rpc_service.h"
 #include "daemon/security_words.h"
+#include "daemon/start_memory.h"
 #include "daemon/state_dir.h"
 #include "daemon/udp_socket.h"
 #include "proto/base/assert.h"
@@ -333,6 +334,7 @@ ExitCode run_daemon(const ConfigSources& sources, const Settings& settings) {
         log_error(trouble);
         return ExitCode::Failure;
     }
+    release_start_memory();
     daemon.run();
     log_info("stopped");
     return ExitCode::Ok;
