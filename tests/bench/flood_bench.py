@@ -11,7 +11,7 @@ import argparse
 import json
 import time
 
-from mesh_bench import milliseconds  # also finds the system tests
+from measures import milliseconds
 
 from attacker import OUTSIDE, SESSION, Attacker
 from checks import AlertLog, NodeEvents, totals, wait_settled_lan

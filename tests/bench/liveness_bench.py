@@ -6,56 +6,26 @@ Build preset release first (or set MESHD_BIN_DIR). A moment at which a box knows
 the event that it wrote; nothing is polled while a latency runs, unless its name says so. The daemons and this
 process share the machine.
 """
-import argparse
-import json
-import os
 import random
 import signal
-import socket
 import statistics
 import sys
 import time
 
-from mesh_bench import idle, percentile  # also finds the system tests
+from measures import main, spread
 
 from checks import (AlertLog, NodeEvents, held_alerts, pairs, raise_ahead, raise_many, route, wait_settled_lan,
                     wait_store, wait_topology, wait_views)
-from lab import Failure, check, scenario, wait_until
+from lab import Failure, check, wait_until
+from readiness import Readiness
+import serf_peer
 
 LONG = 120
-
-
-def spread(name, values):
-    """Figures of values in seconds."""
-    return {f"{name}: median s": round(statistics.median(values), 3),
-            f"{name}: p99 s": round(percentile(values, 0.99), 3),
-            f"{name}: worst s": round(max(values), 3)}
 
 
 def random_pause():
     """Else every sample would meet the timers in the same phase."""
     time.sleep(random.uniform(1.0, 3.0))
-
-
-class Readiness:
-    """Hears the daemons' READY=1, so that nobody has to ask."""
-
-    def __init__(self, lab):
-        self.path = str(lab.directory / "notify")
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.sock.bind(self.path)
-        self.sock.settimeout(LONG)
-
-    def wait(self, number):
-        """The wall time of the last of so many."""
-        while number:
-            if b"READY=1" in self.sock.recv(4096):
-                number -= 1
-        return time.time()
-
-    def close(self):
-        self.sock.close()
-        os.unlink(self.path)
 
 
 def new_boxes(lab, hosts, readiness=None):
@@ -116,7 +86,8 @@ def cold_start(lab, options, number, times):
             box.wipe()
     readiness.close()
     return {"starts": len(after_ready), **spread("views full after the last READY", after_ready),
-            **spread("views full after the first start", after_start)}
+            **spread("views full after the first start", after_start),
+            **serf_peer.peer(options, serf_peer.cold_start, lab, hosts, 3)}
 
 
 def power_cycle(lab, options):
@@ -144,7 +115,8 @@ def power_cycle(lab, options):
 
 
 def kills(lab, options, number, times):
-    boxes = settled(lab, lab.lan(*[f"k{number}-{i}" for i in range(number)]))
+    hosts = lab.lan(*[f"k{number}-{i}" for i in range(number)])
+    boxes = settled(lab, hosts)
     every, last = [], []
     false = 0
     for turn in range(options.samples(times)):
@@ -167,7 +139,8 @@ def kills(lab, options, number, times):
             subscription.close()
     cut_power(boxes)
     return {"kills": len(last), **spread("known by all others", last), **spread("known by one other", every),
-            "false offline told": false}
+            "false offline told": false,
+            **serf_peer.peer(options, serf_peer.kills, lab, hosts, 5 if number <= 10 else 3)}
 
 
 def cut_off(lab, options):
@@ -195,8 +168,9 @@ def cut_off(lab, options):
 
 
 def partition(lab, options):
-    seconds = 10 if options.quick else 60
-    boxes = lab.boxes(lab.lan(*[f"s{i}" for i in range(10)], parts=2))
+    seconds = 10 if options.quick else options.parted
+    hosts = lab.lan(*[f"s{i}" for i in range(10)], parts=2)
+    boxes = lab.boxes(hosts)
     wait_settled_lan(boxes, LONG)
     halves = boxes[:5], boxes[5:]
     agreed, equal = [], []
@@ -223,17 +197,8 @@ def partition(lab, options):
             subscription.close()
     cut_power(boxes)
     return {"partitions": len(agreed), "seconds parted": seconds, **spread("all views full", agreed),
-            **spread("stores equal, polled", equal)}
-
-
-def idle_cost(lab, options, number):
-    boxes = settled(lab, lab.lan(*[f"i{number}-{i}" for i in range(number)]))
-    # Links are pruned and displaced for half a minute.
-    time.sleep(40 if options.quick else 60)
-    result = idle(boxes, 10 if options.quick else 60)
-    degrees = [box.call("mesh.status")["peers"] for box in boxes]
-    cut_power(boxes)
-    return {**result, "links of a box, mean": round(statistics.mean(degrees), 1), "links, most": max(degrees)}
+            **spread("stores equal, polled", equal),
+            **serf_peer.peer(options, serf_peer.partition, lab, hosts, 2, seconds)}
 
 
 def triangle(lab, prefix):
@@ -244,6 +209,38 @@ def triangle(lab, prefix):
     wait_views(boxes, LONG)
     wait_topology(boxes, pairs(names), LONG)
     return boxes
+
+
+def pauses(lab, options):
+    """Boxes that stand still for a while, as under load, and for longer than anybody waits."""
+    boxes = settled(lab, lab.lan(*[f"z{i}" for i in range(10)]))
+    events = NodeEvents(boxes)
+    short = options.samples(20)
+    for turn in range(short):
+        random_pause()
+        boxes[turn * 3 % 10].freeze()
+        time.sleep(0.5)
+        boxes[turn * 3 % 10].thaw()
+    time.sleep(3)
+    false = len(events.losses())
+    offline, back = [], []
+    for turn in range(options.samples(5)):
+        sleeper = boxes[turn * 3 % 10]
+        others = [box for box in boxes if box is not sleeper]
+        stopped_at = time.monotonic()
+        sleeper.freeze()
+        offline += [events.wait(box, "node.offline", sleeper.node_id, after=stopped_at, timeout=LONG).at - stopped_at
+                    for box in others]
+        time.sleep(max(0.0, stopped_at + 10 - time.monotonic()))
+        woken_at = time.monotonic()
+        sleeper.thaw()
+        back.append(max(events.wait(box, "node.returned", sleeper.node_id, after=woken_at, timeout=LONG).at
+                        for box in others) - woken_at)
+        wait_views(boxes, LONG)
+    wrong = len(events.losses(but=[boxes[turn * 3 % 10] for turn in range(options.samples(5))])) - false
+    return {"pauses of 0.5 s": short, "false offline told": false, "pauses of 10 s": len(back),
+            **spread("offline for one other", offline), **spread("returned for all others", back),
+            "others told offline meanwhile": wrong}
 
 
 def dead_link(lab, options):
@@ -322,56 +319,24 @@ def loss(lab, options, number):
 
 MEASURES = {
     "cold_start10": lambda lab, options: cold_start(lab, options, 10, 20),
-    "cold_start50": lambda lab, options: cold_start(lab, options, 50, 10),
+    "cold_start50": lambda lab, options: cold_start(lab, options, 50, 20),
     "power_cycle20": power_cycle,
     "kill10": lambda lab, options: kills(lab, options, 10, 30),
     "kill50": lambda lab, options: kills(lab, options, 50, 20),
     "cut_off": cut_off,
     "partition": partition,
+    "pauses": pauses,
     "dead_link": dead_link,
     "lossy_link": lossy_link,
-    "idle10": lambda lab, options: idle_cost(lab, options, 10),
-    "idle50": lambda lab, options: idle_cost(lab, options, 50),
     "loss10": lambda lab, options: loss(lab, options, 10),
     "loss25": lambda lab, options: loss(lab, options, 25),
 }
 
 
-def show(name, figures):
-    for what, value in figures.items():
-        print(f"{name:<15}{what:<60}{value:>14}", flush=True)
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", action="append", choices=MEASURES, metavar="NAME",
-                        help=f"one of {', '.join(MEASURES)}; may be repeated")
-    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
-    parser.add_argument("--quick", action="store_true", help="a fifth of the samples, shorter waits")
-    parser.add_argument("--minutes", type=float, default=10, help="under loss (10)")
-    options = parser.parse_args()
-    options.samples = lambda times: max(2, times // 5) if options.quick else times
-    sys.setswitchinterval(0.0005)
-
-    def run(lab):
-        result, failed = {}, []
-        for name in options.only or MEASURES:
-            load = os.getloadavg()[0]
-            try:
-                result[name] = MEASURES[name](lab, options)
-            except Failure as failure:
-                result[name] = {"failed": str(failure)[:200]}
-                failed.append(name)
-                cut_power(lab.all_boxes)
-            result[name]["load of the machine at the start"] = round(load, 1)
-            if not options.json:
-                show(name, result[name])
-        if options.json:
-            print(json.dumps(result, indent=2))
-        check(not failed, f"not measured: {failed}")
-
-    scenario(run, hang_seconds=7200, closing="")
+def add_arguments(parser):
+    parser.add_argument("--minutes", type=float, default=10, help="under loss (%(default)s)")
+    parser.add_argument("--parted", type=float, default=60, help="seconds of a partition (%(default)s)")
 
 
 if __name__ == "__main__":
-    main()
+    main(MEASURES, __doc__, 7200, add_arguments)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The local API of a real meshd beside a bare libuv server that answers each line with as many
 // bytes, on the same kind of socket and in one run. Server on one core, client on another.
-// Usage: rpc_bench [ROUNDS]; prints one line for each figure, medians over the rounds.
+// Usage: rpc_bench [ROUNDS] [--json]; prints one line for each figure, medians over the rounds, or
+// JSON.
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
@@ -21,6 +22,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -174,9 +176,7 @@ class Series {
         by_clock_.push_back(rate.by_clock);
         by_core_.push_back(rate.by_core);
     }
-    void print(const char* what) const {
-        std::printf("%-28s  %8.0f  %8.0f\n", what, median(by_clock_), median(by_core_));
-    }
+    Rate middle() const { return {median(by_clock_), median(by_core_)}; }
     /// Round by round, since other work on the machine comes and goes.
     Rate ratio(const Series& other) const {
         return {median(quotients(by_clock_, other.by_clock_)),
@@ -195,6 +195,35 @@ class Series {
 
     std::vector<double> by_clock_;
     std::vector<double> by_core_;
+};
+
+/// What was measured, printed as it comes, or as JSON at the end.
+class Report {
+  public:
+    explicit Report(bool is_json) : is_json_(is_json) {}
+
+    void add(const std::string& what, double value, const char* unit) {
+        if (!is_json_) {
+            std::printf("%-44s %12.2f %s\n", what.c_str(), value, unit);
+        }
+        json_ += (json_.empty() ? "\"" : ",\n \"") + what + " [" + unit +
+                 "]\": " + std::to_string(value);
+    }
+    void add(const std::string& what, const Rate& rate, const char* unit) {
+        add(what, rate.by_clock, unit);
+        add(what + ", by processor time", rate.by_core, unit);
+    }
+    ~Report() {
+        if (is_json_) {
+            std::printf("{%s}\n", json_.c_str());
+        }
+    }
+    Report(const Report&) = delete;
+    Report& operator=(const Report&) = delete;
+
+  private:
+    bool is_json_;
+    std::string json_;
 };
 
 /// A server that knows nothing but lines.
@@ -293,7 +322,7 @@ double resident_mb(pid_t process) {
 }
 
 /// Events per second that one subscriber gets, and how many were lost to it.
-void measure_events(const std::string& path) {
+void measure_events(const std::string& path, Report& report) {
     const Descriptor subscriber = connect_to(path);
     write_all(
         subscriber,
@@ -323,14 +352,14 @@ void measure_events(const std::string& path) {
         }
     }
     const double seconds = seconds_since(begin);
-    std::printf("events to one subscriber      %8.0f /s (of %.0f /s that happened)\n",
-                static_cast<double>(events) / seconds,
-                static_cast<double>(puts * kEntries) / seconds);
+    report.add("events to one subscriber", static_cast<double>(events) / seconds, "/s");
+    report.add("events that happened", static_cast<double>(puts * kEntries) / seconds, "/s");
 }
 
 /// Memory of the daemon for clients that have asked once and wait; before anything else, so that no
 /// memory freed by other work hides it.
-void measure_idle(pid_t meshd, const std::string& path, const std::string& request) {
+void measure_idle(pid_t meshd, const std::string& path, const std::string& request,
+                  Report& report) {
     rlimit limit{};
     getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = limit.rlim_max;
@@ -342,18 +371,20 @@ void measure_idle(pid_t meshd, const std::string& path, const std::string& reque
         write_all(idle.back(), request);
         read_line(idle.back());
     }
-    std::printf("1000 idle clients             %8.2f MB resident (%.1f before)\n",
-                resident_mb(meshd) - before, before);
+    report.add("1000 idle clients", resident_mb(meshd) - before, "MB");
+    report.add("resident before", before, "MB");
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-    const int rounds = argc > 1 ? std::atoi(argv[1]) : 5;
+    const bool is_json = argc > 1 && std::string_view(argv[argc - 1]) == "--json";
+    const int rounds = argc - (is_json ? 1 : 0) > 1 ? std::atoi(argv[1]) : 5;
     if (rounds < 1) {
-        std::fprintf(stderr, "usage: rpc_bench [ROUNDS]\n");
+        std::fprintf(stderr, "usage: rpc_bench [ROUNDS] [--json]\n");
         return 2;
     }
+    Report report(is_json);
     char directory[] = "/tmp/rpc_bench.XXXXXX";
     if (mkdtemp(directory) == nullptr) {
         fail("mkdtemp");
@@ -370,7 +401,7 @@ int main(int argc, char** argv) {
     const pid_t echo = start([&] { Echo(echo_path, reply_bytes); });
     pin(kClientCore);
 
-    measure_idle(meshd, meshd_path, request);
+    measure_idle(meshd, meshd_path, request, report);
     Series echo_serial;
     Series serial;
     Series echo_pipelined;
@@ -381,16 +412,13 @@ int main(int argc, char** argv) {
         echo_pipelined.add(pipelined_rate(echo, echo_path, request));
         pipelined.add(pipelined_rate(meshd, meshd_path, request));
     }
-    std::printf("a reply of mesh.status has %zu bytes; requests per second\n", reply_bytes);
-    std::printf("                               by clock  per core\n");
-    echo_serial.print("serial, bare echo");
-    serial.print("serial, mesh.status");
-    std::printf("  of the echo                 %8.2f  %8.2f\n", serial.ratio(echo_serial).by_clock,
-                serial.ratio(echo_serial).by_core);
-    echo_pipelined.print("pipelined, bare echo");
-    pipelined.print("pipelined, mesh.status");
-
-    measure_events(meshd_path);
+    report.add("a reply of mesh.status", static_cast<double>(reply_bytes), "B");
+    report.add("serial, bare echo", echo_serial.middle(), "/s");
+    report.add("serial, mesh.status", serial.middle(), "/s");
+    report.add("serial, of the echo", serial.ratio(echo_serial), "");
+    report.add("pipelined, bare echo", echo_pipelined.middle(), "/s");
+    report.add("pipelined, mesh.status", pipelined.middle(), "/s");
+    measure_events(meshd_path, report);
 
     kill(meshd, SIGTERM);
     kill(echo, SIGKILL);

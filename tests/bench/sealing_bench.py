@@ -6,21 +6,17 @@ Build preset release first (or set MESHD_BIN_DIR). Two meshes of five run on the
 sealed, one open; they are measured in turns, round by round, and the ratios are medians over the rounds.
 """
 import argparse
-import os
-import pathlib
 import statistics
 import sys
 import time
 
-REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
-os.environ.setdefault("MESHD_BIN_DIR", str(REPOSITORY / "build/release/bin"))
-sys.path.insert(0, str(REPOSITORY / "tests/system"))
+from measures import processor_seconds
 
-from checks import totals, wait_settled_lan  # noqa: E402
-from entries import wait_written  # noqa: E402
-from lab import check, scenario  # noqa: E402
-from mesh_bench import alerts  # noqa: E402
-from store_bench import joins, put_pipelined  # noqa: E402
+from checks import totals, wait_settled_lan
+from entries import wait_written
+from lab import check, scenario
+from mesh_bench import alerts
+from store_bench import joins, put_pipelined
 
 MODES = ("open", "sealed")
 PORTS = {"open": 9998, "sealed": 9999}
@@ -41,10 +37,10 @@ def layer2(boxes):
 def idle(meshes, seconds):
     """Bytes per second and box, at layer 2."""
     before = {mode: layer2(boxes) for mode, boxes in meshes.items()}
-    cpu = {mode: sum(box.cpu_seconds() for box in boxes) for mode, boxes in meshes.items()}
+    cpu = {mode: sum(processor_seconds(box.process.pid) for box in boxes) for mode, boxes in meshes.items()}
     time.sleep(seconds)
     return {mode: {"idle bytes/s": round((layer2(boxes) - before[mode]) / seconds / len(boxes)),
-                   "idle CPU %": round(100 * (sum(box.cpu_seconds() for box in boxes) - cpu[mode])
+                   "idle CPU %": round(100 * (sum(processor_seconds(box.process.pid) for box in boxes) - cpu[mode])
                                        / seconds / len(boxes), 2)}
             for mode, boxes in meshes.items()}
 

@@ -6,18 +6,14 @@ Build preset release first (or set MESHD_BIN_DIR). A search takes from before th
 socket until its reply is read, so that the local API and this interpreter are in it; a ping's time is the
 daemon's own. The daemons and this process share the machine.
 """
-import argparse
-import json
-import os
 import random
 import statistics
-import sys
 import time
 
-from mesh_bench import milliseconds  # also finds the system tests
+from measures import main, milliseconds, times
 
 from checks import NodeEvents, wait_settled_lan, wait_settled_line, wait_store, wait_views
-from lab import Failure, check, scenario
+from lab import check
 from responder import Responder
 from rpc import Rpc, RpcError
 from search_checks import Later
@@ -25,11 +21,6 @@ from search_checks import Later
 LONG = 60
 ENTRIES = 100
 DIMENSION = 128
-
-
-def times(name, values):
-    """Figures of values in seconds."""
-    return {f"{name}: p50 ms": milliseconds(values, 0.5), f"{name}: p99 ms": milliseconds(values, 0.99)}
 
 
 def fill(boxes):
@@ -192,38 +183,5 @@ def line5(lab, options):
 MEASURES = {"lan10": lan10, "lossy10": lossy10, "killed": killed, "line5": line5}
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", action="append", choices=MEASURES, metavar="NAME",
-                        help=f"one of {', '.join(MEASURES)}; may be repeated")
-    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
-    parser.add_argument("--quick", action="store_true", help="a fifth of the samples")
-    options = parser.parse_args()
-    options.samples = lambda number: max(4, number // 5) if options.quick else number
-    sys.setswitchinterval(0.0005)
-
-    def run(lab):
-        result, failed = {}, []
-        for name in options.only or MEASURES:
-            load = os.getloadavg()[0]
-            try:
-                result[name] = MEASURES[name](lab, options)
-            except Failure as failure:
-                result[name] = {"failed": str(failure)[:200]}
-                failed.append(name)
-                for box in lab.all_boxes:
-                    if box.is_running():
-                        box.kill()
-            result[name]["load of the machine at the start"] = round(load, 1)
-            if not options.json:
-                for what, value in result[name].items():
-                    print(f"{name:<10}{what:<64}{value:>14}", flush=True)
-        if options.json:
-            print(json.dumps(result, indent=2))
-        check(not failed, f"not measured: {failed}")
-
-    scenario(run, hang_seconds=1800, closing="")
-
-
 if __name__ == "__main__":
-    main()
+    main(MEASURES, __doc__, hang_seconds=1800)

@@ -11,21 +11,18 @@ where each datagram is encrypted by the one end and decrypted by the other (ChaC
 import argparse
 import contextlib
 import json
-import os
 import pathlib
 import subprocess
 import sys
 import time
 
-REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
-os.environ.setdefault("MESHD_BIN_DIR", str(REPOSITORY / "build/release/bin"))
-sys.path.insert(0, str(REPOSITORY / "tests/system"))
+from measures import percentile, processor_seconds
 
-from box import BIN_DIR  # noqa: E402
-from checks import wait_settled_lan, wait_store, wait_views  # noqa: E402
-from entries import entry, wait_entries, wait_written  # noqa: E402
-from lab import check, scenario, wait_until  # noqa: E402
-from rpc import Rpc  # noqa: E402
+from box import BIN_DIR
+from checks import wait_settled_lan, wait_store, wait_views
+from entries import entry, wait_entries, wait_written
+from lab import check, scenario, wait_until
+from rpc import Rpc
 
 RAW_UDP = BIN_DIR / "raw_udp"
 RAW_PORT = 7001
@@ -35,11 +32,6 @@ AHEAD = 8  # requests sent before the first reply
 MISSED = 100
 OVERLOADED = 900
 LONG = 300
-
-
-def percentile(values, share):
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
 
 
 def request_lines(first, number, prefix):
@@ -123,7 +115,7 @@ def sample(box):
     stats = box.stats()
     values = {name: stats[name] for name in COUNTERS}
     values.update({name: stats["counters"].get(name, 0) for name in MORE_COUNTERS})
-    values["cpu"] = box.cpu_seconds()
+    values["cpu"] = processor_seconds(box.process.pid)
     values["loop cpu"] = loop_seconds(box)
     values["at"] = time.monotonic()
     return values
@@ -276,7 +268,7 @@ def idle(boxes, seconds, disk_seconds, result):
         **{name: sum(span[name] for span in spans.values())
            for name in ("digests_sent", "pulls_sent", "deltas_sent", "links_down")},
         "bytes sent/s per box": round(sum(s["bytes_sent"] for s in spans.values()) / seconds / len(boxes)),
-        "CPU % per box": round(100 * sum(s["cpu"] for s in spans.values()) / seconds / len(boxes), 2),
+        "CPU % per box": round(100 * sum(s["cpu"] for s in spans.values()) / seconds / len(boxes), 3),
     }
     if written:
         time.sleep(max(0, disk_seconds - seconds))
@@ -339,7 +331,7 @@ def measure(lab, options):
     wait_views([a, b])
     wait_store([a, b], LONG)
     missed(a, b, number, result)
-    idle([a, b], 20 if options.quick else 60, 30 if options.quick else 180, result)
+    idle([a, b], 20 if options.quick else 60, 30 if options.quick else options.disk_seconds, result)
     for box in (a, b):
         box.terminate()
     mesh_of_three(lab, number // 5, result)
@@ -356,6 +348,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     parser.add_argument("--quick", action="store_true", help="20 000 entries instead of 100 000")
+    parser.add_argument("--disk-seconds", type=int, default=180, help="of idling for the disk (%(default)s)")
     options = parser.parse_args()
     sys.setswitchinterval(0.0005)
 
