@@ -181,19 +181,11 @@ ExitCode run(Context& context, const Arguments& arguments) {
     if (arguments.has("follow")) {
         return follow(context, arguments);
     }
-    const auto reply = context.call("alerts.list", list_params(arguments));
-    if (!reply) {
-        return reply.error();
-    }
-    const json::Value result = reply->result();
-    if (context.is_json()) {
-        context.write_line(result.print());
-        return ExitCode::Ok;
-    }
-    if (context.write(render_alerts(result, context.style())) && result["next"].is_string()) {
-        context.hint("there are more: --after " + print_value(result["next"]));
-    }
-    return ExitCode::Ok;
+    return ask(context, "alerts.list", list_params(arguments), [&](const json::Value& result) {
+        if (context.write(render_alerts(result, context.style())) && result["next"].is_string()) {
+            context.hint("there are more: --after " + print_value(result["next"]));
+        }
+    });
 }
 
 constexpr std::array<Argument, 1> kArguments = {{{"ID", "only this alert, in full", false, false}}};

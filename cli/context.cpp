@@ -107,12 +107,19 @@ ExitCode show(Context& context, std::string_view method, std::string_view params
 ExitCode ask(Context& context, std::string_view method, const MadeParams& params,
              const std::function<void(const json::Value& result)>& tell,
              std::chrono::milliseconds extra) {
+    const auto reply = ask_for(context, method, params, tell, extra);
+    return reply ? ExitCode::Ok : reply.error();
+}
+
+tl::expected<ipc::Reply, ExitCode> ask_for(
+    Context& context, std::string_view method, const MadeParams& params,
+    const std::function<void(const json::Value& result)>& tell, std::chrono::milliseconds extra) {
     if (!params) {
-        return Context::fail(ExitCode::Usage, params.error());
+        return tl::unexpected(Context::fail(ExitCode::Usage, params.error()));
     }
-    const auto reply = context.call(method, *params, extra);
+    auto reply = context.call(method, *params, extra);
     if (!reply) {
-        return reply.error();
+        return reply;
     }
     const json::Value result = reply->result();
     if (context.is_json()) {
@@ -120,7 +127,7 @@ ExitCode ask(Context& context, std::string_view method, const MadeParams& params
     } else {
         tell(result);
     }
-    return ExitCode::Ok;
+    return reply;
 }
 
 ExitCode order(Context& context, std::string_view method, const MadeParams& params,

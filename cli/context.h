@@ -90,6 +90,12 @@ ExitCode ask(Context& context, std::string_view method, const MadeParams& params
              const std::function<void(const json::Value& result)>& tell,
              std::chrono::milliseconds extra = {});
 
+/// The same, and gives the reply to a verb that has more to do with it.
+tl::expected<ipc::Reply, ExitCode> ask_for(
+    Context& context, std::string_view method, const MadeParams& params,
+    const std::function<void(const json::Value& result)>& tell,
+    std::chrono::milliseconds extra = {});
+
 /// The same for a method whose result only says that it worked: with --quiet it prints nothing.
 ExitCode order(Context& context, std::string_view method, const MadeParams& params,
                const std::function<std::string(const json::Value& result)>& words,

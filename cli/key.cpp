@@ -44,20 +44,15 @@ std::string token_params(std::string_view token) {
 /// piped on, and `words` on standard error.
 ExitCode print_token(Context& context, std::string_view method, const std::string& params,
                      std::vector<std::string> (*words)(const json::Value& result)) {
-    const auto reply = context.call(method, params, kExtra);
-    if (!reply) {
-        return reply.error();
-    }
-    const json::Value result = reply->result();
-    if (context.is_json()) {
-        context.write_line(result.print());
-        return ExitCode::Ok;
-    }
-    context.write_line(print_value(result["token"]));
-    for (const std::string& line : words(result)) {
-        context.hint(line);
-    }
-    return ExitCode::Ok;
+    return ask(
+        context, method, params,
+        [&](const json::Value& result) {
+            context.write_line(print_value(result["token"]));
+            for (const std::string& line : words(result)) {
+                context.hint(line);
+            }
+        },
+        kExtra);
 }
 
 ExitCode run_new(Context& context, const Arguments&) {
@@ -120,24 +115,23 @@ ExitCode wait_rotated(Context& context, const std::string& id, std::chrono::mill
 }
 
 ExitCode run_rotate(Context& context, const Arguments& arguments) {
-    const auto reply = context.call("keys.rotate", "{}", kExtra);
+    const auto reply = ask_for(
+        context, "keys.rotate", "{}",
+        [&](const json::Value& result) {
+            context.write_line(print_value(result["token"]));
+            context.hint("made " + key_words(result) +
+                         "; the boxes go over to it once all that are alive hold it: see\n"
+                         "  meshctl key ls");
+            context.hint(
+                "boxes that are away get it when they return, until the old key is removed; the\n"
+                "  token above is for those that come later still");
+        },
+        kExtra);
     if (!reply) {
         return reply.error();
     }
-    const json::Value result = reply->result();
-    if (context.is_json()) {
-        context.write_line(result.print());
-    } else {
-        context.write_line(print_value(result["token"]));
-        context.hint("made " + key_words(result) +
-                     "; the boxes go over to it once all that are alive hold it: see\n"
-                     "  meshctl key ls");
-        context.hint(
-            "boxes that are away get it when they return, until the old key is removed; the token\n"
-            "  above is for those that come later still");
-    }
     const auto wait = arguments.duration("wait");
-    return wait ? wait_rotated(context, print_value(result["id"]), *wait) : ExitCode::Ok;
+    return wait ? wait_rotated(context, print_value(reply->result()["id"]), *wait) : ExitCode::Ok;
 }
 
 ExitCode run_remove(Context& context, const Arguments& arguments) {

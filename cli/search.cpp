@@ -38,20 +38,19 @@ ExitCode run(Context& context, const Arguments& arguments) {
         return Context::fail(ExitCode::Usage, question.error());
     }
     const auto wait = arguments.duration("wait").value_or(kWaitDefault);
-    const auto reply = context.call("search.query", query_params(arguments, *question, wait), wait);
+    const auto reply = ask_for(
+        context, "search.query", query_params(arguments, *question, wait),
+        [&](const json::Value& result) {
+            context.write(render_found(result, context.style()));
+            for (const std::string& line : search_words(result)) {
+                context.hint(line);
+            }
+        },
+        wait);
     if (!reply) {
         return reply.error();
     }
-    const json::Value result = reply->result();
-    if (context.is_json()) {
-        context.write_line(result.print());
-    } else {
-        context.write(render_found(result, context.style()));
-        for (const std::string& line : search_words(result)) {
-            context.hint(line);
-        }
-    }
-    return result["complete"].as_bool().value_or(false) ? ExitCode::Ok : ExitCode::Partial;
+    return reply->result()["complete"].as_bool().value_or(false) ? ExitCode::Ok : ExitCode::Partial;
 }
 
 constexpr std::array<Argument, 1> kArguments = {
