@@ -5,8 +5,6 @@
 #include <sodium/core.h>
 #include <sys/random.h>
 #include <sys/resource.h>
-#include <systemd/sd-daemon.h>
-#include <time.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -28,6 +26,7 @@
 #include "daemon/names.h"
 #include "daemon/rpc_service.h"
 #include "daemon/security_words.h"
+#include "daemon/service_manager.h"
 #include "daemon/start_memory.h"
 #include "daemon/state_dir.h"
 #include "daemon/udp_socket.h"
@@ -38,6 +37,12 @@ namespace {
 
 /// `timeout` and a terminal signal the process and its group: one wish to end it arrives twice.
 constexpr std::uint64_t kSameSignalMs = 200;
+/// For a reader's eyes.
+constexpr std::uint64_t kStatusIntervalMs = 5000;
+/// So that a busy machine may miss some.
+constexpr std::int64_t kFeedsPerWatchdog = 6;
+/// The deadline timer is due before a feeding of the same turn; more than that is not the machine.
+constexpr Duration kCorePatience = std::chrono::seconds(1);
 
 template <class T>
 T random_value() {
@@ -75,19 +80,6 @@ Driver::Options driver_options(const Settings& settings) {
     return options;
 }
 
-/// As Type=notify-reload of systemd has it (sd_notify(3)): the time tells a reload that follows
-/// from one that was under way.
-void tell_manager_of_reload(bool is_reloading) {
-    if (!is_reloading) {
-        sd_notify(0, "READY=1");
-        return;
-    }
-    timespec now{};
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    const std::int64_t us = std::int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1000;
-    sd_notify(0, ("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(us)).c_str());
-}
-
 /// A core dump would hold the mesh keys. Whoever needs one raises the limit again (prlimit).
 void forbid_core_dumps() {
     rlimit limit{};
@@ -103,10 +95,14 @@ class Daemon {
     Daemon(const ConfigSources& sources, const Settings& settings)
         : config_(sources, settings,
                   {[this](const auto& in_force, const auto& changed) { apply(in_force, changed); },
-                   tell_manager_of_reload}) {
+                   [this](bool is_reloading) { manager_.tell_reload(is_reloading); }}) {
         MESHD_ASSERT(uv_loop_init(&loop_) == 0);
         uv_timer_init(&loop_, &service_timer_);
         service_timer_.data = this;
+        for (uv_timer_t* timer : {&status_timer_, &watchdog_timer_}) {
+            uv_timer_init(&loop_, timer);
+            timer->data = this;
+        }
     }
     Daemon(const Daemon&) = delete;
     Daemon& operator=(const Daemon&) = delete;
@@ -114,7 +110,9 @@ class Daemon {
         server_.reset();
         service_.reset();
         driver_.reset();
-        uv_close(reinterpret_cast<uv_handle_t*>(&service_timer_), nullptr);
+        for (uv_timer_t* timer : {&service_timer_, &status_timer_, &watchdog_timer_}) {
+            uv_close(reinterpret_cast<uv_handle_t*>(timer), nullptr);
+        }
         for (uv_signal_t& signal : signals_) {
             uv_close(reinterpret_cast<uv_handle_t*>(&signal), nullptr);
         }
@@ -133,16 +131,21 @@ class Daemon {
     void on_hangup();
     void apply(const Settings& in_force, const std::vector<std::string>& changed);
     void wake_service_at(TimePoint at);
+    void tell_manager_it_is_ready();
+    void feed_watchdog();
     void audit(RpcService::ClientId client, const ipc::Method& method, bool is_permitted);
 
     uv_loop_t loop_{};
-    uv_signal_t signals_[3]{};
+    uv_signal_t signals_[4]{};
+    ServiceManager manager_;
     LiveConfig config_;
     std::optional<StateDir> state_dir_;
     std::unique_ptr<Driver> driver_;
     CallAudit audit_;
     std::unique_ptr<RpcService> service_;
     uv_timer_t service_timer_{};
+    uv_timer_t status_timer_{};
+    uv_timer_t watchdog_timer_{};
     std::unique_ptr<IpcServer> server_;
     const bool has_terminal_ = isatty(STDERR_FILENO) == 1;
     /// Loop time; empty until the first signal.
@@ -158,6 +161,7 @@ std::string Daemon::open_node(const Settings& settings) {
     const auto node_id = NodeId::parse(
         settings.node_id.empty() ? default_node_id(host_name(), hardware) : settings.node_id);
     MESHD_ASSERT(node_id);
+    set_log_node(node_id->text());
 
     Driver::Options options = driver_options(settings);
     InstanceId fresh;
@@ -226,7 +230,7 @@ std::string Daemon::start() {
     const Settings& settings = config_.in_force();
     // Chooses the fastest code for this processor; without it the hashes are the portable ones.
     MESHD_ASSERT(sodium_init() >= 0);
-    constexpr int kSignals[] = {SIGTERM, SIGINT, SIGHUP};
+    constexpr int kSignals[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
     for (std::size_t i = 0; i < std::size(kSignals); ++i) {
         uv_signal_init(&loop_, &signals_[i]);
         signals_[i].data = this;
@@ -259,9 +263,47 @@ std::string Daemon::start() {
                  security_words(settings.core.security, driver_->kept_keys().ring.active) + "), " +
                  driver_->addresses_text() + ", socket " + server_->path() + " (" +
                  server_->access_text() + ")");
-        sd_notify(0, "READY=1");
+        tell_manager_it_is_ready();
     }
     return trouble;
+}
+
+void Daemon::tell_manager_it_is_ready() {
+    const std::string status = service_status(driver_->node().status(driver_->now()));
+    if (driver_->node().status(driver_->now()).security.is_silent) {
+        log_warning(status);
+    }
+    if (!manager_.is_listening()) {
+        return;
+    }
+    manager_.tell_ready(status);
+    uv_timer_start(
+        &status_timer_,
+        [](uv_timer_t* timer) {
+            auto* self = static_cast<Daemon*>(timer->data);
+            if (!self->leaving_since_ms_) {
+                self->manager_.show_status(
+                    service_status(self->driver_->node().status(self->driver_->now())));
+            }
+        },
+        kStatusIntervalMs, kStatusIntervalMs);
+    if (const auto watchdog = manager_.watchdog()) {
+        const auto interval = static_cast<std::uint64_t>(
+            std::chrono::duration_cast<std::chrono::milliseconds>(*watchdog).count() /
+            kFeedsPerWatchdog);
+        uv_timer_start(
+            &watchdog_timer_,
+            [](uv_timer_t* timer) { static_cast<Daemon*>(timer->data)->feed_watchdog(); }, interval,
+            interval);
+    }
+}
+
+/// From the loop, and only where the core is called when it asked to be: a loop that turns without
+/// it is as dead as one that does not turn.
+void Daemon::feed_watchdog() {
+    if (!is_core_stuck(driver_->now().monotonic, driver_->node().next_timeout(), kCorePatience)) {
+        manager_.feed_watchdog();
+    }
 }
 
 void Daemon::wake_service_at(TimePoint at) {
@@ -317,9 +359,12 @@ void Daemon::on_signal(int number) {
         return;
     }
     leaving_since_ms_ = now;
-    log_info(std::string(strsignal(number)) + ": leaving the mesh");
-    sd_notify(0, "STOPPING=1");
-    driver_->leave([this] { uv_stop(&loop_); });
+    // What RestartKillSignal= of the unit says: nobody is to be alarmed by an upgrade.
+    const bool is_restarting = number == SIGUSR1;
+    const std::string doing = is_restarting ? "leaving the mesh for a restart" : "leaving the mesh";
+    log_info(std::string(strsignal(number)) + ": " + doing);
+    manager_.tell_stopping(doing);
+    driver_->leave(is_restarting, [this] { uv_stop(&loop_); });
 }
 
 }  // namespace

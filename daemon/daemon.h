@@ -13,9 +13,9 @@ enum class ExitCode : int {
     Configuration = 3,
 };
 
-/// Runs a node until SIGTERM or SIGINT, then says goodbye to the mesh; a second signal ends it at
-/// once. SIGHUP reads `sources`, of which `settings` are, again. Says on the log what keeps it from
-/// starting.
+/// Runs a node until SIGTERM or SIGINT, then says goodbye to the mesh (SIGUSR1: and that it will be
+/// back); a second signal ends it at once. SIGHUP reads `sources`, of which `settings` are, again.
+/// Says on the log what keeps it from starting.
 ExitCode run_daemon(const ConfigSources& sources, const Settings& settings);
 
 }  // namespace meshd

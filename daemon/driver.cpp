@@ -70,6 +70,7 @@ void log_keys(const Keyring& before, const KeptKeys& after) {
 void log_output(const Output& output) {
     if (const auto* event = std::get_if<NodeEvent>(&output)) {
         std::string line(node_event_name(event->kind));
+        const LogFields fields{node_event_name(event->kind), event->node.text()};
         line += " " + event->node.text();
         if (!event->because.empty()) {
             line += " because of " + event->because.text();
@@ -77,13 +78,14 @@ void log_output(const Output& output) {
         if (event->kind == NodeEventKind::Conflict) {
             line += ": another node uses this name";
             line += event->address ? ", at " + print_endpoint(*event->address) : "";
-            log_warning(line + "; give one of them another node_id");
+            log_warning(line + "; give one of them another node_id", fields);
         } else {
-            log_info(line);
+            log_info(line, fields);
         }
     } else if (const auto* link = std::get_if<LinkEvent>(&output)) {
-        log_info((link->up ? "link.up " : "link.down ") + link->peer.text() + " at " +
-                 print_endpoint(link->address));
+        const std::string kind = link->up ? "link.up" : "link.down";
+        log_info(kind + " " + link->peer.text() + " at " + print_endpoint(link->address),
+                 {kind, link->peer.text()});
     }
 }
 
@@ -460,13 +462,13 @@ void Driver::deliver_outputs() {
     }
 }
 
-void Driver::leave(std::function<void()> done) {
+void Driver::leave(bool is_restarting, std::function<void()> done) {
     leave_done_ = std::move(done);
     uv_timer_start(
         leave_timer_, [](uv_timer_t* timer) { static_cast<Driver*>(timer->data)->flush_storage(); },
         kLeaveTimeoutMs, 0);
     // Refused only while a Leave of mesh.leave is under way: its end is the one to wait for.
-    if (const auto request = command(Leave{})) {
+    if (const auto request = command(Leave{is_restarting})) {
         leave_request_ = *request;
     }
 }

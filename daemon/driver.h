@@ -81,10 +81,10 @@ class Driver final : public MeshAccess, public KeysAccess {
     /// With whom to speak from now on.
     void set_security(SecurityMode mode);
 
-    /// Says goodbye to the mesh, or waits for the goodbye that mesh.leave has begun; `done` follows
-    /// once the peers have it, or after a second, and all data are on the disk, or after three
-    /// more.
-    void leave(std::function<void()> done);
+    /// Says goodbye to the mesh, for a moment where `is_restarting`, or waits for the goodbye that
+    /// mesh.leave has begun; `done` follows once the peers have it, or after a second, and all data
+    /// are on the disk, or after three more.
+    void leave(bool is_restarting, std::function<void()> done);
 
     /// Where it speaks: "eth0 10.7.0.1:9999".
     std::string addresses_text() const { return network_.describe(); }

@@ -78,6 +78,10 @@ tl::expected<std::string, std::string> choose_socket_path(const std::string& con
     if (!configured.empty()) {
         return configured;
     }
+    if (const char* service = std::getenv("RUNTIME_DIRECTORY");
+        service != nullptr && *service == '/') {
+        return std::string(service) + "/meshd.sock";
+    }
     if (geteuid() == 0) {
         return "/run/meshd/meshd.sock";
     }

@@ -3,10 +3,14 @@
 
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <syslog.h>
 
 #include <array>
 #include <memory>
 #include <utility>
+#include <vector>
+
+#include "daemon/journal.h"
 
 namespace meshd {
 namespace {
@@ -44,7 +48,46 @@ spdlog::logger& logger() {
     return *kInstance;
 }
 
-void write(LogLevel level, std::string_view line) {
+int syslog_priority(LogLevel level) {
+    switch (level) {
+        case LogLevel::Debug:
+            return LOG_DEBUG;
+        case LogLevel::Info:
+            return LOG_INFO;
+        case LogLevel::Warning:
+            return LOG_WARNING;
+        case LogLevel::Error:
+            return LOG_ERR;
+    }
+    return LOG_INFO;
+}
+
+std::optional<Journal>& journal() {
+    static std::optional<Journal> instance = Journal::behind_stderr();
+    return instance;
+}
+
+std::string& node() {
+    static std::string instance;
+    return instance;
+}
+
+void write(LogLevel level, std::string_view line, const LogFields& named = {}) {
+    if (journal()) {
+        if (!logger().should_log(spdlog_level(level))) {
+            return;
+        }
+        std::vector<Journal::Field> fields;
+        for (const Journal::Field& field :
+             {Journal::Field{"MESHD_NODE", node()}, Journal::Field{"MESHD_PEER", named.peer},
+              Journal::Field{"MESHD_EVENT", named.event}}) {
+            if (!field.second.empty()) {
+                fields.push_back(field);
+            }
+        }
+        journal()->write(syslog_priority(level), line, fields);
+        return;
+    }
     logger().log(spdlog_level(level), spdlog::string_view_t(line.data(), line.size()));
 }
 
@@ -70,14 +113,18 @@ bool is_logged(LogLevel level) {
     return logger().should_log(spdlog_level(level));
 }
 
+void set_log_node(std::string node_id) {
+    node() = std::move(node_id);
+}
+
 void log_debug(std::string_view line) {
     write(LogLevel::Debug, line);
 }
-void log_info(std::string_view line) {
-    write(LogLevel::Info, line);
+void log_info(std::string_view line, const LogFields& fields) {
+    write(LogLevel::Info, line, fields);
 }
-void log_warning(std::string_view line) {
-    write(LogLevel::Warning, line);
+void log_warning(std::string_view line, const LogFields& fields) {
+    write(LogLevel::Warning, line, fields);
 }
 void log_error(std::string_view line) {
     write(LogLevel::Error, line);

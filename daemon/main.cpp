@@ -10,6 +10,7 @@
 
 #include "daemon/config_file.h"
 #include "daemon/daemon.h"
+#include "daemon/start_delay.h"
 
 namespace {
 
@@ -119,6 +120,10 @@ int main(int argc, char** argv) {
     if (!arguments) {
         return arguments.error();
     }
+    meshd::ServiceStart start;
+    if (!arguments->is_check_only && !start.wait()) {
+        return exit_with(ExitCode::Ok);
+    }
     const auto settings = meshd::load_settings(arguments->sources);
     if (!settings) {
         for (const std::string& error : settings.error()) {
@@ -137,5 +142,9 @@ int main(int argc, char** argv) {
         return exit_with(ExitCode::Ok);
     }
     meshd::set_log_level(settings->log_level);
-    return exit_with(meshd::run_daemon(arguments->sources, *settings));
+    const ExitCode code = meshd::run_daemon(arguments->sources, *settings);
+    if (code == ExitCode::Ok) {
+        start.end_cleanly();
+    }
+    return exit_with(code);
 }
