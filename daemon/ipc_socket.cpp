@@ -119,8 +119,11 @@ tl::expected<BoundSocket, std::string> bind_ipc_socket(const std::string& path) 
         return failure(path, std::string("cannot bind: ") + std::strerror(error) +
                                  "; expected a directory this user may write: say --socket PATH");
     }
+    // A service that is in that group already may not be allowed to call chown().
     if (const group* meshd = getgrnam(kGroup);
-        meshd != nullptr && chown(path.c_str(), static_cast<uid_t>(-1), meshd->gr_gid) == 0 &&
+        meshd != nullptr &&
+        (meshd->gr_gid == getegid() ||
+         chown(path.c_str(), static_cast<uid_t>(-1), meshd->gr_gid) == 0) &&
         chmod(path.c_str(), 0660) == 0) {
         bound.access_text = std::string("0660, group ") + kGroup;
     }
