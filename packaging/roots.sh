@@ -44,11 +44,10 @@ build_root() {
     recipe="1 $(release) $list"
     if ! made "$root" "$recipe"; then
         say "Making the build root $root (once)" >&2
-        install_missing qemu-user-static >&2
         bootstrap "$root" buildd ""
         mkdir -p "$root.empty"
         run_in_root "$root" "$root.empty" /build "dpkg --add-architecture $arch && apt-get update -qq &&
-            apt-get install -y -qq --no-install-recommends crossbuild-essential-$arch debhelper dh-python cmake ninja-build ccache \
+            apt-get install -y -qq --no-install-recommends crossbuild-essential-$arch debhelper dh-python qemu-user-static cmake ninja-build ccache \
                 pkg-config python3 rapidjson-dev libcli11-dev libexpected-dev doctest-dev $list" >>"$root.log" 2>&1 ||
             fail "filling $root failed; all of it: $root.log"
         printf '%s' "$recipe" >"$root.recipe"
