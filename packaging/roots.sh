@@ -48,7 +48,7 @@ build_root() {
         mkdir -p "$root.empty"
         run_in_root "$root" "$root.empty" /build "dpkg --add-architecture $arch && apt-get update -qq &&
             apt-get install -y -qq --no-install-recommends crossbuild-essential-$arch debhelper dh-python qemu-user-static cmake ninja-build ccache \
-                pkg-config python3 rapidjson-dev libcli11-dev libexpected-dev doctest-dev $list" >>"$root.log" 2>&1 ||
+                pkg-config:$arch python3 rapidjson-dev libcli11-dev libexpected-dev doctest-dev $list" >>"$root.log" 2>&1 ||
             fail "filling $root failed; all of it: $root.log"
         printf '%s' "$recipe" >"$root.recipe"
     fi

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Boxes for the service tests: systemd booted in containers, on one bridge, in namespaces of their own.
 

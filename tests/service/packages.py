@@ -57,3 +57,24 @@ def wait_for_mesh(boxes, number, within=30):
     boxes = list(boxes)
     for box in boxes:
         eventually(f"{box.name} sees {number} nodes", lambda box=box: len(nodes_alive(box)) == number, within, 0.2)
+
+
+def follow_readme(boxes):
+    """The README's block for three machines, line by line; what each line printed on its last box."""
+    text = (SOURCE / "README.md").read_text()
+    block = re.search(r"\*\*On three machines\*\*.*?```sh\n(.*?)```", text, re.S)[1]
+    first, *others = boxes
+    where = {"on each": boxes, "once, on the first": [first], "once, on the others": others}
+    for box in boxes:
+        box.bring(package("meshd"))
+    said = {}
+    token = ""
+    for line in block.splitlines():
+        command, place = re.fullmatch(r"sudo (.*?) +# (.*?):.*", line).groups()
+        for box in where[place]:
+            said[command] = box.run("sh", "-c", f"cd /root && {command}", input=token)
+        if command.endswith("key new"):
+            token = said[command].strip().splitlines()[-1] + "\n"
+        if command.endswith("key join"):
+            wait_for_mesh(boxes, len(boxes))
+    return said
