@@ -43,8 +43,14 @@ void IntervalSet::insert(Interval interval, std::uint64_t kept_to) {
         interval.last = std::max(interval.last, to->last);
         ++to;
     }
-    const auto at = intervals_.erase(from, to);
-    intervals_.insert(at, interval);
+    if (from == to) {
+        intervals_.insert(from, interval);
+    } else {
+        // In place: what stands behind may be megabytes, and moves at most once.
+        const auto kept = intervals_.begin() + (from - intervals_.begin());
+        *kept = interval;
+        intervals_.erase(kept + 1, to);
+    }
     forget_surplus(kept_to);
 }
 

@@ -165,6 +165,29 @@ void add_durable(DeltaPacker& packer, StreamId stream, const HeldStream& held,
     packer.add(stream, held, std::move(*last));
 }
 
+/// Gaps too many for one message, fewer: those between which nothing lives here become one, since
+/// to ask for what is dead between them costs nothing. What are too many then are the highest.
+std::vector<Interval> bridged(const std::vector<Interval>& gaps, const HeldStream* held) {
+    std::vector<Interval> bridged;
+    std::uint64_t next_live = 0;
+    for (const Interval& gap : gaps) {
+        if (!bridged.empty() && next_live > gap.last) {
+            bridged.back().last = gap.last;
+            continue;
+        }
+        if (bridged.size() == limits::kMessageIntervalsMax) {
+            break;
+        }
+        bridged.push_back(gap);
+        next_live = limits::kCounterMax;
+        if (held != nullptr) {
+            const auto next = held->live.upper_bound(gap.last);
+            next_live = next == held->live.end() ? limits::kCounterMax : next->first;
+        }
+    }
+    return bridged;
+}
+
 }  // namespace
 
 std::vector<Interval> counters_of(const std::set<RecordPlace>& places, StreamId stream) {
@@ -317,7 +340,7 @@ std::vector<StreamIntervals> Store::missing(const std::vector<StreamIntervals>& 
             intervals = kNothing.missing_from(their.intervals);
         }
         if (intervals.size() > limits::kMessageIntervalsMax) {
-            intervals.resize(limits::kMessageIntervalsMax);
+            intervals = bridged(intervals, held);
         }
         if (!intervals.empty()) {
             missing.push_back({their.stream, their.author, std::move(intervals)});

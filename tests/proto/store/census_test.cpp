@@ -323,6 +323,34 @@ TEST_CASE("census: all that is dead below a floor is known, however scattered wh
     }
 }
 
+TEST_CASE("census: what lives among much that is dead is fetched by one pull that goes on") {
+    constexpr std::uint64_t kEntries = 8 * limits::kMessageIntervalsMax;
+    Store one = store_of("x", 0x91, 0x92);
+    for (std::uint64_t i = 1; i <= kEntries; ++i) {
+        one.write_entry(now(0), entry_of("h" + std::to_string(i), "x"), {});
+        one.write_entry(now(0), deleted_of("gone", "x"), {});
+        one.write_entry(now(0), entry_of("gone", "x"), {});
+    }
+    one.write_entry(now(0), deleted_of("gone", "x"), {});
+    const std::int64_t ms = kDayMs + 3;
+    one.on_timeout(at(ms));
+    Store fresh = store_of("z", 0x95, 0x96);
+    take_census(fresh, one);
+    std::vector<StreamIntervals> wants = fresh.missing(one.digest());
+    REQUIRE(wants.size() == 1);
+    CHECK(wants[0].intervals.size() == 1);
+    for (std::size_t pulls = 0; pulls < kEntries && !wants.empty(); ++pulls) {
+        for (const Delta& delta : one.deltas(at(ms), Pull{wants}, 7)) {
+            Delta taken = delta;
+            fresh.apply_delta(at(ms), taken,
+                              [](const DeltaRecord&, const ApplyResult&, RecordKind) {});
+        }
+        wants = fresh.missing(wants);
+    }
+    CHECK(listed(fresh) == listed(one));
+    CHECK(fresh.hashes() == one.hashes());
+}
+
 TEST_CASE("census: a purged tombstone's knowledge outlasts gaps in what is newer") {
     Store one = store_of("x", 0x91, 0x92);
     give(one, entry_bytes(entry_of("h", "a"), 0x22, 1, 1));

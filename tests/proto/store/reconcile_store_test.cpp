@@ -107,7 +107,7 @@ TEST_CASE("missing: what scattered digests lack still fits a message") {
     for (std::uint64_t i = 1; i <= 4 * limits::kIntervalsMax; ++i) {
         even.push_back({10 * i, 10 * i + 8});
     }
-    for (std::uint64_t i = 1; i <= limits::kIntervalsMax; ++i) {
+    for (std::uint64_t i = 1; i <= 4 * limits::kIntervalsMax; ++i) {
         give(store, alert_bytes("a", 0x22, 10 * i + 4, i));
     }
     const auto missing = store.missing(want("a", 0x22, even));
