@@ -216,7 +216,7 @@ std::optional<TimePoint> Node::Impl::next_timeout() const {
     consider(store_.next_deadline());
     consider(announcer_.next_deadline());
     if (!writing_) {
-        consider(persist_at_);
+        consider(persist_at());
     }
     for (const auto& [request, wait] : durable_waits_) {
         consider(wait.is_durable ? std::nullopt : std::optional(wait.deadline));

@@ -13,6 +13,8 @@ using std::chrono::seconds;
 
 /// Records in one transaction: about 6 MB with embeddings, a second of a slow card.
 constexpr std::size_t kPersistRecordsMax = 4096;
+/// Beside the records that callers wait for: a card is not to write megabytes before they are told.
+constexpr std::size_t kPersistBesideMax = 64;
 /// While a pull is under way, so many may wait: to write them takes the processor that fetches
 /// them, and what is lost with this box comes again. As long as persist_interval_others lasts, that
 /// is; so many come in less only by a link that is fast enough to bring them again.
@@ -61,13 +63,16 @@ void Node::Impl::add_power_off(Now now) {
 
 /// Not before a disk that failed is to be tried again.
 void Node::Impl::persist_soon(TimePoint at) {
-    persist_by(std::max(at, disk_retry_at_));
+    if (has_disk_) {
+        at = std::max(at, disk_retry_at_);
+        rest_write_at_ = rest_write_at_ ? std::min(*rest_write_at_, at) : at;
+    }
 }
 
-void Node::Impl::persist_by(TimePoint at) {
-    if (has_disk_) {
-        persist_at_ = persist_at_ ? std::min(*persist_at_, at) : at;
-    }
+std::optional<TimePoint> Node::Impl::persist_at() const {
+    return callers_write_at_ && rest_write_at_ ? std::min(callers_write_at_, rest_write_at_)
+           : callers_write_at_                 ? callers_write_at_
+                                               : rest_write_at_;
 }
 
 void Node::Impl::schedule_disk(TimePoint now) {
@@ -88,7 +93,7 @@ void Node::Impl::schedule_disk(TimePoint now) {
     } else if (changes != 0) {
         persist_soon(now + config_.persist_interval_others);
     } else if (durable_waits_.empty()) {
-        persist_at_ = clock_written_at_ + kClockInterval;
+        rest_write_at_ = clock_written_at_ + kClockInterval;
     }
 }
 
@@ -108,7 +113,7 @@ void Node::Impl::await_disk(TimePoint now, RequestId request, std::vector<Record
         finish_wait(wait);
         return;
     }
-    persist_by(now);
+    callers_write_at_ = now;
 }
 
 void Node::Impl::finish_wait(std::map<RequestId, DurableWait>::iterator wait) {
@@ -132,14 +137,20 @@ void Node::Impl::answer_raised(AlertRaised answer) {
 }
 
 std::optional<Persist> Node::Impl::poll_persist() {
-    if (writing_ || !persist_at_ || *persist_at_ > now_) {
+    const auto is_due = [this](const std::optional<TimePoint>& at) { return at && *at <= now_; };
+    const bool is_rest_due = is_due(rest_write_at_);
+    if (writing_ || (!is_rest_due && !is_due(callers_write_at_))) {
         return std::nullopt;
     }
-    persist_at_.reset();
+    // Callers first, but by turns: they may come without end.
+    wrote_for_callers_ = is_due(callers_write_at_) && !(is_rest_due && wrote_for_callers_);
+    callers_write_at_.reset();
+    if (!wrote_for_callers_) {
+        rest_write_at_.reset();
+    }
     const Now now{now_, wall_};
     Persist persist;
     persist.token = ++last_token_;
-    persist.is_urgent = !durable_waits_.empty();
     persist.clock = store_clock(now);
     std::vector<RecordPlace> first;
     for (const auto& [request, wait] : durable_waits_) {
@@ -147,7 +158,9 @@ std::optional<Persist> Node::Impl::poll_persist() {
             first.insert(first.end(), wait.places.begin(), wait.places.end());
         }
     }
-    writing_ = store_.take_changes(now_, persist.clock.life_ms, kPersistRecordsMax, first);
+    const std::size_t records_max =
+        wrote_for_callers_ ? first.size() + kPersistBesideMax : kPersistRecordsMax;
+    writing_ = store_.take_changes(now_, persist.clock.life_ms, records_max, first);
     flushing_ -= std::min(flushing_, writing_->records.size() + writing_->streams.size());
     persist.records = writing_->records;
     persist.streams = writing_->streams;
@@ -206,7 +219,7 @@ void Node::Impl::handle_persisted(Now now, PersistToken token, PersistResult res
                                [&](RecordPlace place) { return store_.is_written(place); })) {
             wait->second.is_durable = true;
         } else {
-            persist_by(now.monotonic);
+            callers_write_at_ = now.monotonic;
             continue;
         }
         finish_wait(wait);

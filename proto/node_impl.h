@@ -147,7 +147,7 @@ class Node::Impl {
         std::optional<Output> answer;  ///< AlertRaised or EntriesPut, once the rest of it is known
     };
     void persist_soon(TimePoint at);
-    void persist_by(TimePoint at);
+    std::optional<TimePoint> persist_at() const;
     void await_disk(TimePoint now, RequestId request, std::vector<RecordPlace> places,
                     std::optional<Output> answer);
     void finish_wait(std::map<RequestId, DurableWait>::iterator wait);
@@ -426,7 +426,9 @@ class Node::Impl {
     std::size_t flushing_ = 0;    ///< changes to write without waiting for their time
     PersistToken last_token_ = 0;
     std::optional<Store::Changes> writing_;
-    std::optional<TimePoint> persist_at_;
+    std::optional<TimePoint> callers_write_at_;  ///< of what callers wait for
+    std::optional<TimePoint> rest_write_at_;     ///< of all that is not written
+    bool wrote_for_callers_ = false;             ///< the last write was theirs alone
     TimePoint clock_written_at_;
     TimePoint disk_allowed_at_;  ///< not before, after a failure, where somebody waits
     TimePoint disk_retry_at_;    ///< the same where nobody does

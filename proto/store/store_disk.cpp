@@ -102,6 +102,16 @@ Store::Changes Store::take_changes(TimePoint now, std::int64_t life_ms, std::siz
             changes.records.push_back(impl_->stored(now, life_ms, *held));
         }
     }
+    // Own ones before those of others: these come again should the power fail.
+    const StreamId own = impl_->options.durable_stream;
+    for (auto next = unwritten.records.first_from({own, 0});
+         next && next->stream == own && changes.records.size() < records_max;
+         next = next_after(unwritten.records, *next)) {
+        if (const HeldRecord* held = impl_->streams.find(own, next->counter)) {
+            changes.records.push_back(impl_->stored(now, life_ms, *held));
+            unwritten.records.erase(*next);
+        }
+    }
     std::vector<RecordPlace> deleted;
     auto next = unwritten.records.first_from({});
     for (; next && changes.records.size() < records_max;

@@ -41,7 +41,6 @@ using PersistToken = std::uint64_t;
 /// Changes to write in one transaction: the records, and the coverage that claims them.
 struct Persist {
     PersistToken token = 0;
-    bool is_urgent = false;  ///< somebody waits
     std::vector<StoredRecord> records;
     std::vector<StoredStream> streams;
     StoreClock clock;

@@ -97,7 +97,6 @@ TEST_CASE("node disk: a durable put is answered when it is on disk, and written 
     CHECK(box.take<EntriesPut>().empty());
     const auto persist = box.persist();
     REQUIRE(persist);
-    CHECK(persist->is_urgent);
     REQUIRE(persist->records.size() == 1);
     CHECK_FALSE(persist->records[0].bytes.empty());
     REQUIRE(persist->streams.size() == 1);
@@ -123,8 +122,31 @@ TEST_CASE("node disk: a put that is not durable is answered at once and written 
     CHECK_FALSE(box.persist_within(999));
     const auto persist = box.persist_within(1);
     REQUIRE(persist);
-    CHECK_FALSE(persist->is_urgent);
     CHECK(persist->records.size() == 1);
+}
+
+TEST_CASE("node disk: what a caller waits for is written before what nobody waits for") {
+    DiskBox box;
+    for (int i = 0; i < 500; ++i) {
+        box.command(put("h" + std::to_string(i), false));
+    }
+    const RequestId first = box.command(put("first", true));
+    const auto urgent = box.persist();
+    REQUIRE(urgent);
+    CHECK(urgent->records.size() < 100);
+    // Who waits next has their turn after the rest, which was due in the meantime.
+    box.ms += 2000;
+    box.command(put("second", true));
+    box.end(*urgent, PersistResult::Stored);
+    const auto answers = box.take<EntriesPut>();
+    REQUIRE_FALSE(answers.empty());
+    CHECK(answers.back().request == first);
+    CHECK(answers.back().is_durable);
+    const auto rest = box.persist();
+    REQUIRE(rest);
+    CHECK(rest->records.size() > 400);
+    box.end(*rest, PersistResult::Stored);
+    CHECK(box.node.status(box.now()).store.unwritten == 0);
 }
 
 TEST_CASE("node disk: what is put while a write is under way waits for the next one") {
@@ -263,7 +285,6 @@ TEST_CASE("node disk: when the database was lost all is written anew, and caller
     CHECK(box.take<EntriesPut>().empty());
     const auto all = box.persist();
     REQUIRE(all);
-    CHECK(all->is_urgent);
     CHECK(all->records.size() == 2);
     box.end(*all, PersistResult::Stored);
     CHECK(box.take<EntriesPut>().at(0).is_durable);

@@ -100,6 +100,17 @@ TEST_CASE("disk: volatile records are not written") {
     CHECK(store.changes() == 0);
 }
 
+TEST_CASE("disk: what this box wrote is written before what came from others") {
+    Store store = store_of("b");
+    for (std::uint64_t i = 1; i <= 5; ++i) {
+        give(store, shared_bytes("a", 0x02, i, i, "k" + std::to_string(i), "1"));
+    }
+    store.write_shared(now(0), {"own", "1", false});
+    const auto changes = store.take_changes(at(5), 5, 2);
+    CHECK(places(changes, false) ==
+          std::vector<RecordPlace>{{StreamId{0x12}, 1}, {StreamId{0x02}, 1}});
+}
+
 TEST_CASE("disk: in batches the new comes first, then what was deleted, and coverage last") {
     Store store = store_of("b");
     store.write_shared(now(0), {"k", "1", false});
