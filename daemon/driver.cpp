@@ -367,9 +367,12 @@ void Driver::tell_sessions() {
 void Driver::on_persisted(PersistToken token, PersistResult result) {
     is_writing_ = false;
     node_.handle_persisted(now(), token, result);
+    // Before the next write: where callers wait without end, there is always one.
+    if (node_.is_flushed()) {
+        run_when_written();
+    }
     drain();
     on_turn_end();
-    run_when_written();
     if (is_flushing_ && !is_writing_) {
         finish_leaving();
     }

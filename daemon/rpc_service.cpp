@@ -290,7 +290,10 @@ void RpcService::Impl::on_line(ClientId client, std::string_view line) {
     }
     send_if_complete(client, *group);
     if (const auto calls = calls_.find(client); calls != calls_.end()) {
-        calls->second.bytes += group->is_complete() ? 0 : group->bytes();
+        if (!group->is_complete()) {
+            group->charge();
+            calls->second.bytes += group->charged();
+        }
     }
     // Past events follow the reply to the subscription that asked for them.
     feed_.resume(client, mesh_.now());
@@ -446,6 +449,9 @@ void RpcService::Impl::answer(RequestId request, CallReply reply) {
 
 void RpcService::Impl::send_if_complete(ClientId client, ipc::CallGroup& group) {
     if (group.is_complete()) {
+        if (const auto calls = calls_.find(client); calls != calls_.end()) {
+            calls->second.bytes -= group.charged();
+        }
         std::string line = group.take_line();
         if (!line.empty()) {
             send_(client, std::move(line), false);

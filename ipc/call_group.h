@@ -35,6 +35,9 @@ class CallGroup {
     bool is_full() const { return is_batch_ && (was_refused_ || bytes_left() < kResultReserve); }
     /// Of the responses there are.
     std::size_t bytes() const { return bytes_; }
+    /// What of them its owner has counted as held for the client.
+    std::size_t charged() const { return charged_; }
+    void charge() { charged_ = bytes_; }
     /// Room left for results.
     std::size_t bytes_left() const;
     /// The reply with its newline; empty where there is nothing to answer. Once, when complete.
@@ -47,6 +50,7 @@ class CallGroup {
     std::size_t open_;
     std::size_t bytes_before_;
     std::size_t bytes_ = 0;
+    std::size_t charged_ = 0;
     std::vector<std::string> responses_;
 };
 

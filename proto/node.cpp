@@ -305,6 +305,9 @@ std::optional<Transmit> Node::poll_transmit() {
 std::optional<Output> Node::poll_output() {
     return impl_->poll_output();
 }
+bool Node::is_flushed() const {
+    return impl_->is_flushed();
+}
 void Node::handle_flush(Now now) {
     impl_->handle_flush(now);
 }

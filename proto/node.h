@@ -383,6 +383,8 @@ class Node {
     void handle_timeout(Now now);
     /// Asks for all that is not written yet, without waiting for its time.
     void handle_flush(Now now);
+    /// True where all that was to be flushed has been written, or could not be.
+    bool is_flushed() const;
     /// What polled Persist with that token came to.
     void handle_persisted(Now now, PersistToken token, PersistResult result);
     /// What ScanWanted came to.

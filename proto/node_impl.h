@@ -69,6 +69,7 @@ class Node::Impl {
     std::optional<Transmit> poll_transmit();
     std::optional<Output> poll_output();
     void handle_flush(Now now);
+    bool is_flushed() const { return flushing_ == 0; }
     void handle_persisted(Now now, PersistToken token, PersistResult result);
     void handle_scan_done(Now now, SearchTicket ticket, const NearestResult& result);
     std::optional<Persist> poll_persist();

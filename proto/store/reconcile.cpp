@@ -99,8 +99,8 @@ void Reconciler::on_census(TimePoint now, const NodeId& peer, const Census& cens
     if (!census_ || census_->peer != peer || census_->number != census.number) {
         return;
     }
-    census_->deadline = now + kCensusTimeout;
     if (census_->parts.insert(census.part).second) {
+        census_->deadline = now + kCensusTimeout;
         census_->streams.insert(census_->streams.end(), census.streams.begin(),
                                 census.streams.end());
     }

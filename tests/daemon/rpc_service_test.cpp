@@ -361,6 +361,26 @@ TEST_CASE("service: results that wait for the rest of their batch are bounded fo
     CHECK(f.take().front().size() > 60'000);
 }
 
+TEST_CASE("service: what was answered no longer counts against a client that has calls waiting") {
+    Fixture f;
+    f.result("state.update", R"({"patch":{"x":")" + std::string(60'000, 'x') + "\"}}");
+    f.recording();
+    std::string batch = R"([{"jsonrpc":"2.0","id":0,"method":"mesh.discover"})";
+    for (int i = 1; i < 100; ++i) {
+        batch += R"(,{"jsonrpc":"2.0","id":1,"method":"state.get"})";
+    }
+    batch += "]";
+    // One call always waits, whatever has been answered.
+    f.service.on_line(kClient, R"({"jsonrpc":"2.0","id":9,"method":"mesh.discover"})");
+    for (std::uint64_t i = 0; i < 6; ++i) {
+        f.service.on_line(kClient, batch);
+        f.service.on_output(Discovered{RequestId{102 + i}});
+        const auto lines = f.take();
+        REQUIRE(lines.size() == 1);
+        CHECK(lines[0].size() > 99 * 60'000);
+    }
+}
+
 TEST_CASE("service: a call in a batch whose results leave no room for it is not begun") {
     Fixture f;
     f.result("state.update", R"({"patch":{"x":")" + std::string(60'000, 'x') + "\"}}");

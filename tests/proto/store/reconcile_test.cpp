@@ -212,6 +212,34 @@ TEST_CASE("reconcile: a pull without a delta for 500 ms is over, or goes on with
     CHECK(side.timeout(5000).asked.size() == 1);
 }
 
+TEST_CASE("reconcile: a peer that repeats part of its census does not hold up another's") {
+    Side side;
+    side.link(0, kPeer);
+    side.reconciler.on_hashes(at(0), kPeer, {1, 1}, {1, 2});
+    std::optional<std::uint32_t> number;
+    std::vector<Record> dead;
+    for (std::int64_t ms = 0; ms < 20'000; ms += 1000) {
+        side.reconciler.on_timeout(at(ms), side.store);
+        while (const auto request = side.reconciler.poll()) {
+            if (const auto* ask = std::get_if<Reconciler::AskCensus>(&*request)) {
+                if (number) {
+                    CHECK(ask->number != *number);
+                    return;
+                }
+                number = ask->number;
+            }
+        }
+        if (number) {
+            Census part;
+            part.number = *number;
+            part.part = 0;
+            part.parts = 2;
+            side.reconciler.on_census(at(ms), kPeer, part, side.store, dead);
+        }
+    }
+    FAIL("the census was never given up");
+}
+
 TEST_CASE("reconcile: a digest longer than any honest one, and one without a link, are ignored") {
     Side side;
     side.reconciler.on_digest(at(0), kPeer, digest_of({alerts_of("a", 0x22, {1, 3})}));
