@@ -108,9 +108,7 @@ void Node::Impl::on_outside(Now now, const Endpoint& from, const DatagramHeader&
                 counters_.add(Counter::drop_unpadded);
                 return;
             }
-            // The random bytes behind the header are the datagram's fingerprint.
-            on_hello(now.monotonic, from, *hello,
-                     load_big_endian<8>(datagram.data() + limits::kHeaderBytes), seal);
+            on_hello(now.monotonic, from, *hello, fingerprint_of(datagram), seal);
         } else if (const auto* offer = std::get_if<Offer>(&message)) {
             on_offer(now.monotonic, from, *offer, seal);
         } else if (const auto* req = std::get_if<Req>(&message)) {

@@ -12,8 +12,8 @@ using std::chrono::milliseconds;
 /// before another start of it takes the name over: a restart waits for it, and a copy of a living
 /// box's disk does not get past it.
 constexpr Duration kFormerStartSilence = milliseconds(250);
-/// A beacon in the own name is answered by a HELLO, so that its sender knows too: so often at most.
-constexpr Duration kSameNameAnswer = std::chrono::seconds(1);
+/// A beacon in the own name is answered by a HELLO: so often at most.
+constexpr Duration kSameNameAsked = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -30,11 +30,13 @@ void Node::Impl::send_outside(const Endpoint& to, const Message& message, KeyId 
     builder.add(encode_message(message));
     const std::size_t pad_to = std::holds_alternative<Hello>(message) ? limits::kHelloBytes : 0;
     const SealKey* key = seal ? &sealing_.outside_key(seal) : nullptr;
-    transmits_.push_back({to, is_beacon, std::move(builder).finish(key, pad_to)});
-    counters_.add(Counter::messages_sent);
+    Buffer datagram = std::move(builder).finish(key, pad_to);
     if (std::holds_alternative<Hello>(message)) {
-        discovery_.on_asked(now_, is_beacon ? std::nullopt : std::optional(to));
+        discovery_.on_asked(now_, is_beacon ? std::nullopt : std::optional(to),
+                            fingerprint_of(datagram));
     }
+    transmits_.push_back({to, is_beacon, std::move(datagram)});
+    counters_.add(Counter::messages_sent);
 }
 
 /// A HELLO to whom it is not known what it speaks.
@@ -57,15 +59,33 @@ void Node::Impl::on_name_conflict(TimePoint now, NameConflict::Action action) {
     }
 }
 
-/// Somebody else's datagram in the own name.
-void Node::Impl::on_same_name(TimePoint now, const Identity& from, const Endpoint& endpoint,
-                              bool is_beacon, KeyId seal) {
+/// Somebody else speaks in the own name: now, as an echo of what this node has just drawn proves.
+void Node::Impl::on_same_name(TimePoint now, const Identity& from, const Endpoint& endpoint) {
     counters_.add(Counter::drop_name_conflict);
     on_name_conflict(now, name_conflict_.on_heard(now, from, endpoint));
-    if (is_beacon && (!same_name_answered_ || now - *same_name_answered_ >= kSameNameAnswer)) {
-        same_name_answered_ = now;
+}
+
+/// A beacon in the own name may be another box's, or one of a former start of this box that
+/// somebody has recorded: an OFFER will tell.
+void Node::Impl::ask_same_name(TimePoint now, const Endpoint& endpoint, KeyId seal) {
+    counters_.add(Counter::drop_name_conflict);
+    if (!same_name_asked_ || now - *same_name_asked_ >= kSameNameAsked) {
+        same_name_asked_ = now;
         send_outside(endpoint, handshake_.hello(), seal);
     }
+}
+
+/// The cookie of its OFFER proves this node to the other, as the echo has proved that one here. The
+/// other makes no link of it, so there is no Noise message.
+void Node::Impl::answer_same_name(const Endpoint& endpoint, const Offer& offer, KeyId seal) {
+    Req req;
+    req.version = limits::kVersionMax;
+    req.mesh = config_.mesh_name;
+    req.from = self_;
+    req.to = offer.from.start;
+    req.cookie = offer.cookie;
+    req.session = SessionId{static_cast<std::uint32_t>(prng_.next()) | 1};
+    send_outside(endpoint, req, seal);
 }
 
 /// A record in the own name that is another's beats the own one. Once for each own rewriting.
@@ -114,9 +134,13 @@ Node::Impl::NameClaim Node::Impl::name_claim(TimePoint now, const Identity& who)
     if (link->peer().instance != who.instance) {
         return NameClaim::Taken;
     }
-    std::optional<Link::Claim>& claim = link->claim;
-    if (!claim || claim->start != who.start) {
-        claim = Link::Claim{who.start, now, false};
+    const auto claim = std::find_if(link->claims.begin(), link->claims.end(),
+                                    [&](const Link::Claim& one) { return one.start == who.start; });
+    if (claim == link->claims.end()) {
+        if (link->claims.size() >= Link::kClaimsMax) {
+            return NameClaim::Taken;
+        }
+        link->claims.push_back({who.start, now, false});
         // Of no records: it is acknowledged, and repeated until it is.
         link->egress.send(share_message(Pull{}), TrafficClass::Control, true);
         return NameClaim::Asked;
@@ -167,10 +191,12 @@ void Node::Impl::on_hello(TimePoint now, const Endpoint& from, const Hello& hell
         return;
     }
     const bool is_beacon = hello.address.has_value();
-    if (hello.from.node == self_.node) {
-        on_same_name(now, hello.from, from, is_beacon, seal);
+    const bool is_same_name = hello.from.node == self_.node;
+    if (is_beacon && is_same_name) {
+        ask_same_name(now, from, seal);
         return;
     }
+    counters_.add(Counter::drop_name_conflict, is_same_name ? 1 : 0);
     // Who asks is told by the answer to its REQ. A beacon is until then as good as not there.
     const NameClaim claim = is_beacon ? name_claim(now, hello.from) : NameClaim::Free;
     if (claim == NameClaim::Taken) {
@@ -186,13 +212,13 @@ void Node::Impl::on_hello(TimePoint now, const Endpoint& from, const Hello& hell
         } else if (neighbours_.find(hello.from.node) == nullptr) {
             counters_.add(Counter::drop_nodes_full);
         }
-        neighbours_.on_seal(now, hello.from.node, seal);
+        note_seal(now, hello.from.node, seal);
         if (linked) {
             return;
         }
     }
-    if (!discovery_.on_hello(now, {from, hello.from.start, seal}, is_beacon, neighbours_.heard(),
-                             config_.max_peers)) {
+    if (!discovery_.on_hello(now, {from, hello.from.start, seal, fingerprint}, is_beacon,
+                             neighbours_.heard(), config_.max_peers)) {
         counters_.add(Counter::drop_offers);
     }
     if (!is_beacon) {
@@ -201,7 +227,7 @@ void Node::Impl::on_hello(TimePoint now, const Endpoint& from, const Hello& hell
 }
 
 void Node::Impl::on_offer(TimePoint now, const Endpoint& from, const Offer& offer, KeyId seal) {
-    if (offer.to != self_.start || !discovery_.expects_offer(now, from)) {
+    if (offer.to != self_.start || !discovery_.expects_offer(now, from, offer.echo)) {
         counters_.add(Counter::drop_not_for_us);
         return;
     }
@@ -214,7 +240,8 @@ void Node::Impl::on_offer(TimePoint now, const Endpoint& from, const Offer& offe
         return;
     }
     if (offer.from.node == self_.node) {
-        on_same_name(now, offer.from, from, false, seal);
+        on_same_name(now, offer.from, from);
+        answer_same_name(from, offer, seal);
         return;
     }
     if (name_claim(now, offer.from) != NameClaim::Free) {
@@ -225,7 +252,7 @@ void Node::Impl::on_offer(TimePoint now, const Endpoint& from, const Offer& offe
     if (neighbours_.on_heard(now, offer.from, from, offer.cookie)) {
         on_discovered(now);
     }
-    neighbours_.on_seal(now, offer.from.node, seal);
+    note_seal(now, offer.from.node, seal);
     const Link* link = find_link(offer.from.node);
     const bool is_linked = link != nullptr && link->peer() == offer.from;
     if (is_linked && !may_move(*link)) {
@@ -278,13 +305,14 @@ void Node::Impl::run_discovery(TimePoint now) {
         ask_all(to, handshake_.hello(), false);
     }
     counters_.add(Counter::drop_offers, due.offers_dropped);
-    for (const auto& [to, start, seal] : due.offers) {
+    for (const auto& [to, start, seal, echo] : due.offers) {
         Offer offer;
         offer.version_min = limits::kVersionMin;
         offer.version_max = limits::kVersionMax;
         offer.from = self_;
         offer.to = start;
         offer.cookie = cookies_.bake(now, to, start);
+        offer.echo = echo;
         send_outside(to, offer, seal);
     }
 }

@@ -166,8 +166,9 @@ class Node::Impl {
     NameClaim name_claim(TimePoint now, const Identity& who);
     bool is_version_spoken(std::uint8_t version_min, std::uint8_t version_max);
     void on_name_conflict(TimePoint now, NameConflict::Action action);
-    void on_same_name(TimePoint now, const Identity& from, const Endpoint& endpoint, bool is_beacon,
-                      KeyId seal);
+    void on_same_name(TimePoint now, const Identity& from, const Endpoint& endpoint);
+    void ask_same_name(TimePoint now, const Endpoint& endpoint, KeyId seal);
+    void answer_same_name(const Endpoint& endpoint, const Offer& offer, KeyId seal);
     void on_outwritten(TimePoint now, const NodeData& other);
     void yield_name(TimePoint now);
     void on_hello(TimePoint now, const Endpoint& from, const Hello& hello,
@@ -192,6 +193,7 @@ class Node::Impl {
     void finish_leaving(TimePoint now);
 
     // node_keys.cpp
+    void note_seal(TimePoint now, const NodeId& node, KeyId seal);
     KeyId seal_for(const NodeId& node) const;
     bool is_known_sealed(TimePoint now, const Identity& who) const;
     SecurityClaim security_claim() const;
@@ -416,7 +418,7 @@ class Node::Impl {
     bool has_left_ = false;
     bool is_rejoining_ = false;  ///< after has_left_, until it sees anybody alive
     NameConflict name_conflict_{self_};
-    std::optional<TimePoint> same_name_answered_;
+    std::optional<TimePoint> same_name_asked_;
     std::optional<TimePoint> defended_at_;  ///< own records against what others claim
 
     /// Of the disk: whether there is one, what it remembered of time, what is being written.

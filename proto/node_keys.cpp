@@ -59,6 +59,12 @@ void Node::Impl::handle_security(Now now, SecurityMode mode, Keyring ring) {
     settle(now);
 }
 
+/// What a node was heard under outside a link.
+void Node::Impl::note_seal(TimePoint now, const NodeId& node, KeyId seal) {
+    const MeshKey* key = sealing_.ring().find(seal);
+    neighbours_.on_seal(now, node, seal, key != nullptr ? key->generation : 0);
+}
+
 /// Under what to ask a node: as it was heard last, else as whoever is not known.
 KeyId Node::Impl::seal_for(const NodeId& node) const {
     const HeardNode* heard = neighbours_.find(node);

@@ -71,6 +71,7 @@ void Node::Impl::open_link(TimePoint now, const Established& established) {
     link.cost_class = cost_class;
     if (replaces) {
         link.egress.take_over(former.mapped().egress);
+        link.claims = std::move(former.mapped().claims);
         counters_.add(Counter::links_rekeyed, former.mapped().is_rekeying ? 1 : 0);
     }
     keys_due_ = now;

@@ -34,7 +34,7 @@ void Node::Impl::on_req(TimePoint now, const Endpoint& from, const Req& req, Key
     }
     const NodeId& node = req.from.node;
     if (node == self_.node) {
-        on_same_name(now, req.from, from, false, seal);
+        on_same_name(now, req.from, from);
         return;
     }
     if (!seal && is_known_sealed(now, req.from)) {
@@ -48,7 +48,7 @@ void Node::Impl::on_req(TimePoint now, const Endpoint& from, const Req& req, Key
     const Link* link = find_link(node);
     if (claim != NameClaim::Taken) {
         neighbours_.on_heard(now, req.from, from, std::nullopt);
-        neighbours_.on_seal(now, node, seal);
+        note_seal(now, node, seal);
     }
     std::string refusal;
     if (claim == NameClaim::Taken) {
@@ -93,10 +93,9 @@ void Node::Impl::on_acc(TimePoint now, const Endpoint& from, const Acc& acc, Key
         counters_.add(Counter::drop_not_for_us);
         return;
     }
-    if (acc.refused == "name" && handshake_.is_pending(acc.from)) {
+    if (handshake_.on_acc(now, from, acc, seal)) {
         on_name_conflict(now, name_conflict_.on_refused(now, !links_.empty()));
     }
-    handshake_.on_acc(now, from, acc, seal);
 }
 
 Neighbours::Facts Node::Impl::neighbour_facts() const {

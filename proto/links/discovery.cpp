@@ -122,23 +122,19 @@ bool Discovery::on_hello(TimePoint now, const Asker& asker, bool is_beacon, std:
     return true;
 }
 
-void Discovery::on_asked(TimePoint now, const std::optional<Endpoint>& to) {
-    if (!to) {
-        all_asked_at_ = now;
-        return;
-    }
+void Discovery::on_asked(TimePoint now, const std::optional<Endpoint>& to, std::uint64_t nonce) {
     while (!asked_.empty() &&
-           (asked_.size() >= kAskedMax || now - asked_.front().first > kOfferExpectedFor)) {
+           (asked_.size() >= kAskedMax || now - asked_.front().at > kOfferExpectedFor)) {
         asked_.pop_front();
     }
-    asked_.emplace_back(now, *to);
+    asked_.push_back({now, to, nonce});
 }
 
-bool Discovery::expects_offer(TimePoint now, const Endpoint& from) const {
-    return (all_asked_at_ && now - *all_asked_at_ <= kOfferExpectedFor) ||
-           std::any_of(asked_.begin(), asked_.end(), [&](const auto& asked) {
-               return now - asked.first <= kOfferExpectedFor && asked.second.same_address(from);
-           });
+bool Discovery::expects_offer(TimePoint now, const Endpoint& from, std::uint64_t echo) const {
+    return std::any_of(asked_.begin(), asked_.end(), [&](const Asked& asked) {
+        return asked.nonce == echo && now - asked.at <= kOfferExpectedFor &&
+               (!asked.to || asked.to->same_address(from));
+    });
 }
 
 Discovery::Due Discovery::on_timeout(TimePoint now, const Facts& facts) {

@@ -42,7 +42,8 @@ class Discovery {
     struct Asker {
         Endpoint from;
         StartId start;
-        KeyId seal;  ///< the mesh key it was sealed with; 0 = open
+        KeyId seal;              ///< the mesh key it was sealed with; 0 = open
+        std::uint64_t echo = 0;  ///< of its random bytes, for the OFFER
         friend bool operator==(const Asker&, const Asker&) = default;
     };
     struct Due {
@@ -69,8 +70,9 @@ class Discovery {
     static constexpr std::size_t kOffersWaitingMax = 64;
     /// An OFFER comes within 50 ms and a round trip of a bad uplink; later ones were not asked for.
     static constexpr Duration kOfferExpectedFor = std::chrono::seconds(3);
-    /// HELLOs by unicast that may be unanswered at once; the oldest are forgotten beyond it.
-    static constexpr std::size_t kAskedMax = 256;
+    /// HELLOs that may be unanswered at once; the oldest are forgotten beyond it. All bootstrap
+    /// addresses under five seals each at a start, and as many others.
+    static constexpr std::size_t kAskedMax = 512;
     /// Asked once a minute each, they cost 400 bytes a second; one or two per network are enough.
     static constexpr std::size_t kBootstrapsMax = 64;
 
@@ -82,10 +84,12 @@ class Discovery {
     /// Plans an OFFER: to a beacon after 0–50 ms, by unicast at once. False where too many wait.
     bool on_hello(TimePoint now, const Asker& asker, bool is_beacon, std::size_t heard,
                   std::size_t max_peers);
-    /// A HELLO was sent, by whatever part of the node: to one endpoint, or as a beacon.
-    void on_asked(TimePoint now, const std::optional<Endpoint>& to);
-    /// Whether an OFFER from there can be the answer to a HELLO of ours.
-    bool expects_offer(TimePoint now, const Endpoint& from) const;
+    /// A HELLO was sent, by whatever part of the node: to one endpoint, or as a beacon. `nonce`:
+    /// the first of its random bytes.
+    void on_asked(TimePoint now, const std::optional<Endpoint>& to, std::uint64_t nonce);
+    /// Whether an OFFER from there is the answer to a HELLO of ours, which it has to echo: none
+    /// that was recorded earlier is.
+    bool expects_offer(TimePoint now, const Endpoint& from, std::uint64_t echo) const;
     /// Before anything else is done for an OFFER: limited like HELLOs, by a budget of its own.
     bool admit_offer(TimePoint now, const Endpoint& from) { return offers_heard_.take(now, from); }
     /// Something changed (a node came or went): beacon fast again.
@@ -129,9 +133,13 @@ class Discovery {
     TokenBucket offers_;
     ArrivalLimiter hellos_;
     ArrivalLimiter offers_heard_;
-    std::optional<TimePoint> all_asked_at_;
-    std::deque<std::pair<TimePoint, Endpoint>> asked_;  ///< oldest first
-    std::array<std::uint64_t, 256> seen_{};             ///< fingerprints of the last HELLOs
+    struct Asked {
+        TimePoint at;
+        std::optional<Endpoint> to;  ///< absent: a beacon
+        std::uint64_t nonce;
+    };
+    std::deque<Asked> asked_;                ///< oldest first
+    std::array<std::uint64_t, 256> seen_{};  ///< fingerprints of the last HELLOs
     std::size_t seen_next_ = 0;
 };
 

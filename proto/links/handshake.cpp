@@ -223,22 +223,26 @@ void Handshake::on_offer(TimePoint now, const Endpoint& from, const Offer& offer
     apply(now, it, Input::Offer, &offer, nullptr);
 }
 
-void Handshake::on_acc(TimePoint now, const Endpoint& from, const Acc& acc, KeyId seal) {
+bool Handshake::on_acc(TimePoint now, const Endpoint& from, const Acc& acc, KeyId seal) {
     const auto it = initiations_.find(acc.from.node);
-    // An ACC of another start of that node answers a REQ that this one never got.
+    // An ACC of another start of that node answers a REQ that this one never got, and one of
+    // another session an earlier REQ: a recording, which must not end this one.
     if (it == initiations_.end() || !it->second.endpoint.same_address(from) ||
-        it->second.peer != acc.from || it->second.extras.seal != seal) {
-        return;
+        it->second.peer != acc.from || it->second.extras.seal != seal ||
+        it->second.session != acc.asked) {
+        return false;
     }
     const auto& noise = it->second.noise;
     // What is no answer to the own message must not end the handshake: the right one may come.
     if (acc.refused.empty() && noise.has_value() != acc.noise.has_value()) {
-        return;
+        return false;
     }
     if (noise && acc.refused.empty() && !noise->read(*acc.noise)) {
-        return;
+        return false;
     }
+    const bool is_name = it->second.state == State::ReqSent && acc.refused == "name";
     apply(now, it, acc.refused.empty() ? Input::Accepted : Input::Refused, nullptr, &acc);
+    return is_name;
 }
 
 bool Handshake::has_room_for(const Endpoint& from) const {
@@ -267,6 +271,7 @@ Handshake::ReqResult Handshake::on_req(TimePoint now, const Endpoint& from, cons
     Acc acc;
     acc.from = self_;
     acc.to = req.from.start;
+    acc.asked = req.session;
     if (!refusal.empty()) {
         acc.refused = refusal;
         messages_.push_back({from, acc, seal});

@@ -106,7 +106,8 @@ class Handshake {
     void abandon(const NodeId& peer) { initiations_.erase(peer); }
     /// `seal` here and below: the mesh key that the message came sealed with, 0 = open.
     void on_offer(TimePoint now, const Endpoint& from, const Offer& offer, KeyId seal);
-    void on_acc(TimePoint now, const Endpoint& from, const Acc& acc, KeyId seal);
+    /// True where it ended the handshake as refused for the name's sake.
+    bool on_acc(TimePoint now, const Endpoint& from, const Acc& acc, KeyId seal);
     enum class ReqResult : std::uint8_t {
         Answered,
         NoRoom,    ///< for a slot

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <optional>
+#include <vector>
 
 #include "proto/base/sequence_window.h"
 #include "proto/config.h"
@@ -47,13 +48,16 @@ class Link {
     std::optional<Buffer> poll_datagram(TimePoint now) { return egress.poll(now, liveness.rtt()); }
 
     /// Another start of the peer's installation wants this link; the start that has it is asked
-    /// since then whether it still lives, and has shown so where the claim is refuted.
+    /// since then whether it still lives, and has shown so where the claim is refuted. Each is kept
+    /// as long as the link: asked in turn for ever, two would each begin anew.
     struct Claim {
         StartId start;
         TimePoint since;
         bool is_refuted = false;
     };
-    std::optional<Claim> claim;
+    /// Who restarts more often while a link to it lives waits for the link's end.
+    static constexpr std::size_t kClaimsMax = 8;
+    std::vector<Claim> claims;
     /// The local address it was made from is gone: any other way is better.
     bool is_uprooted = false;
     /// A new handshake is to give it another key.

@@ -156,17 +156,16 @@ bool Neighbours::on_heard(TimePoint now, const Identity& identity, const Endpoin
     return is_new;
 }
 
-void Neighbours::on_seal(TimePoint now, const NodeId& node, KeyId seal) {
+void Neighbours::on_seal(TimePoint now, const NodeId& node, KeyId seal, std::uint32_t generation) {
     const auto it = heard_.find(node);
     if (it == heard_.end()) {
         return;
     }
     HeardNode& heard = it->second;
-    if (seal) {
+    if (generation >= heard.seal_generation || now - heard.sealed_at > kSealedFor) {
         heard.seal = seal;
+        heard.seal_generation = generation;
         heard.sealed_at = now;
-    } else if (now - heard.sealed_at > kSealedFor) {
-        heard.seal = KeyId{};
     }
 }
 

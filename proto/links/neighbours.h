@@ -52,9 +52,10 @@ struct HeardNode {
     unsigned failures = 0;                   ///< refusals or silences in a row
     LinkReason asked_as = LinkReason::Fill;  ///< by either end, last
     std::vector<TimePoint> losses;           ///< of its link by silence, the last few
-    KeyId seal;             ///< the mesh key that it was last heard under outside a link; 0 = open
-    TimePoint sealed_at{};  ///< when it was last heard under any
-    std::optional<Cookie> cookie;  ///< from its last offer
+    KeyId seal;  ///< the mesh key that it was last heard under outside a link; 0 = open
+    std::uint32_t seal_generation = 0;  ///< of that key
+    TimePoint sealed_at{};              ///< when it was last heard under it
+    std::optional<Cookie> cookie;       ///< from its last offer
     Endpoint cookie_from;
     TimePoint cookie_at;
     // As of the last tick:
@@ -129,7 +130,8 @@ class Neighbours {
     static constexpr std::size_t kLossesMax = 3;
     static constexpr Duration kLossWindow = std::chrono::minutes(5);
     static constexpr Duration kLossAvoid = std::chrono::seconds(30);
-    /// Who was heard sealed is not asked in the open for so long: two slow beacons.
+    /// Who was heard sealed is not asked in the open, nor under an older key, for so long: two
+    /// slow beacons.
     static constexpr Duration kSealedFor = std::chrono::minutes(2);
 
     Neighbours(Options options, Prng& prng) : options_(std::move(options)), prng_(&prng) {}
@@ -138,8 +140,10 @@ class Neighbours {
     /// one silent longest, of those without link or handshake, makes room.
     bool on_heard(TimePoint now, const Identity& identity, const Endpoint& endpoint,
                   const std::optional<Cookie>& cookie);
-    /// What a node was heard under. Who speaks both sealed and in the open is asked sealed.
-    void on_seal(TimePoint now, const NodeId& node, KeyId seal);
+    /// What a node was heard under, and the key's generation (0 in the open). Who speaks under
+    /// several is asked under the newest, sealed rather than in the open: what was recorded before
+    /// the keys changed would else lead back to a key that somebody may have.
+    void on_seal(TimePoint now, const NodeId& node, KeyId seal, std::uint32_t generation);
     /// A handshake came to nothing.
     void on_failed(TimePoint now, const NodeId& peer, bool refused);
     /// A link was given up by either end, since it was one too many.

@@ -101,15 +101,20 @@ class ArrivalLimiter {
 };
 
 /// What of the datagrams outside any session is looked into: whoever does not know the mesh key can
-/// cause one failed decryption with each, at most so often. Per source four times what a node sends
-/// that starts among many, which is 8 HELLOs by two ways each and some OFFERs, REQs and ACCs in a
-/// second; in all 2 % of a core, at 4 µs each.
+/// cause one failed decryption with each, at most so often: in all 2 % of a core, at 4 µs each.
+/// Before it is opened nobody knows who has sent a datagram: a limit on what comes from an address
+/// would keep out a node in whose name somebody else sends. So one half of what is looked into is
+/// anybody's, and the other is kept for sources within their share, so that whoever floods from
+/// one address takes that half from nobody.
 class OutsideGate {
   public:
+    /// Four times what a node sends that starts among many, which is 8 HELLOs by two ways each and
+    /// some OFFERs, REQs and ACCs in a second.
     static constexpr Rate kPerSource{40, 80};
     /// Eight nodes on one host.
     static constexpr Rate kPerAddress{320, 640};
-    static constexpr Rate kInAll{5000, 1000};
+    static constexpr Rate kWithinShare{2500, 500};
+    static constexpr Rate kOfAnybody{2500, 500};
     /// REQs with a valid cookie, which proves their source: each is a handshake, and has a node ask
     /// its neighbours anew. A node asks another by five at most, in three seconds.
     static constexpr Rate kReqsPerSource{5, 10};
@@ -117,16 +122,20 @@ class OutsideGate {
     static constexpr Rate kReqsInAll{200, 200};
 
     OutsideGate()
-        : datagrams_(kPerSource, kPerAddress, kInAll),
+        : within_share_(kPerSource, kPerAddress, kWithinShare),
+          of_anybody_(kOfAnybody),
           reqs_(kReqsPerSource, kReqsPerAddress, kReqsInAll) {}
 
     /// Before the datagram is opened.
-    bool admit(TimePoint now, const Endpoint& from) { return datagrams_.take(now, from); }
+    bool admit(TimePoint now, const Endpoint& from) {
+        return within_share_.take(now, from) || of_anybody_.take(now);
+    }
     /// After its cookie was found valid.
     bool admit_req(TimePoint now, const Endpoint& from) { return reqs_.take(now, from); }
 
   private:
-    ArrivalLimiter datagrams_;
+    ArrivalLimiter within_share_;
+    TokenBucket of_anybody_;
     ArrivalLimiter reqs_;
 };
 

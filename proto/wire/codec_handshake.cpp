@@ -90,6 +90,7 @@ Message read_offer(Fields& fields) {
     offer.from = fields.identity();
     offer.to = StartId{fields.hex("to")};
     offer.cookie = fields.cookie("cookie");
+    offer.echo = fields.hex("echo");
     return offer;
 }
 
@@ -112,6 +113,7 @@ void write_fields(json::Writer& writer, const Offer& offer) {
     write_identity(writer, offer.from);
     writer.member("to", print_hex(offer.to.value));
     writer.member("cookie", print_hex_bytes(offer.cookie.data(), offer.cookie.size()));
+    writer.member("echo", print_hex(offer.echo));
 }
 
 Bytes write_fields(json::Writer& writer, const Req& req) {
@@ -132,9 +134,10 @@ Bytes write_fields(json::Writer& writer, const Req& req) {
 
 Bytes write_fields(json::Writer& writer, const Acc& acc) {
     MESHD_ASSERT(!acc.noise || acc.session);
-    MESHD_ASSERT(acc.to && static_cast<bool>(acc.session) == acc.refused.empty());
+    MESHD_ASSERT(acc.to && acc.asked && static_cast<bool>(acc.session) == acc.refused.empty());
     write_identity(writer, acc.from);
     writer.member("to", print_hex(acc.to.value));
+    writer.member("asked", acc.asked.value);
     writer.member("session", acc.session.value);
     if (!acc.refused.empty()) {
         writer.member("refused", acc.refused);
@@ -179,6 +182,7 @@ std::optional<Message> read_acc(Fields& fields, Bytes body) {
     acc.noise = read_noise(fields, body);
     acc.from = fields.identity();
     acc.to = StartId{fields.hex("to")};
+    acc.asked = SessionId{static_cast<std::uint32_t>(fields.number("asked", 1, UINT32_MAX))};
     acc.session = SessionId{static_cast<std::uint32_t>(fields.number("session", 0, UINT32_MAX))};
     if (fields.has("refused")) {
         acc.refused = kRefusals[read_word(fields, "refused", kRefusals)];

@@ -113,6 +113,11 @@ tl::expected<Datagram, FrameError> open_datagram(Bytes datagram, const SealKey& 
     return split(*header, plain);
 }
 
+std::uint64_t fingerprint_of(Bytes datagram) {
+    MESHD_ASSERT(datagram.size() >= limits::kHeaderBytes + sizeof(std::uint64_t));
+    return load_big_endian<8>(datagram.data() + limits::kHeaderBytes);
+}
+
 DatagramBuilder::DatagramBuilder(const DatagramHeader& header, std::size_t bytes_max,
                                  Prng* nonce_source)
     : header_(header), bytes_max_(bytes_max) {

@@ -62,6 +62,9 @@ tl::expected<Datagram, FrameError> open_datagram(Bytes datagram);
 /// cost.
 tl::expected<Datagram, FrameError> open_datagram(Bytes datagram, const SealKey& key, Buffer& plain);
 
+/// The first of the random bytes of a datagram outside a session: no two have the same.
+std::uint64_t fingerprint_of(Bytes datagram);
+
 /// Builds one datagram item by item.
 class DatagramBuilder {
   public:

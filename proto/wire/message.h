@@ -48,6 +48,7 @@ struct Offer {
     Identity from;
     StartId to;  ///< start id of the HELLO
     Cookie cookie{};
+    std::uint64_t echo = 0;  ///< first 8 random bytes of the HELLO's datagram
 };
 
 enum class LinkReason : std::uint8_t { Fill, Ring, Bridge };
@@ -71,6 +72,7 @@ struct Req {
 struct Acc {
     Identity from;
     StartId to;
+    SessionId asked;      ///< session of the REQ
     SessionId session;    ///< the responder receives under this id; 0 = refused
     std::string refused;  ///< "full", "name" or "leaving"; empty where accepted
     std::uint32_t features = 0;

@@ -397,32 +397,44 @@ TEST_CASE_FIXTURE(Fixture, "discovery: a host that floods, from any ports, starv
 
 TEST_CASE_FIXTURE(Fixture, "discovery: OFFERs are expected for 3 s after an own beacon, from all") {
     start();
-    CHECK_FALSE(discovery->expects_offer(at(0), box(1)));
-    discovery->on_asked(at(100), std::nullopt);
-    CHECK(discovery->expects_offer(at(100), box(1)));
-    CHECK(discovery->expects_offer(at(3100), box(2)));
-    CHECK_FALSE(discovery->expects_offer(at(3101), box(1)));
+    CHECK_FALSE(discovery->expects_offer(at(0), box(1), 7));
+    discovery->on_asked(at(100), std::nullopt, 7);
+    CHECK(discovery->expects_offer(at(100), box(1), 7));
+    CHECK(discovery->expects_offer(at(3100), box(2), 7));
+    CHECK_FALSE(discovery->expects_offer(at(3101), box(1), 7));
+}
+
+TEST_CASE_FIXTURE(Fixture, "discovery: an OFFER that echoes none of the HELLOs is not expected") {
+    start();
+    discovery->on_asked(at(0), std::nullopt, 7);
+    discovery->on_asked(at(0), box(1), 8);
+    CHECK_FALSE(discovery->expects_offer(at(0), box(1), 9));
+    CHECK(discovery->expects_offer(at(0), box(1), 8));
+    CHECK_FALSE(discovery->expects_offer(at(0), box(2), 8));
+    discovery->on_asked(at(3001), std::nullopt, 9);
+    CHECK_FALSE(discovery->expects_offer(at(3001), box(1), 7));
+    CHECK(discovery->expects_offer(at(3001), box(1), 9));
 }
 
 TEST_CASE_FIXTURE(Fixture, "discovery: and for 3 s after a HELLO, from whom it went to") {
     start();
-    discovery->on_asked(at(0), box(1));
-    CHECK(discovery->expects_offer(at(0), box(1, 9999, 42)));
-    CHECK_FALSE(discovery->expects_offer(at(0), box(2)));
-    CHECK_FALSE(discovery->expects_offer(at(0), box(1, 10'000)));
-    discovery->on_asked(at(2000), box(1));
-    CHECK(discovery->expects_offer(at(5000), box(1)));
-    CHECK_FALSE(discovery->expects_offer(at(5001), box(1)));
+    discovery->on_asked(at(0), box(1), 7);
+    CHECK(discovery->expects_offer(at(0), box(1, 9999, 42), 7));
+    CHECK_FALSE(discovery->expects_offer(at(0), box(2), 7));
+    CHECK_FALSE(discovery->expects_offer(at(0), box(1, 10'000), 7));
+    discovery->on_asked(at(2000), box(1), 8);
+    CHECK(discovery->expects_offer(at(5000), box(1), 8));
+    CHECK_FALSE(discovery->expects_offer(at(5001), box(1), 8));
 }
 
 TEST_CASE_FIXTURE(Fixture, "discovery: of more asked than remembered the latest are expected") {
     start();
     for (std::size_t i = 1; i <= Discovery::kAskedMax + 1; ++i) {
-        discovery->on_asked(at(0), box(1, static_cast<std::uint16_t>(i)));
+        discovery->on_asked(at(0), box(1), i);
     }
-    CHECK_FALSE(discovery->expects_offer(at(0), box(1, 1)));
-    CHECK(discovery->expects_offer(at(0), box(1, 2)));
-    CHECK(discovery->expects_offer(at(0), box(1, Discovery::kAskedMax + 1)));
+    CHECK_FALSE(discovery->expects_offer(at(0), box(1), 1));
+    CHECK(discovery->expects_offer(at(0), box(1), 2));
+    CHECK(discovery->expects_offer(at(0), box(1), Discovery::kAskedMax + 1));
 }
 
 TEST_CASE_FIXTURE(Fixture, "discovery: OFFERs heard are limited like HELLOs, apart from them") {

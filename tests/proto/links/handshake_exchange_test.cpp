@@ -129,7 +129,7 @@ class Exchange {
     }
     void receive(End& from, End& to, const Message& message) {
         if (const auto* hello = std::get_if<Hello>(&message)) {
-            send(to, from, Offer{1, 1, to.self, hello->from.start, kCookie});
+            send(to, from, Offer{1, 1, to.self, hello->from.start, kCookie, 1});
         } else if (const auto* offer = std::get_if<Offer>(&message)) {
             to.handshake.on_offer(now, from.address, *offer, seal);
         } else if (const auto* req = std::get_if<Req>(&message)) {

@@ -26,10 +26,6 @@ Offer offer_of(const Identity& from) {
     return {1, 1, from, kSelf.start, kCookie};
 }
 
-Acc acc_of(const Identity& from, std::uint32_t session) {
-    return {from, kSelf.start, SessionId{session}, session == 0 ? "full" : ""};
-}
-
 Req req_of(const Identity& from, std::uint32_t session) {
     return {1, "default", from, kSelf.start, kCookie, SessionId{session}, LinkReason::Fill};
 }
@@ -38,12 +34,19 @@ struct Fixture {
     Prng random = prng();
     Keyring ring;
     Handshake handshake{kSelf, "default", features::kAll, ring, random};
+    SessionId asked;  ///< of the last REQ taken by sent()
 
+    Acc acc_of(const Identity& from, std::uint32_t session, const std::string& why = "full") const {
+        return {from, kSelf.start, asked, SessionId{session}, session == 0 ? why : ""};
+    }
     template <class T>
     std::optional<T> sent(const Endpoint& to = kPeerAt) {
         const auto message = handshake.poll_message();
         if (!message || message->to != to || !std::holds_alternative<T>(message->message)) {
             return std::nullopt;
+        }
+        if (const auto* req = std::get_if<Req>(&message->message)) {
+            asked = req->session;
         }
         return std::get<T>(message->message);
     }
@@ -186,7 +189,8 @@ TEST_CASE_FIXTURE(Fixture,
 
 TEST_CASE_FIXTURE(Fixture, "handshake: a refusal ends the initiation at once") {
     handshake.initiate(at(0), kPeer, kPeerAt, LinkReason::Fill, kCookie);
-    handshake.on_acc(at(1), kPeerAt, acc_of(kPeer, 0), KeyId{});
+    CHECK(sent<Req>());
+    CHECK_FALSE(handshake.on_acc(at(1), kPeerAt, acc_of(kPeer, 0), KeyId{}));
     const auto failed = handshake.poll_failed();
     REQUIRE(failed);
     CHECK(failed->refused);
@@ -194,10 +198,30 @@ TEST_CASE_FIXTURE(Fixture, "handshake: a refusal ends the initiation at once") {
     CHECK_FALSE(handshake.next_deadline());
 }
 
+TEST_CASE_FIXTURE(Fixture, "handshake: an ACC that repeats another session ends nothing") {
+    handshake.initiate(at(0), kPeer, kPeerAt, LinkReason::Fill, kCookie);
+    REQUIRE(sent<Req>());
+    const Acc refusal = acc_of(kPeer, 0, "name");
+    const Acc acceptance = acc_of(kPeer, 77);
+    handshake.abandon(kPeer.node);
+    handshake.initiate(at(1), kPeer, kPeerAt, LinkReason::Fill, kCookie);
+    REQUIRE(sent<Req>());
+    CHECK(asked != refusal.asked);
+    CHECK_FALSE(handshake.on_acc(at(2), kPeerAt, refusal, KeyId{}));
+    CHECK_FALSE(handshake.on_acc(at(2), kPeerAt, acceptance, KeyId{}));
+    CHECK(handshake.is_pending(kPeer));
+    CHECK_FALSE(handshake.poll_failed());
+    CHECK_FALSE(handshake.poll_established());
+    CHECK(handshake.on_acc(at(3), kPeerAt, acc_of(kPeer, 0, "name"), KeyId{}));
+    CHECK(handshake.poll_failed());
+    CHECK_FALSE(handshake.on_acc(at(4), kPeerAt, acc_of(kPeer, 0, "name"), KeyId{}));
+}
+
 TEST_CASE_FIXTURE(Fixture, "handshake: who refuses a REQ keeps nothing") {
     handshake.on_req(at(0), kPeerAt, req_of(kPeer, 77), "full", KeyId{});
     const auto acc = sent<Acc>();
     REQUIRE(acc);
+    CHECK(acc->asked == SessionId{77});
     CHECK(acc->refused == "full");
     CHECK_FALSE(acc->session);
     CHECK(acc->to == kPeer.start);

@@ -36,6 +36,17 @@ struct Pair : NodePipe {
         FAIL("b has sent nothing");
         return {};
     }
+    /// What an answer to the last HELLO of a that b has heard echoes.
+    std::uint64_t echo() {
+        for (auto it = arrived.rbegin(); it != arrived.rend(); ++it) {
+            if (it->to == 2 && it->bytes.size() == limits::kHelloBytes &&
+                peek_header(it->bytes)->kind == DatagramKind::Outside) {
+                return fingerprint_of(it->bytes);
+            }
+        }
+        FAIL("a has not asked");
+        return 0;
+    }
     SessionId session() { return peek_header(last_of_b())->session; }
 
     /// Neither answer nor event, and the view of the mesh as it was; `counter` rose by one.
@@ -168,9 +179,9 @@ TEST_CASE_FIXTURE(Pair, "node: HELLOs beyond the rate of OFFERs are counted") {
 }
 
 TEST_CASE_FIXTURE(Pair, "node: OFFER, REQ and ACC for another start, or with a made-up cookie") {
-    Offer offer{1, 1, kStranger, StartId{12345}, {}};
+    Offer offer{1, 1, kStranger, StartId{12345}, {}, 1};
     check_only_counts(box(9), outside(offer), Counter::drop_not_for_us);
-    Acc acc{kStranger, StartId{12345}, SessionId{5}, ""};
+    Acc acc{kStranger, StartId{12345}, SessionId{4}, SessionId{5}, ""};
     check_only_counts(box(9), outside(acc), Counter::drop_not_for_us);
     Req req{1, "default", kStranger, StartId{12345}, {}, SessionId{5}, LinkReason::Fill};
     check_only_counts(box(9), outside(req), Counter::drop_not_for_us);
@@ -181,7 +192,7 @@ TEST_CASE_FIXTURE(Pair, "node: OFFER, REQ and ACC for another start, or with a m
 }
 
 TEST_CASE_FIXTURE(Pair, "node: an OFFER that nobody asked for leaves no node behind") {
-    Offer offer{1, 1, kStranger, node(1).status(now()).start, {}};
+    Offer offer{1, 1, kStranger, node(1).status(now()).start, {}, 1};
     // A lone pair backs off to beacons a minute apart.
     run_for(seconds(300));
     const auto beacons = count(1, Counter::beacons_sent);
@@ -196,10 +207,12 @@ TEST_CASE_FIXTURE(Pair, "node: an OFFER that nobody asked for leaves no node beh
 TEST_CASE_FIXTURE(Pair, "node: OFFERs beyond the rate of their source are dropped") {
     const auto beacons = count(1, Counter::beacons_sent);
     REQUIRE(run_until(seconds(100), [&] { return count(1, Counter::beacons_sent) > beacons; }));
+    run_for(milliseconds(5));
     const auto discovered = count(1, Counter::peers_discovered);
     for (std::uint8_t i = 0; i < 30; ++i) {
         const Identity stranger = identity("x" + std::to_string(i), i + 1U, i + 1U);
-        inject(1, box(9), outside(Offer{1, 1, stranger, node(1).status(now()).start, {}}, i));
+        const Offer offer{1, 1, stranger, node(1).status(now()).start, {}, echo()};
+        inject(1, box(9), outside(offer, i));
     }
     CHECK(count(1, Counter::drop_rate) == 20);
     CHECK(count(1, Counter::peers_discovered) == discovered + 10);

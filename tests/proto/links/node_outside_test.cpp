@@ -94,10 +94,10 @@ TEST_CASE("node outside: nothing that a stranger sends comes back longer") {
     Hello own_name = hello_of(4);
     own_name.from.node = id("a");
     const StartId start_of_a = Pair().start_of_a();
-    const Offer offer{1, 1, kStranger, start_of_a, {}};
+    const Offer offer{1, 1, kStranger, start_of_a, {}, 1};
     const Req req{1, "default", kStranger, start_of_a, {}, SessionId{5}, LinkReason::Fill};
-    const Acc acc{kStranger, start_of_a, SessionId{5}, ""};
-    const Acc refusal{kStranger, start_of_a, {}, "full"};
+    const Acc acc{kStranger, start_of_a, SessionId{4}, SessionId{5}, ""};
+    const Acc refusal{kStranger, start_of_a, SessionId{4}, {}, "full"};
     for (const Message& message :
          std::vector<Message>{hello_of(1), other_mesh, own_name, offer, req, acc, refusal, Conf{},
                               Heartbeat{}, Close{}, Pull{}, Digest{}}) {

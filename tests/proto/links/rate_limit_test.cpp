@@ -125,3 +125,48 @@ TEST_CASE("rate limit: made-up sources that fill the table take nothing from an 
         CHECK(limiter.size() <= SourceLimiter::kSourcesMax);
     }
 }
+
+TEST_CASE("outside gate: who floods from one address takes the half that is anybody's") {
+    OutsideGate gate;
+    std::uint64_t of_flood = 0;
+    std::uint64_t of_others = 0;
+    std::uint64_t others = 0;
+    for (int ms = 0; ms < 10'000; ++ms) {
+        for (int i = 0; i < 100; ++i) {
+            of_flood += gate.admit(at(ms), box(1)) ? 1 : 0;
+        }
+        if (ms % 50 == 0) {
+            for (std::uint8_t number = 2; number < 52; ++number) {
+                others += 1;
+                of_others += gate.admit(at(ms), box(number)) ? 1 : 0;
+            }
+        }
+    }
+    CHECK(of_others == others);
+    CHECK(of_flood <= 26'000);
+}
+
+TEST_CASE("outside gate: in whose name a slower flood comes does not matter to it") {
+    OutsideGate gate;
+    for (int ms = 0; ms < 10'000; ++ms) {
+        gate.admit(at(ms), box(1));
+        gate.admit(at(ms), box(1));
+        CHECK((ms % 100 != 0 || gate.admit(at(ms), box(1))));
+    }
+}
+
+TEST_CASE("outside gate: a flood of made-up sources is bounded in all") {
+    OutsideGate gate;
+    std::uint64_t admitted = 0;
+    std::uint64_t number = 0;
+    for (int ms = 0; ms < 10'000; ++ms) {
+        for (int i = 0; i < 50; ++i) {
+            Endpoint made_up = box(2);
+            made_up.address[14] = static_cast<std::uint8_t>(++number >> 16);
+            made_up.port = static_cast<std::uint16_t>(number);
+            admitted += gate.admit(at(ms), made_up) ? 1 : 0;
+        }
+    }
+    CHECK(admitted <= 51'001);
+    CHECK(admitted >= 50'000);
+}
