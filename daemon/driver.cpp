@@ -281,7 +281,7 @@ void Driver::change_keys(Keyring ring, KeyOrigin origin,
 /// While another change is under way this one is let go: it was made without it, and the node asks
 /// again where it is still of use.
 void Driver::on_keyring_wanted(const KeyringWanted& wanted) {
-    if (!keys_.is_busy() && wanted.before == keys_.kept().ring) {
+    if (keys_.may_follow(wanted.before)) {
         change_keys(wanted.ring, KeyOrigin::Received, [](const std::string&) {});
     }
 }

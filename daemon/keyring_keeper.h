@@ -24,6 +24,9 @@ class KeyringKeeper {
     const KeptKeys& kept() const { return shared_->kept; }
     /// A write is under way: another one may not begin.
     bool is_busy() const { return shared_->is_busy; }
+    /// Whether a ring made from `before` may take its place: not while another change is under way
+    /// or after one, which it would undo.
+    bool may_follow(const Keyring& before) const { return !is_busy() && before == kept().ring; }
     /// Writes these keys; only while not busy. `done` is called from the loop once, unless this
     /// object is gone by then: with nothing, and kept() are these keys; or why not, and they are
     /// the old ones.
