@@ -219,7 +219,10 @@ ApplyResult Store::Impl::apply_alert(Arrival arrival) {
     if (is_gone || arrival.provenance.age_ms >= alert_age_ms_max(*arrival.record.alert)) {
         return stale(arrival);
     }
-    if (!make_room(now, arrival.record.bytes.size(), header.stream)) {
+    // Alerts are bounded by themselves: a memory that is full of entries, which one member can
+    // bring about, must stop none.
+    make_room(now, arrival.record.bytes.size(), header.stream);
+    if (unheld.contains(header.stream)) {
         return refuse(&StoreCounts::no_room);
     }
     const HeldRecord* held = admit(std::move(arrival));

@@ -66,6 +66,23 @@ TEST_CASE_FIXTURE(Full, "room: without anybody gone what comes is refused, and n
     CHECK(store.shared("own") != nullptr);
 }
 
+TEST_CASE_FIXTURE(Full, "room: a memory full of what others say stops no alert") {
+    std::uint64_t counter = 1;
+    while (give(store, large("c", 0x32, counter)) == Applied::New) {
+        REQUIRE(++counter < 30);
+    }
+    for (std::uint64_t i = 1; i <= 20; ++i) {
+        CHECK(give(store, alert_bytes("d", 0x42, i, i)) == Applied::New);
+    }
+    CHECK(store.alert_count() == 20);
+    CHECK(store.counts().no_room == 1);
+    // An alert makes room as anything does, where somebody is gone.
+    store.set_expendable({id("c")});
+    CHECK(give(store, alert_bytes("d", 0x42, 21, 21)) == Applied::New);
+    CHECK(store.shared_count() == 0);
+    CHECK(give(store, alert_bytes("c", 0x32, 90, 90)) == Applied::Refused);
+}
+
 TEST_CASE_FIXTURE(Full, "room: whole streams of who is gone for longest go, no more than needed") {
     fill("c", 0x32, 4);
     fill("c", 0x34, 2);
