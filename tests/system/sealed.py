@@ -15,7 +15,10 @@ from lab import check, scenario, wait_until
 from mesh_key import make_token
 
 MESH = "orchard-mesh"
-WORDS = ("orchard-mesh", "cam-apple", "cam-berry", "cam-cherry", "smoke in the barn", "secret-zone", "mesh1")
+WORDS = ("orchard-mesh", "cam-apple", "cam-berry", "cam-cherry", "smoke in the barn", "secret-zone", "mesh1",
+         # Members of the handshake's messages, of what runs in sessions and of records.
+         '"hello"', '"offer"', '"cookie"', '"echo"', '"asked"', '"session"', '"instance"', '"start"', '"features"',
+         '"kind"', '"stream"', '"links"', '"addresses"', '"covers"', '"wants"', '"priority"')
 
 
 def give(box, token, *command):
