@@ -39,7 +39,7 @@ struct Pair : NodePipe {
     /// What an answer to the last HELLO of a that b has heard echoes.
     std::uint64_t echo() {
         for (auto it = arrived.rbegin(); it != arrived.rend(); ++it) {
-            if (it->to == 2 && it->bytes.size() == limits::kHelloBytes &&
+            if (it->to == 2 && it->from == box(1) && it->bytes.size() == limits::kHelloBytes &&
                 peek_header(it->bytes)->kind == DatagramKind::Outside) {
                 return fingerprint_of(it->bytes);
             }
