@@ -34,6 +34,27 @@ std::string lacking_words(const json::Value& lacking) {
     return join(names, ", ");
 }
 
+/// What the mode makes of the key; empty where it seals, and of a daemon that does not tell.
+std::string mode_words(const json::Value& result) {
+    const std::string mode = print_value(result["mode"]);
+    if (mode == "open") {
+        return "security.mode is open: nothing is sealed until it is sealed: start meshd without\n"
+               "  --open, or set security.mode: sealed in meshd.yaml";
+    }
+    return mode == "mixed" ? "security.mode is mixed: boxes without a key take part too" : "";
+}
+
+/// "; this box seals with it from now on", where that is so.
+std::string seals_words(const json::Value& result, const std::string& words) {
+    return result["mode"].as_string() == "open" ? "" : words;
+}
+
+/// `text`, and what the mode makes of it in a line of its own.
+std::string with_mode(const std::string& text, const json::Value& result) {
+    const std::string mode = mode_words(result);
+    return text + (mode.empty() ? "" : "\n") + mode;
+}
+
 std::string token_params(std::string_view token) {
     std::string params;
     json::Writer(params).begin_object().member("token", token).end_object();
@@ -58,7 +79,9 @@ ExitCode print_token(Context& context, std::string_view method, const std::strin
 ExitCode run_new(Context& context, const Arguments&) {
     return print_token(context, "keys.new", "{}", [](const json::Value& result) {
         return std::vector<std::string>{
-            "made " + key_words(result) + "; this box seals with it from now on",
+            with_mode("made " + key_words(result) +
+                          seals_words(result, "; this box seals with it from now on"),
+                      result),
             "whoever has the token above is a member of the mesh; on each other box give it to\n"
             "  meshctl key join"};
     });
@@ -68,11 +91,13 @@ std::string joined_words(const json::Value& result) {
     if (!result["added"].as_bool().value_or(true)) {
         return key_words(result) + ", is held already";
     }
-    return result["active"].as_bool().value_or(false)
-               ? "joined: this box seals with " + key_words(result) + ", from now on"
-               : "joined: this box holds " + key_words(result) +
-                     "; it stays with the one it uses now until all boxes that are alive hold the "
-                     "newest";
+    if (!result["active"].as_bool().value_or(false)) {
+        return "joined: this box holds " + key_words(result) +
+               "; it stays with the one it uses now until all boxes that are alive hold the newest";
+    }
+    return result["mode"].as_string() == "open"
+               ? "joined: this box holds " + key_words(result)
+               : "joined: this box seals with " + key_words(result) + ", from now on";
 }
 
 ExitCode run_join(Context& context, const Arguments& arguments) {
@@ -80,7 +105,9 @@ ExitCode run_join(Context& context, const Arguments& arguments) {
     if (!token) {
         return token.error();
     }
-    return order(context, "keys.join", token_params(*token), joined_words, kExtra);
+    return order(
+        context, "keys.join", token_params(*token),
+        [](const json::Value& result) { return with_mode(joined_words(result), result); }, kExtra);
 }
 
 ExitCode run_list(Context& context, const Arguments& arguments) {
@@ -88,8 +115,11 @@ ExitCode run_list(Context& context, const Arguments& arguments) {
                 render_keys);
 }
 
-/// Until the mesh seals with the key, or the time is up.
-ExitCode wait_rotated(Context& context, const std::string& id, std::chrono::milliseconds wait) {
+/// Until the mesh seals with the key that `made` tells of, or another one was made at the same
+/// time, or the time is up.
+ExitCode wait_rotated(Context& context, const json::Value& made, std::chrono::milliseconds wait) {
+    const std::string id = print_value(made["id"]);
+    const std::uint64_t generation = made["generation"].as_uint().value_or(0);
     const auto end = std::chrono::steady_clock::now() + wait;
     while (true) {
         const auto reply = context.call("keys.list");
@@ -100,6 +130,15 @@ ExitCode wait_rotated(Context& context, const std::string& id, std::chrono::mill
         if (print_value(result["active"]) == id) {
             context.hint("all boxes that are alive seal with it now");
             return ExitCode::Ok;
+        }
+        for (const json::Value key : result["keys"]) {
+            const bool is_as_new = key["generation"].as_uint().value_or(0) >= generation;
+            if (key["active"].as_bool().value_or(false) && is_as_new) {
+                Context::say(
+                    "key " + print_value(key["id"]) +
+                    ", made elsewhere at the same time, is in use; the token above is void");
+                return ExitCode::Ok;
+            }
         }
         if (std::chrono::steady_clock::now() >= end) {
             std::string lacking;
@@ -131,7 +170,7 @@ ExitCode run_rotate(Context& context, const Arguments& arguments) {
         return reply.error();
     }
     const auto wait = arguments.duration("wait");
-    return wait ? wait_rotated(context, print_value(reply->result()["id"]), *wait) : ExitCode::Ok;
+    return wait ? wait_rotated(context, reply->result(), *wait) : ExitCode::Ok;
 }
 
 ExitCode run_remove(Context& context, const Arguments& arguments) {
@@ -165,9 +204,11 @@ ExitCode run_replace(Context& context, const Arguments& arguments) {
     if (!arguments.has("join") && !arguments.has("file")) {
         return print_token(context, "keys.replace", "{}", [](const json::Value& result) {
             return std::vector<std::string>{
-                "made " + key_words(result) +
-                    "; this box has left all others behind: only boxes with the token above\n"
-                    "  are members now",
+                with_mode("made " + key_words(result) +
+                              seals_words(result,
+                                          "; this box has left all others behind: only boxes with "
+                                          "the token above\n  are members now"),
+                          result),
                 "on each other box that is to stay give it to\n  meshctl key replace --join"};
         });
     }
@@ -178,7 +219,10 @@ ExitCode run_replace(Context& context, const Arguments& arguments) {
     return order(
         context, "keys.replace", token_params(*token),
         [](const json::Value& result) {
-            return "this box seals with " + key_words(result) + ", and has no other key";
+            return with_mode("this box " + seals_words(result, "seals with ") +
+                                 (result["mode"].as_string() == "open" ? "holds " : "") +
+                                 key_words(result) + ", and has no other key",
+                             result);
         },
         kExtra);
 }

@@ -104,7 +104,10 @@ tl::expected<KeyPlan, Error> plan_new(KeysAccess& keys) {
     }
     plan.is_change = true;
     json::Writer writer(plan.reply);
-    begin_reply(writer, *key).member("token", print_key_token(*key)).end_object();
+    begin_reply(writer, *key)
+        .member("token", print_key_token(*key))
+        .member("mode", keys.security_mode())
+        .end_object();
     return plan;
 }
 
@@ -133,6 +136,7 @@ tl::expected<KeyPlan, Error> plan_join(KeysAccess& keys, const ipc::Params& para
     begin_reply(writer, *key)
         .member("active", plan.ring.active == key_id(*key))
         .member("added", *added)
+        .member("mode", keys.security_mode())
         .end_object();
     return plan;
 }
@@ -276,7 +280,11 @@ tl::expected<KeyPlan, Error> plan_replace(KeysAccess& keys, const ipc::Params& p
     }
     plan.is_change = plan.ring != before;
     json::Writer writer(plan.reply);
-    begin_reply(writer, *key).member("token", print_key_token(*key)).key("removed").begin_array();
+    begin_reply(writer, *key)
+        .member("token", print_key_token(*key))
+        .member("mode", keys.security_mode())
+        .key("removed")
+        .begin_array();
     for (const MeshKey& old : before.keys) {
         if (plan.ring.find(key_id(old)) == nullptr) {
             writer.string(print_key_id(key_id(old)));

@@ -62,6 +62,25 @@ TEST_CASE("meshctl key join: the token comes from standard input or a file") {
               .done.out == "key a, generation 2, is held already\n");
 }
 
+TEST_CASE("meshctl key: where the mode seals nothing it does not say that it does") {
+    const auto run = [](std::string_view mode, std::vector<std::string> words) {
+        const std::string result = R"("result":{"id":"a","generation":1,"token":"mesh1-0",)"
+                                   R"("active":true,"added":true,"mode":")" +
+                                   std::string(mode) + "\"}";
+        const Finished done = run_verb(result, std::move(words), kToken).done;
+        return done.out + done.err;
+    };
+    for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+             {"key", "new"}, {"key", "join"}, {"key", "replace"}, {"key", "replace", "--join"}}) {
+        CAPTURE(words.back());
+        const std::string open = run("open", words);
+        CHECK(has(open, "security.mode is open: nothing is sealed until it is sealed"));
+        CHECK_FALSE(has(open, "seals with"));
+        CHECK(has(run("mixed", words), "security.mode is mixed: boxes without a key take part"));
+        CHECK_FALSE(has(run("sealed", words), "security.mode"));
+    }
+}
+
 TEST_CASE("meshctl key: a token on the command line is refused and not repeated") {
     const std::string token = kToken;
     for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
@@ -152,6 +171,17 @@ TEST_CASE("meshctl key rotate: prints the token, and waits where asked") {
     const RanVerb in_vain = run_verb(late, {"key", "rotate", "--wait", "1ms"});
     CHECK(in_vain.done.exit_code == 4);
     CHECK(has(in_vain.done.err, "without the new one: cam-3"));
+}
+
+TEST_CASE(
+    "meshctl key rotate: another key of the same generation ends the wait, and voids the token") {
+    const char* other =
+        R"("result":{"id":"2","generation":2,"token":"mesh1-0","active":"3","keys":[)"
+        R"({"id":"3","generation":2,"active":true},{"id":"1","generation":1,"active":false}]})";
+    const RanVerb ran = run_verb(other, {"key", "rotate", "--wait", "60", "--quiet"});
+    CHECK(ran.done.exit_code == 0);
+    CHECK(ran.done.err ==
+          "meshctl: key 3, made elsewhere at the same time, is in use; the token above is void\n");
 }
 
 TEST_CASE("meshctl key rm: by id, with force where asked, and says who is locked out") {

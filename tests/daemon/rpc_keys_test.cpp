@@ -50,8 +50,9 @@ TEST_CASE("keys: the first key is made once, kept and active, and its token join
 
     const std::string params = R"({"token":")" + text_of(result["token"]) + "\"}";
     const auto joined = other.result("keys.join", params);
-    CHECK(joined.root()["result"].print() ==
-          R"({"id":")" + text_of(result["id"]) + R"(","generation":1,"active":true,"added":true})");
+    CHECK(joined.root()["result"].print() == R"({"id":")" + text_of(result["id"]) +
+                                                 R"(","generation":1,"active":true,"added":true,)"
+                                                 R"("mode":"sealed"})");
     CHECK(other.keys.kept.ring == f.keys.kept.ring);
     CHECK(other.keys.kept.origins.begin()->second == KeyOrigin::Joined);
     CHECK(other.result("keys.join", params).root()["result"]["added"].as_bool() == false);
@@ -246,4 +247,18 @@ TEST_CASE("keys: others than admins learn and change nothing, and the log has no
         CHECK(line.ends_with(" refused"));
         CHECK_FALSE(has(line, "mesh1-0"));
     }
+}
+
+TEST_CASE("keys: whoever changes the key is told the mode, which may make nothing of it") {
+    Fixture f;
+    f.keys.mode = "open";
+    const auto mode_of = [](const json::Document& reply) {
+        return text_of(reply.root()["result"]["mode"]);
+    };
+    const auto made = f.result("keys.new");
+    CHECK(mode_of(made) == "open");
+    const std::string params = R"({"token":")" + text_of(made.root()["result"]["token"]) + "\"}";
+    CHECK(mode_of(f.result("keys.join", params)) == "open");
+    f.keys.mode = "mixed";
+    CHECK(mode_of(f.result("keys.replace")) == "mixed");
 }
