@@ -113,18 +113,25 @@ ExitCode examine_absence(Context& context, const ipc::ClientError& error) {
                        {Severity::Problem, explain(error).text,
                         "sudo journalctl -u meshd -n 30; sudo systemctl restart meshd"}});
     }
-    tell(context, all);
-    return explain(error).code;
+    const ExitCode told = tell(context, all);
+    const ExitCode failed = explain(error).code;
+    return failed == ExitCode::NoDaemon || failed == ExitCode::NotPermitted ? failed : told;
 }
 
-/// Nothing where the daemon refuses: an older one does not know the method, or this user may not.
+/// An older daemon does not know the method, or this user may not.
+bool is_expected(const ipc::ClientError& error) {
+    const auto code = static_cast<ipc::ErrorCode>(error.code);
+    return error.kind == ipc::ClientError::Kind::Remote &&
+           (code == ipc::ErrorCode::MethodNotFound || code == ipc::ErrorCode::NotPermitted);
+}
+
 tl::expected<std::optional<ipc::Reply>, ipc::ClientError> fetch(Context& context,
                                                                 std::string_view method) {
     auto reply = context.try_call(method);
     if (reply) {
         return std::optional<ipc::Reply>(std::move(*reply));
     }
-    if (reply.error().kind == ipc::ClientError::Kind::Remote) {
+    if (is_expected(reply.error())) {
         return std::optional<ipc::Reply>();
     }
     return tl::unexpected(std::move(reply.error()));

@@ -73,11 +73,14 @@ Findings check_key(const DoctorFacts& facts) {
     if (facts.status["security"].as_string() != "open" && sealing["key"].is_null()) {
         out.push_back({Severity::Problem, own + " has no key: no box that has one speaks with it",
                        "on the first box of a mesh: meshctl key new; else on one that has the key: "
-                       "meshctl key ls --secrets, and here: meshctl key join TOKEN"});
+                       "meshctl key ls --secrets, and here: meshctl key join"});
     } else if (facts.status["security"].as_string() == "open") {
-        out.push_back({Severity::Note,
-                       "the mesh is open: nothing is encrypted, anyone on the network may join",
-                       "meshctl key new; then on each other box: meshctl key join TOKEN"});
+        out.push_back(
+            {Severity::Note,
+             "the mesh is open: nothing is encrypted, anyone on the network may join",
+             (sealing["key"].is_string() ? "" : "meshctl key new; then ") +
+                 std::string("on each other box: meshctl key join; then on each, this one "
+                             "too: no --open, and security.mode: sealed in meshd.yaml")});
     } else if (facts.status["security"].as_string() == "mixed") {
         out.push_back({Severity::Note,
                        "boxes without a key may take part too (security.mode: mixed)",
@@ -91,7 +94,7 @@ Findings check_key(const DoctorFacts& facts) {
                 {Severity::Warning,
                  "a box at " + address +
                      (is_unsealed ? " has no key" : " uses a key that " + own + " has not"),
-                 "if it belongs here, on " + host_of(address) + ": meshctl key join TOKEN"});
+                 "if it belongs here, on " + host_of(address) + ": meshctl key join"});
         }
     }
     if (facts.status["security"].as_string() == "open") {
@@ -100,11 +103,12 @@ Findings check_key(const DoctorFacts& facts) {
     for (const std::string& node : texts_of(sealing["without_newest"])) {
         out.push_back({Severity::Warning,
                        node + " has not got the newest key that " + own + " holds",
-                       "wait until it is back; else on " + node + ": meshctl key join TOKEN"});
+                       "wait until it is back; else on " + node + ": meshctl key join"});
     }
     for (const std::string& node : texts_of(sealing["not_sealed"])) {
-        out.push_back({Severity::Warning, node + " speaks in the open too",
-                       "on " + node + ": meshctl key join TOKEN, and security.mode: sealed"});
+        out.push_back(
+            {Severity::Warning, node + " speaks in the open too",
+             "on " + node + ": meshctl key join, and security.mode: sealed in meshd.yaml"});
     }
     return out;
 }
@@ -159,7 +163,7 @@ constexpr std::array<KnownWarning, 20> kKnownWarnings = {{
      "mesh.interfaces where that is set"},
     {"cannot list", "interface", Severity::Problem, "sudo journalctl -u meshd -n 30"},
     {"another node uses the name", "name", Severity::Problem,
-     "give one of them another name: node_id: NAME in its meshd.yaml, then restart it"},
+     "give one of them another name: mesh.node_id: NAME in its meshd.yaml, then restart it"},
     {"nothing is kept until", "disk", Severity::Problem,
      "df -h; sudo journalctl -u meshd -n 30; dmesg | tail"},
     {"no room for the records", "memory", Severity::Warning,
@@ -473,7 +477,7 @@ constexpr std::array<Check, 21> kChecks = {{
     {"bootstrap", check_warnings<"bootstrap">, "", "bootstrap names resolve"},
     {"nodes", check_nodes, "", "all known boxes are alive"},
     {"links", check_links, "", "no link loses much"},
-    {"stores", check_stores, "meshctl stats shows pulls and drops; sudo journalctl -u meshd -n 50",
+    {"stores", check_stores, "meshctl stats: pulls and drops; sudo journalctl -u meshd -n 50",
      "this box and its peers hold the same data"},
     {"diameter", check_diameter, "", "all boxes are near enough"},
     {"versions", check_versions, "upgrade the older ones, one box at a time",

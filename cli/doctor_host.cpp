@@ -155,7 +155,7 @@ Finding examine_path(const ipc::SocketAttempt& attempt, const std::vector<Proces
     const std::string who = holder ? describe(*holder) : "a process of another user";
     return {Severity::Problem, path + " is held by " + who + ", which does not answer",
             holder ? "sudo kill -CONT " + holder->pid + "; else: sudo systemctl restart meshd"
-                   : "sudo meshctl doctor tells which"};
+                   : "sudo meshctl doctor"};
 }
 
 }  // namespace

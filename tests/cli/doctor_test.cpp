@@ -7,8 +7,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <fstream>
+#include <iterator>
 #include <map>
+#include <regex>
 #include <set>
+#include <sstream>
 #include <string>
 
 #include "tests/cli/fake_daemon.h"
@@ -95,11 +99,11 @@ struct Case {
     std::string_view remedy;  ///< in what to do
 };
 
-TEST_CASE("doctor: each trouble is found, told with the boxes concerned, and has a remedy") {
+std::vector<Case> troubles() {
     const auto warning = [](const std::string& text) {
         return with("mesh.status", R"("warnings":[])", R"("warnings":[")" + text + "\"]");
     };
-    const std::vector<Case> all = {
+    return {
         {"daemon", Severity::Problem, with("mesh.status", R"("left":false)", R"("left":true)"),
          "a has left the mesh", "meshctl discover"},
         {"daemon", Severity::Problem,
@@ -109,7 +113,11 @@ TEST_CASE("doctor: each trouble is found, told with the boxes concerned, and has
          "a has no key", "meshctl key join"},
         {"key", Severity::Note,
          with("mesh.status", R"("security":"sealed")", R"("security":"open")"), "the mesh is open",
-         "meshctl key new"},
+         "on each other box: meshctl key join; then on each"},
+        {"key", Severity::Note,
+         with("mesh.status", R"("security":"sealed","sealing":{"key":"0a0b0c0d")",
+              R"("security":"open","sealing":{"key":null)"),
+         "the mesh is open", "meshctl key new; then on each other box: meshctl key join"},
         {"key", Severity::Warning,
          with("mesh.status", R"("without_newest":[])", R"("without_newest":["c"])"),
          "c has not got the newest key that a holds", "on c: meshctl key join"},
@@ -143,7 +151,7 @@ TEST_CASE("doctor: each trouble is found, told with the boxes concerned, and has
          warning("bootstrap address cam.lan:9999: no such name; asked again"), "no such name",
          "getent hosts cam.lan;"},
         {"name", Severity::Problem, warning("another node uses the name a (at 10.0.0.2:9999)"),
-         "another node uses the name", "node_id: NAME"},
+         "another node uses the name", "mesh.node_id: NAME"},
         {"disk", Severity::Problem,
          warning("/s: no space left (x): alerts still go out, nothing is kept until there is room"),
          "no space left", "df -h"},
@@ -202,7 +210,10 @@ TEST_CASE("doctor: each trouble is found, told with the boxes concerned, and has
         {"other warnings", Severity::Warning, warning("something quite new"), "something quite new",
          "journalctl"},
     };
-    for (const Case& one : all) {
+}
+
+TEST_CASE("doctor: each trouble is found, told with the boxes concerned, and has a remedy") {
+    for (const Case& one : troubles()) {
         CAPTURE(one.what);
         const Doctored found = doctor(one.results);
         CHECK(found.count == 1);
@@ -214,6 +225,72 @@ TEST_CASE("doctor: each trouble is found, told with the boxes concerned, and has
         CAPTURE(finding.what);
         CAPTURE(finding.remedy);
         CHECK(finding.remedy.find(one.remedy) != std::string::npos);
+    }
+}
+
+/// All that doctor may tell to do, with what the daemon said put in.
+std::vector<std::string> remedies() {
+    std::vector<std::string> out;
+    for (const Case& one : troubles()) {
+        for (const auto& [check, findings] : doctor(one.results).by_check) {
+            for (const Finding& finding : findings) {
+                out.push_back(finding.remedy);
+            }
+        }
+    }
+    for (const Check& check : doctor_checks()) {
+        out.emplace_back(check.remedy);
+    }
+    return out;
+}
+
+TEST_CASE("doctor: each meshctl command among the remedies is one") {
+    std::size_t commands = 0;
+    for (const std::string& remedy : remedies()) {
+        constexpr std::string_view kProgram = "meshctl ";
+        for (std::size_t at = remedy.find(kProgram); at != std::string::npos;
+             at = remedy.find(kProgram, at + 1)) {
+            const std::size_t begin = at + kProgram.size();
+            const std::size_t end = remedy.find_first_of(",;:()", begin);
+            std::istringstream text(remedy.substr(begin, end - begin));
+            const std::vector<std::string> words{std::istream_iterator<std::string>(text), {}};
+            const std::string err = run_meshctl(words, "", {"MESHD_SOCKET=/none"}).err;
+            CAPTURE(remedy);
+            CAPTURE(err);
+            CHECK(err.find("see: meshctl") == std::string::npos);
+            ++commands;
+        }
+    }
+    CHECK(commands > 10);
+}
+
+TEST_CASE("doctor: what a remedy wants in meshd.yaml is a key of it") {
+    std::set<std::string> keys;
+    std::set<std::string> sections;
+    std::ifstream file(MESHD_SOURCE_DIR "/etc/meshd.yaml");
+    const std::regex line_of_key("^(?:  # )?([a-z_]+):.*");
+    std::string section;
+    for (std::string line; std::getline(file, line);) {
+        std::smatch match;
+        if (std::regex_match(line, match, line_of_key)) {
+            section = line[0] == ' ' ? section : match[1].str();
+            keys.insert(line[0] == ' ' ? section + "." + match[1].str() : section);
+            sections.insert(section);
+        }
+    }
+    REQUIRE(keys.contains("mesh.node_id"));
+    const std::regex name("\\b([a-z]+)\\.[a-z_]+");
+    for (const std::string& remedy : remedies()) {
+        CAPTURE(remedy);
+        std::size_t known = 0;
+        for (std::sregex_iterator it(remedy.begin(), remedy.end(), name), end; it != end; ++it) {
+            if (sections.contains((*it)[1].str())) {
+                CHECK(keys.contains(it->str()));
+                ++known;
+            }
+        }
+        CHECK((known > 0 || remedy.find("in meshd.yaml") == std::string::npos));
+        CHECK((known > 0 || remedy.find("its meshd.yaml") == std::string::npos));
     }
 }
 
@@ -296,8 +373,17 @@ TEST_CASE("doctor: without a daemon it says which socket, what is there, and how
 TEST_CASE("doctor: a daemon that says nothing is a problem too") {
     const FakeDaemon silent({[](Connection& connection) { connection.wait_for_end(); }});
     const Finished done = run_meshctl({"--socket", silent.path(), "--timeout", "50ms", "doctor"});
-    CHECK(done.exit_code == 4);
+    CHECK(done.exit_code == 1);
     CHECK(done.out.find("problem  daemon          the daemon did not answer in time") == 0);
+}
+
+TEST_CASE("doctor: a call refused for another reason than age or rights is told with the reason") {
+    const FakeDaemon daemon({responder([](std::string_view, const std::string&) -> std::string {
+        return R"("error":{"code":900,"message":"too many calls wait"})";
+    })});
+    const Finished done = run_meshctl({"--socket", daemon.path(), "doctor"});
+    CHECK(done.exit_code == 1);
+    CHECK(done.out.find("problem  daemon          too many calls wait") == 0);
 }
 
 }  // namespace
