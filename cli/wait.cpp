@@ -157,13 +157,13 @@ class Waiting {
 
     tl::expected<void, ipc::ClientError> look(ipc::Client& client) {
         look_ = {};
-        const auto nodes = client.call("mesh.nodes", "{}", context_.deadline());
+        const auto nodes = client.call("mesh.nodes", "{}", deadline_ + kConnectPause);
         if (!nodes) {
             return tl::unexpected(nodes.error());
         }
         look_at_nodes(nodes->result(), goal_, look_);
         if (goal_.is_synchronised) {
-            const auto peers = client.call("mesh.peers", "{}", context_.deadline());
+            const auto peers = client.call("mesh.peers", "{}", deadline_ + kConnectPause);
             if (!peers) {
                 return tl::unexpected(peers.error());
             }
@@ -173,12 +173,15 @@ class Waiting {
     }
 
     ExitCode finish(ExitCode code) {
+        if (code != ExitCode::Ok && look_.missing.empty()) {
+            look_.missing.push_back("the daemon does not answer");
+        }
         const auto waited = std::chrono::duration_cast<milliseconds>(Clock::now() - begun_).count();
         if (context_.is_json()) {
             std::string text;
             json::Writer writer(text);
             writer.begin_object()
-                .member("reached", look_.missing.empty())
+                .member("reached", code == ExitCode::Ok)
                 .member("nodes_alive", look_.alive)
                 .member("waited_ms", waited)
                 .key("missing")

@@ -81,6 +81,23 @@ TEST_CASE("wait: when the time is up it is 4, and the words say what is missing"
     CHECK(document.root()["missing"].size() == 3);
 }
 
+TEST_CASE("wait: a daemon that answers nothing has not reached what was waited for") {
+    const FakeDaemon silent({[](Connection& connection) { connection.wait_for_end(); }});
+    const FakeDaemon hung({[](Connection& connection) {
+        connection.answer(kSubscribed);
+        connection.wait_for_end();
+    }});
+    for (const FakeDaemon* daemon : {&silent, &hung}) {
+        const Finished done = run_meshctl(
+            {"--socket", daemon->path(), "wait", "--nodes", "3", "--timeout", "100ms", "--json"});
+        CHECK(done.exit_code == 4);
+        CHECK(done.err.find(": the daemon does not answer\n") != std::string::npos);
+        const auto document = parsed(done.out);
+        CHECK(document.root()["reached"].as_bool() == false);
+        CHECK(document.root()["missing"].size() == 1);
+    }
+}
+
 TEST_CASE("wait: synchronised means that every peer agreed since it began to wait") {
     const FakeDaemon daemon(
         {with_peers({R"({"node_id":"b","agreed_ms":null})", R"({"node_id":"b","agreed_ms":900000})",
