@@ -137,8 +137,14 @@ class Feed {
         return rounds_.size() > 1 ? rates_of(rounds_.front(), rounds_.back()) : TopRates{};
     }
     std::vector<TopAlert> alerts() const { return {alerts_.begin(), alerts_.end()}; }
-    bool is_connected() const { return client_.has_value(); }
-    const ipc::ClientError& error() const { return error_; }
+    /// What stands above the picture where it is not of now: empty, or why it is old.
+    std::string banner(Clock::time_point now, milliseconds interval) const {
+        // Whoever is stopped still has his connections taken: that one is open says nothing.
+        const auto silent =
+            std::chrono::duration_cast<milliseconds>(now - (last() ? last()->at : begun_));
+        const bool is_gone = !client_ && error_.kind != ipc::ClientError::Kind::Timeout;
+        return top_banner(is_gone, silent, interval);
+    }
 
   private:
     void ask_alerts() {
@@ -162,6 +168,7 @@ class Feed {
     }
 
     const Context& context_;
+    const Clock::time_point begun_ = Clock::now();
     std::optional<ipc::EventClient> client_;
     ipc::ClientError error_;
     std::deque<Round> rounds_;  ///< of the last kRateWindow, two at least where there are
@@ -260,14 +267,18 @@ ExitCode live(Context& context, milliseconds interval, TopOptions options) {
             ask_at = now + (is_open ? interval : kReconnectPause);
             is_stale = is_stale || !is_open;
         }
-        if (is_stale && feed.last()) {
+        std::string banner = feed.banner(now, interval);
+        is_stale = is_stale || banner != options.banner;
+        options.banner = std::move(banner);
+        if (is_stale && (feed.last() || !options.banner.empty())) {
             const Screen::Size size = screen.size();
             options.columns = size.columns;
             options.rows = size.rows;
-            options.time = time_of_day();
-            options.banner =
-                feed.is_connected() ? "" : "no meshd answers; waiting until it is back";
-            picture = top_picture(feed.last()->facts(), feed.rates(), feed.alerts(), options);
+            // The clock of a picture that is not of now would say that it is.
+            options.time = options.banner.empty() ? time_of_day() : options.time;
+            picture = feed.last()
+                          ? top_picture(feed.last()->facts(), feed.rates(), feed.alerts(), options)
+                          : top_banner_alone(options);
             options.first = picture.first;
             if (!screen.show(picture.lines)) {
                 return ExitCode::Ok;

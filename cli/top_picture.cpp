@@ -257,6 +257,26 @@ TopRates rates_between(const json::Value& before, const json::Value& after, doub
     return rates;
 }
 
+std::string top_banner(bool is_gone, std::chrono::milliseconds silent,
+                       std::chrono::milliseconds interval) {
+    constexpr std::chrono::milliseconds kPatience{3000};
+    if (is_gone) {
+        return "no meshd answers; waiting until it is back";
+    }
+    return silent > std::max(kPatience, 2 * interval)
+               ? "no answer for " +
+                     print_duration(static_cast<double>(
+                         std::chrono::floor<std::chrono::seconds>(silent).count() * 1000)) +
+                     "; waiting until the daemon answers again"
+               : "";
+}
+
+TopPicture top_banner_alone(const TopOptions& options) {
+    TopPicture picture;
+    picture.lines.push_back(options.style.paint(cut(options.banner, options.columns), Tone::Bad));
+    return picture;
+}
+
 TopPicture top_picture(const TopFacts& facts, const TopRates& rates,
                        const std::vector<TopAlert>& alerts, const TopOptions& options) {
     std::vector<Row> rows = rows_of(facts);

@@ -3,6 +3,7 @@
 /// What `meshctl top` shows, as lines: a pure function of what the daemon said.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -41,7 +42,7 @@ struct TopOptions {
     /// Columns and rows; 0 rows: all that there is, without the line of keys.
     std::size_t columns = 80;
     std::size_t rows = 0;
-    std::string banner;  ///< above all else: the daemon has gone
+    std::string banner;  ///< above all else: why the picture is old, as of top_banner
     std::string time;    ///< of day
     Style style;
 };
@@ -58,6 +59,12 @@ struct TopPicture {
     std::size_t page = 1;            ///< rows of nodes shown
 };
 
+/// Why the picture is not of now; empty where it is. `is_gone`: no daemon takes connections;
+/// `silent`: since its last whole answer; `interval`: from one question to the next.
+std::string top_banner(bool is_gone, std::chrono::milliseconds silent,
+                       std::chrono::milliseconds interval);
+/// What is shown before the first answer.
+TopPicture top_banner_alone(const TopOptions& options);
 /// `alerts`: the newest last.
 TopPicture top_picture(const TopFacts& facts, const TopRates& rates,
                        const std::vector<TopAlert>& alerts, const TopOptions& options);

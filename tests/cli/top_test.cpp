@@ -74,6 +74,23 @@ TEST_CASE("top: rates come of two looks, and of none where the daemon began anew
     CHECK(rates_between(before.root(), after.root(), 0).bytes_out == doctest::Approx(0));
 }
 
+TEST_CASE("top: a picture that is not of now says so, whether the daemon has gone or hangs") {
+    using std::chrono::milliseconds;
+    CHECK(top_banner(false, milliseconds(2900), milliseconds(1000)).empty());
+    CHECK(top_banner(false, milliseconds(3100), milliseconds(1000)) ==
+          "no answer for 3.0 s; waiting until the daemon answers again");
+    CHECK(top_banner(false, milliseconds(9000), milliseconds(5000)).empty());
+    CHECK(top_banner(false, milliseconds(11'000), milliseconds(5000)).starts_with("no answer for"));
+    CHECK(top_banner(true, milliseconds(0), milliseconds(1000)).starts_with("no meshd answers"));
+    TopOptions options;
+    options.banner = "no answer";
+    options.columns = 5;
+    options.rows = 1;
+    const TopPicture alone = top_banner_alone(options);
+    CHECK(alone.lines.size() == 1);
+    CHECK(width_of(alone.lines[0]) <= 5);
+}
+
 TEST_CASE("top: in no terminal is a line too long or one too many") {
     const Sample sample(40);
     const std::vector<TopAlert> alerts(8, {"14:00:00  critical from b2: " + std::string(200, 'x')});

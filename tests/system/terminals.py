@@ -82,6 +82,17 @@ def ends(a):
     check("boxes alive" in screen, "the last picture stays")
     a.start().ready()
     terminal.wait(lambda shown: "no meshd" not in shown and "4 of 4 boxes alive" in shown, seconds=30)
+    # A daemon that hangs still has its connections taken.
+    a.freeze()
+    screen = terminal.wait("no answer for", seconds=30)
+    check("boxes alive" in screen, "the last picture stays")
+    started = Terminal(a, "top", "--interval", "200ms")
+    # Longer than a call waits: the connections made anew are no answer.
+    started.wait("no answer for 7", seconds=30)
+    a.thaw()
+    for one in (terminal, started):
+        one.wait(lambda shown: "no answer" not in shown and "boxes alive" in shown, seconds=30)
+    started.close()
     terminal.type("\x1b")
     check(terminal.end() == 0, "Escape ends it")
     terminal.check_restored("Escape")
