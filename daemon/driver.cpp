@@ -166,7 +166,8 @@ std::vector<std::string> Driver::warnings() const {
     for (std::string& warning : storage_->warnings()) {
         all.push_back(std::move(warning));
     }
-    for (std::string& warning : security_warnings(security_view())) {
+    for (std::string& warning :
+         security_warnings(without_members(node_.status(now()).security, node_.nodes(now())))) {
         all.push_back(std::move(warning));
     }
     if (!keys_trouble_.empty()) {
@@ -226,19 +227,6 @@ void Driver::start_scan(const ScanWanted& wanted) {
                                      drain();
                                      on_turn_end();
                                  }));
-}
-
-/// Beacons of a member that was mixed or open a minute ago are no news.
-SecurityView Driver::security_view() const {
-    SecurityView view = node_.status(now()).security;
-    for (const NodeView& node : node_.nodes(now())) {
-        if (node.status == NodeStatus::Alive && node.address) {
-            std::erase_if(view.foreigners, [&](const ForeignerView& one) {
-                return print_endpoint(one.from) == print_endpoint(*node.address);
-            });
-        }
-    }
-    return view;
 }
 
 std::vector<KeysAccess::Holder> Driver::key_holders() const {

@@ -99,7 +99,6 @@ class Driver final : public MeshAccess, public KeysAccess {
     void on_keyring_wanted(const KeyringWanted& wanted);
     void apply_security();
     void filter_hints();
-    SecurityView security_view() const;
     void arm_timer();
     void on_addresses();
     void on_bootstrap(std::vector<Endpoint> bootstrap);

@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 
+#include "daemon/security_words.h"
 #include "proto/base/json.h"
 
 namespace meshd {
@@ -97,7 +98,7 @@ std::string print_diagnosis(const DiagnosisView& diagnosis, const SecurityView& 
     for (const StrangerView& one : diagnosis.strangers) {
         write_stranger(writer, kind_name(one.kind), one.name, one.address, one.last_heard);
     }
-    for (const ForeignerView& one : security.foreigners) {
+    for (const ForeignerView& one : without_members(security, nodes).foreigners) {
         write_stranger(writer, one.is_sealed ? "other_key" : "unsealed", "", one.from,
                        one.last_heard);
     }

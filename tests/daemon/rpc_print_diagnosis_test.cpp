@@ -51,6 +51,20 @@ TEST_CASE("rpc print: a diagnosis tells strangers, who does not answer, the host
             R"({"version":"0.2.0","nodes":["b"]}]})");
 }
 
+TEST_CASE("rpc print: whoever is an alive member by now is no stranger") {
+    SecurityView security;
+    security.foreigners = {{ipv4_endpoint({10, 0, 0, 8}, 9999), true, 2s},
+                           {ipv4_endpoint({10, 0, 0, 7}, 9999), false, 3s}};
+    NodeView member = node("b", "0.1.0", NodeStatus::Alive);
+    member.address = ipv4_endpoint({10, 0, 0, 8}, 9999);
+    NodeView away = node("c", "0.1.0", NodeStatus::Offline);
+    away.address = ipv4_endpoint({10, 0, 0, 7}, 9999);
+    const std::string text = print_diagnosis({}, security, {member, away}, {});
+    CHECK(text.find("other_key") == std::string::npos);
+    CHECK(text.find(R"("kind":"unsealed","name":null,"address":"10.0.0.7:9999")") !=
+          std::string::npos);
+}
+
 TEST_CASE("rpc print: what the host does not say is null") {
     const std::string text = print_diagnosis({}, {}, {}, {});
     CHECK(text.find(R"("receive_drops":null,"state_dir":null,"disk_free_bytes":null,)"
