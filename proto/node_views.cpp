@@ -176,10 +176,12 @@ StateView Node::Impl::own_state_view() const {
 }
 
 std::optional<StateView> Node::Impl::state(Now now, const NodeId& id) const {
-    if (id == self_.node) {
-        return own_state_view();
-    }
     const HeldRecord* held = store_.state_record(id);
+    if (id == self_.node) {
+        StateView own = own_state_view();
+        own.age_ms = held == nullptr ? 0 : held->age_ms(now.monotonic);
+        return own;
+    }
     if (held == nullptr) {
         return std::nullopt;
     }

@@ -131,6 +131,16 @@ TEST_CASE_FIXTURE(
     CHECK(node(1).state(now(), id("a"))->document == R"({"b":")" + half + R"("})");
 }
 
+TEST_CASE_FIXTURE(Lonely, "command: the own state is as old as its last change") {
+    REQUIRE(command(1, UpdateState{R"({"a":1})", std::nullopt}));
+    run_for(seconds(90));
+    const std::uint64_t age = node(1).state(now(), id("a"))->age_ms;
+    CHECK(age > 89'000);
+    CHECK(age <= 90'000);
+    REQUIRE(command(1, UpdateState{R"({"a":2})", std::nullopt}));
+    CHECK(node(1).state(now(), id("a"))->age_ms < 1000);
+}
+
 TEST_CASE_FIXTURE(Lonely, "command: OFFLINE is nothing a node says of itself") {
     check_refused(UpdateState{std::nullopt, Activity::Offline}, Code::InvalidParams, "activity");
     REQUIRE(command(1, UpdateState{std::nullopt, Activity::Processing}));
