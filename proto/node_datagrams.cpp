@@ -56,8 +56,9 @@ void Node::Impl::handle_datagram(Now now, const Endpoint& from, Bytes datagram) 
 
 /// What cannot be read is left out. The rest counts, and the datagram is acknowledged: refusing it
 /// whole would have the sender repeat it for ever, with whatever was packed beside it.
-Node::Impl::Decoded Node::Impl::decode_items(const Datagram& datagram, bool& wants_ack) {
-    Decoded messages;
+Node::Impl::Decoded& Node::Impl::decode_items(const Datagram& datagram, bool& wants_ack) {
+    Decoded& messages = decoded_;
+    messages.clear();
     for (const Item& item : datagram.items) {
         wants_ack = wants_ack || wants_acknowledgement(item.kind);
         auto message = decode_message(item.kind, item.bytes);
@@ -98,7 +99,7 @@ void Node::Impl::on_outside(Now now, const Endpoint& from, const DatagramHeader&
         return;
     }
     bool wants_ack = false;
-    const Decoded messages = decode_items(*opened, wants_ack);
+    const Decoded& messages = decode_items(*opened, wants_ack);
     if (has_left_ || leaving_) {
         return;
     }
@@ -141,7 +142,7 @@ void Node::Impl::on_session(Now now, const Endpoint& from, SessionId session, By
         return;
     }
     bool wants_ack = false;
-    Decoded messages = decode_items(*opened, wants_ack);
+    Decoded& messages = decode_items(*opened, wants_ack);
     if (is_slot) {
         const auto established = handshake_.on_confirmed(session, from);
         if (!established) {

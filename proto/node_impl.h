@@ -12,8 +12,10 @@
 /// written; node_commands.cpp answers local callers, node_views.cpp shows.
 #pragma once
 
+#include <array>
 #include <deque>
 #include <map>
+#include <memory>
 #include <set>
 
 #include "proto/base/prng.h"
@@ -101,7 +103,7 @@ class Node::Impl {
   private:
     // node.cpp
     using Decoded = std::vector<Message>;
-    Decoded decode_items(const Datagram& datagram, bool& wants_ack);
+    Decoded& decode_items(const Datagram& datagram, bool& wants_ack);
     void on_outside(Now now, const Endpoint& from, const DatagramHeader& header, Bytes datagram);
     void on_session(Now now, const Endpoint& from, SessionId session, Bytes datagram);
     bool on_link_message(Now now, const NodeId& peer, Message& message);
@@ -225,6 +227,7 @@ class Node::Impl {
     void schedule_exchanges(TimePoint now);
     void look_at_costs(TimePoint now);
     void update_isolation(TimePoint now, bool is_out);
+    SharedMessage share_heartbeat(const Heartbeat& heartbeat);
     void send_heartbeat(Link& link, bool is_reply, std::uint32_t seq,
                         const std::optional<DigestHashes>& theirs);
     void on_heartbeat(TimePoint now, Link& link, const Heartbeat& heartbeat);
@@ -345,8 +348,12 @@ class Node::Impl {
     std::vector<Endpoint> addresses_;
 
     Sealing sealing_;
-    Buffer plain_;        ///< of the datagram being read
-    TimePoint keys_due_;  ///< when to look after keys and the links' seals
+    Buffer plain_;     ///< of the datagram being read
+    Decoded decoded_;  ///< what is in it; kept for its room
+    /// Heartbeats on their way out, to be written anew once they are gone.
+    std::array<std::shared_ptr<EncodedMessage>, 4> heartbeats_;
+    std::vector<TimePoint> exchanges_due_;  ///< kept for its room
+    TimePoint keys_due_;                    ///< when to look after keys and the links' seals
     TimePoint newest_key_since_;
     std::optional<TimePoint> ring_wanted_at_;
     CookieJar cookies_;

@@ -175,13 +175,13 @@ void Node::Impl::schedule_exchanges(TimePoint now) {
         if (!link.liveness.needs_schedule()) {
             continue;
         }
-        std::vector<TimePoint> others;
+        exchanges_due_.clear();
         for (const auto& [other, other_link] : links_) {
             if (const auto due = other_link.liveness.due()) {
-                others.push_back(*due);
+                exchanges_due_.push_back(*due);
             }
         }
-        link.liveness.schedule(now, interval, others, prng_);
+        link.liveness.schedule(now, interval, exchanges_due_, prng_);
     }
 }
 
@@ -230,6 +230,20 @@ void Node::Impl::update_isolation(TimePoint now, bool is_out) {
     }
 }
 
+/// A mesh at rest sends nothing else: it shall not ask for memory each time.
+SharedMessage Node::Impl::share_heartbeat(const Heartbeat& heartbeat) {
+    for (std::shared_ptr<EncodedMessage>& room : heartbeats_) {
+        if (!room) {
+            room = std::make_shared<EncodedMessage>();
+        }
+        if (room.use_count() == 1) {
+            encode_heartbeat(heartbeat, *room);
+            return room;
+        }
+    }
+    return share_message(heartbeat);
+}
+
 void Node::Impl::send_heartbeat(Link& link, bool is_reply, std::uint32_t seq,
                                 const std::optional<DigestHashes>& theirs) {
     Heartbeat heartbeat;
@@ -242,7 +256,7 @@ void Node::Impl::send_heartbeat(Link& link, bool is_reply, std::uint32_t seq,
         heartbeat.wall_ms = wall_.ms;
         link.clock_due = now_ + MeshTime::kSampleInterval;
     }
-    link.egress.send(share_message(heartbeat), TrafficClass::Control, false);
+    link.egress.send(share_heartbeat(heartbeat), TrafficClass::Control, false);
     counters_.add(Counter::heartbeats_sent);
 }
 

@@ -28,11 +28,13 @@ bool is_critical(const AlertData& alert) {
 
 void AlertShelf::add(const HeldRecord& alert) {
     const RecordHeader& header = alert.record.header;
-    by_author_[{header.author, is_critical(*alert.record.alert)}].insert(
-        {header.clock, place_of(alert)});
-    by_expiry_.emplace(expiry_of(alert), place_of(alert));
-    by_stream_[{header.stream, is_critical(*alert.record.alert)}].insert(header.counter);
-    by_arrival_.emplace(alert.arrival, place_of(alert));
+    // A new alert is mostly the last by each of them: put there, it is compared with one other.
+    auto& ages = by_author_[{header.author, is_critical(*alert.record.alert)}];
+    ages.insert(ages.end(), {header.clock, place_of(alert)});
+    by_expiry_.emplace_hint(by_expiry_.end(), expiry_of(alert), place_of(alert));
+    auto& counters = by_stream_[{header.stream, is_critical(*alert.record.alert)}];
+    counters.insert(counters.end(), header.counter);
+    by_arrival_.emplace_hint(by_arrival_.end(), alert.arrival, place_of(alert));
     bytes_ += alert.record.bytes.size();
 }
 

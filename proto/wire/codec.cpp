@@ -12,7 +12,8 @@
 namespace meshd {
 namespace {
 
-/// Most messages are shorter: one allocation for their JSON.
+/// Most messages are shorter: one allocation for their JSON. A heartbeat's fits into an empty
+/// string's own room.
 constexpr std::size_t kUsualJsonBytes = 240;
 
 MessageKind kind_of(const Hello&) {
@@ -116,9 +117,11 @@ constexpr bool kHasWrittenBody = std::is_same_v<T, Heartbeat> || std::is_same_v<
                                  std::is_same_v<T, Delta> || std::is_same_v<T, Census>;
 
 template <class T>
-EncodedMessage encode(const T& message) {
+void encode_into(const T& message, EncodedMessage& encoded) {
     std::string text;
-    text.reserve(kUsualJsonBytes);
+    if constexpr (!std::is_same_v<T, Heartbeat>) {
+        text.reserve(kUsualJsonBytes);
+    }
     json::Writer writer(text);
     Bytes body;
     std::size_t extra = 0;
@@ -135,8 +138,8 @@ EncodedMessage encode(const T& message) {
         extra = body_bytes(message);
     }
 
-    EncodedMessage encoded;
     encoded.kind = kind_of(message);
+    encoded.bytes.clear();
     encoded.bytes.reserve(limits::kJsonLengthBytes + text.size() + body.size() + extra);
     append_big_endian<limits::kJsonLengthBytes>(encoded.bytes, text.size());
     append(encoded.bytes, text);
@@ -145,6 +148,12 @@ EncodedMessage encode(const T& message) {
         append_body(encoded.bytes, message);
     }
     MESHD_ASSERT(encoded.bytes.size() <= limits::kMessageBytesMax);
+}
+
+template <class T>
+EncodedMessage encode(const T& message) {
+    EncodedMessage encoded;
+    encode_into(message, encoded);
     return encoded;
 }
 
@@ -226,6 +235,10 @@ bool is_known(MessageKind kind) {
 
 EncodedMessage encode_message(const Message& message) {
     return std::visit([](const auto& alternative) { return encode(alternative); }, message);
+}
+
+void encode_heartbeat(const Heartbeat& heartbeat, EncodedMessage& encoded) {
+    encode_into(heartbeat, encoded);
 }
 
 EncodedMessage encode_delta(const Delta& delta) {

@@ -5,6 +5,7 @@
 /// header; open: the tag only tells foreign bytes.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <tl/expected.hpp>
 #include <vector>
@@ -37,9 +38,35 @@ struct Item {
     Bytes bytes;
 };
 
+/// The items of a datagram, in order. Most have one or two, which need no memory of their own.
+class Items {
+  public:
+    void push_back(const Item& item) {
+        if (size_ < kFew) {
+            few_[size_] = item;
+        } else {
+            if (size_ == kFew) {
+                many_.assign(few_.begin(), few_.end());
+            }
+            many_.push_back(item);
+        }
+        ++size_;
+    }
+    std::size_t size() const { return size_; }
+    const Item* begin() const { return size_ <= kFew ? few_.data() : many_.data(); }
+    const Item* end() const { return begin() + size_; }
+    const Item& operator[](std::size_t index) const { return begin()[index]; }
+
+  private:
+    static constexpr std::size_t kFew = 4;
+    std::array<Item, kFew> few_{};
+    std::vector<Item> many_;  ///< all of them, where they are more
+    std::size_t size_ = 0;
+};
+
 struct Datagram {
     DatagramHeader header;
-    std::vector<Item> items;
+    Items items;
 };
 
 enum class FrameError {
