@@ -352,6 +352,7 @@ class Node::Impl {
     Decoded decoded_;  ///< what is in it; kept for its room
     /// Heartbeats on their way out, to be written anew once they are gone.
     std::array<std::shared_ptr<EncodedMessage>, 4> heartbeats_;
+    std::string heartbeat_text_;            ///< kept for its room
     std::vector<TimePoint> exchanges_due_;  ///< kept for its room
     TimePoint keys_due_;                    ///< when to look after keys and the links' seals
     TimePoint newest_key_since_;

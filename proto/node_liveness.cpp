@@ -237,7 +237,7 @@ SharedMessage Node::Impl::share_heartbeat(const Heartbeat& heartbeat) {
             room = std::make_shared<EncodedMessage>();
         }
         if (room.use_count() == 1) {
-            encode_heartbeat(heartbeat, *room);
+            encode_heartbeat(heartbeat, *room, heartbeat_text_);
             return room;
         }
     }

@@ -12,8 +12,7 @@
 namespace meshd {
 namespace {
 
-/// Most messages are shorter: one allocation for their JSON. A heartbeat's fits into an empty
-/// string's own room.
+/// Most messages are shorter: one allocation for their JSON.
 constexpr std::size_t kUsualJsonBytes = 240;
 
 MessageKind kind_of(const Hello&) {
@@ -117,11 +116,9 @@ constexpr bool kHasWrittenBody = std::is_same_v<T, Heartbeat> || std::is_same_v<
                                  std::is_same_v<T, Delta> || std::is_same_v<T, Census>;
 
 template <class T>
-void encode_into(const T& message, EncodedMessage& encoded) {
-    std::string text;
-    if constexpr (!std::is_same_v<T, Heartbeat>) {
-        text.reserve(kUsualJsonBytes);
-    }
+void encode_into(const T& message, EncodedMessage& encoded, std::string& text) {
+    text.clear();
+    text.reserve(kUsualJsonBytes);
     json::Writer writer(text);
     Bytes body;
     std::size_t extra = 0;
@@ -153,7 +150,8 @@ void encode_into(const T& message, EncodedMessage& encoded) {
 template <class T>
 EncodedMessage encode(const T& message) {
     EncodedMessage encoded;
-    encode_into(message, encoded);
+    std::string text;
+    encode_into(message, encoded, text);
     return encoded;
 }
 
@@ -237,8 +235,8 @@ EncodedMessage encode_message(const Message& message) {
     return std::visit([](const auto& alternative) { return encode(alternative); }, message);
 }
 
-void encode_heartbeat(const Heartbeat& heartbeat, EncodedMessage& encoded) {
-    encode_into(heartbeat, encoded);
+void encode_heartbeat(const Heartbeat& heartbeat, EncodedMessage& encoded, std::string& text) {
+    encode_into(heartbeat, encoded, text);
 }
 
 EncodedMessage encode_delta(const Delta& delta) {

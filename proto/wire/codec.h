@@ -21,8 +21,8 @@ struct EncodedMessage {
 
 /// The message must keep the limits of the wire; asserted, since its content is ours.
 EncodedMessage encode_message(const Message& message);
-/// The same into a message that was, whose room is used again.
-void encode_heartbeat(const Heartbeat& heartbeat, EncodedMessage& encoded);
+/// The same into a message that was, whose room is used again, as is that of `text`.
+void encode_heartbeat(const Heartbeat& heartbeat, EncodedMessage& encoded, std::string& text);
 /// The same for what is too long to be copied into a Message first.
 EncodedMessage encode_delta(const Delta& delta);
 
