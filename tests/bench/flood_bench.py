@@ -80,7 +80,7 @@ def run(lab, options, report):
         if options.only and name not in options.only:
             continue
         calm = quiet()
-        rss, cpu = target.rss_kib(), target.cpu_seconds()
+        rss, cpu = target.data_kib(), target.cpu_seconds()
         before = totals(boxes, *COUNTED)
         process = attacker.start(datagrams, address, options.rate, options.seconds, *flags)
         values, lost = latencies(boxes, AlertLog(boxes), options.seconds - 1)
@@ -93,7 +93,7 @@ def run(lab, options, report):
             "quiet p50 ms": milliseconds(calm, 0.5), "quiet p99 ms": milliseconds(calm, 0.99),
             "flood p50 ms": milliseconds(values, 0.5), "flood p99 ms": milliseconds(values, 0.99),
             "alerts": len(values), "alerts lost": lost, "target CPU %": round(100 * cpu / seconds),
-            "target grew KiB": target.rss_kib() - rss, "nodes told lost": len(events.losses()),
+            "target grew KiB": target.data_kib() - rss, "nodes told lost": len(events.losses()),
             **counted,
         }
         row["p99 ratio"] = round(row["flood p99 ms"] / max(row["quiet p99 ms"], 0.01), 2)

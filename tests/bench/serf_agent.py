@@ -234,6 +234,7 @@ class Agent:
     """One agent, sealed, with the profile for local networks; `seed` is the address of the first."""
 
     rss_kib = Box.rss_kib
+    _memory_kib = Box._memory_kib  # pylint: disable=protected-access
 
     def __init__(self, lab, host, seed):
         self.host, self.name = host, host.name

@@ -111,14 +111,6 @@ def loop_seconds(box):
     return int(schedstat.read_text(encoding="ascii").split()[0]) / 1e9
 
 
-def data_kib(box):
-    """Memory that holds data: what is mapped from files, as code is, comes and goes for reasons of its own."""
-    for line in pathlib.Path(f"/proc/{box.process.pid}/status").read_text(encoding="ascii").splitlines():
-        if line.startswith("RssAnon:"):
-            return int(line.split()[1])
-    return 0
-
-
 def sample(box):
     stats = box.stats()
     values = {name: stats[name] for name in COUNTERS}
@@ -167,7 +159,7 @@ def late_joiner(lab, hosts, a, number, result):
     links = a.subscribe("link")
     b = lab.box(hosts[1])
     b.ready()
-    empty = data_kib(b)
+    empty = b.data_kib()
     run = joins(a, b, links, number)
     seconds, got = run["seconds"], run["b"]
     size = round(got["bytes_received"] / got["datagrams_received"])
@@ -196,11 +188,11 @@ def late_joiner(lab, hosts, a, number, result):
     }
     wait_written(b, LONG)
     time.sleep(2)
-    result["memory"]["joiner: KB per entry"] = round((data_kib(b) - empty) * 1.024 / number, 3)
-    full = data_kib(b)
+    result["memory"]["joiner: KB per entry"] = round((b.data_kib() - empty) * 1.024 / number, 3)
+    full = b.data_kib()
     query = entry("query")
     b.call("registry.nearest", **{name: query[name] for name in ("embedding", "space", "type")})
-    result["memory"]["joiner: KB per entry, added by searches"] = round((data_kib(b) - full) * 1.024 / number, 3)
+    result["memory"]["joiner: KB per entry, added by searches"] = round((b.data_kib() - full) * 1.024 / number, 3)
     return b
 
 
@@ -318,7 +310,7 @@ def measure(lab, options):
     hosts = lab.lan("a", "b")
     a, = lab.boxes(hosts[:1])
     time.sleep(1)
-    empty, resident = data_kib(a), a.rss_kib()
+    empty, resident = a.data_kib(), a.rss_kib()
     before = sample(a)
     spent, _ = put_pipelined(a, 0, number, "e")
     used = since(a, before)
@@ -332,7 +324,7 @@ def measure(lab, options):
     disk = sum(path.stat().st_size for path in a.state_dir.iterdir())
     result["memory"] = {
         "RSS MB empty": round(resident * 1.024e-3, 1), "RSS MB full": round(a.rss_kib() * 1.024e-3, 1),
-        "author: KB per entry": round((data_kib(a) - empty) * 1.024 / number, 3),
+        "author: KB per entry": round((a.data_kib() - empty) * 1.024 / number, 3),
         "KB per record, encoded": round(store["bytes"] / store["records"] / 1000, 3),
         "disk: KB per entry": round(disk / number / 1000, 3)}
     b = late_joiner(lab, hosts, a, number, result)

@@ -58,7 +58,7 @@ def run(lab):
     def storm(name, datagrams, rss_slack_kib=2048):
         """Sends them to the box; all must be dropped, counted and left unanswered."""
         time.sleep(0.3)
-        before, rss = drops(), target.rss_kib()
+        before, rss = drops(), target.data_kib()
         received = arrived_so_far()
         with x.udp() as sock:
             for number, data in enumerate(datagrams):
@@ -74,7 +74,7 @@ def run(lab):
         print(f"{name}: {len(datagrams)} sent, {arrived} datagrams came meanwhile, dropped as {counted}")
         check(sum(counted.values()) >= len(datagrams), f"{name}: not all were counted: {counted}")
         check(known(target) == {"a", "b"}, f"{name}: phantom nodes {known(target)}")
-        grown = target.rss_kib() - rss
+        grown = target.data_kib() - rss
         check(SANITIZED or grown <= rss_slack_kib, f"{name}: memory grew by {grown} KiB")
 
     storm("random", [rng.randbytes(rng.randrange(0, 1500)) for _ in range(2000)])

@@ -196,8 +196,15 @@ class Box:
         return {reason: count for reason, count in self.stats()["drops"].items() if count}
 
     def rss_kib(self):
+        return self._memory_kib("VmRSS:")
+
+    def data_kib(self):
+        """Resident memory that holds data. Code comes in as it is first used, long after the start."""
+        return self._memory_kib("RssAnon:")
+
+    def _memory_kib(self, what):
         for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
+            if line.startswith(what):
                 return int(line.split()[1])
         return 0
 

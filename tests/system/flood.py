@@ -46,7 +46,7 @@ def run(lab):
         return sum(box.counter(f"udp_{who}_dropped") for who in ("links", "strangers", "beacons"))
 
     def attack(name, datagrams, address, *options):
-        rss = target.rss_kib()
+        rss = target.data_kib()
         before = target.counter("datagrams_received"), in_kernel(target)
         process = attacker.start(datagrams, address, full_rate(), SECONDS, *options)
         for _ in range(SECONDS * 5):
@@ -56,7 +56,7 @@ def run(lab):
         sent, seconds = attacker.finish(process)
         log.check_exactly_once(raised)
         came, dropped = target.counter("datagrams_received") - before[0], in_kernel(target) - before[1]
-        grown = target.rss_kib() - rss
+        grown = target.data_kib() - rss
         print(f"{name}: {sent} sent in {seconds:.1f} s, the kernel dropped {dropped}, the daemon read {came}, "
               f"memory grew by {grown} KiB")
         events.check_no_losses(name, but=["d"])
