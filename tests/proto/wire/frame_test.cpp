@@ -56,6 +56,27 @@ TEST_CASE("frame: datagrams are built to their golden bytes") {
     CHECK(vectors[2].bytes.size() == limits::kHelloBytes);
 }
 
+TEST_CASE("frame: a datagram of however many items opens to them, in order") {
+    const auto& all = test::datagram_vectors()[0].items;
+    for (const std::size_t count : {1U, 3U, 4U, 5U, 6U, 9U}) {
+        Prng prng(Entropy{});
+        DatagramBuilder builder(session_header(1), limits::kDatagramBytesMax, &prng);
+        EncodedMessage message = test::message_vector(all.front());
+        for (std::size_t i = 0; i < count; ++i) {
+            message.bytes.back() = static_cast<std::uint8_t>(i);
+            REQUIRE(builder.add(message));
+        }
+        const Buffer bytes = std::move(builder).finish();
+        const auto opened = open_datagram(bytes);
+        REQUIRE(opened.has_value());
+        REQUIRE(opened->items.size() == count);
+        CHECK(opened->items.end() - opened->items.begin() == static_cast<std::ptrdiff_t>(count));
+        for (std::size_t i = 0; i < count; ++i) {
+            CHECK(opened->items[i].bytes.back() == i);
+        }
+    }
+}
+
 TEST_CASE("frame: golden datagrams open to their items, padding skipped") {
     for (const test::DatagramVector& vector : test::datagram_vectors()) {
         const auto opened = open_datagram(vector.bytes);
