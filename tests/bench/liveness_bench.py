@@ -140,7 +140,7 @@ def kills(lab, options, number, times):
     cut_power(boxes)
     return {"kills": len(last), **spread("known by all others", last), **spread("known by one other", every),
             "false offline told": false,
-            **serf_peer.peer(options, serf_peer.kills, lab, hosts, 5 if number <= 10 else 3)}
+            **serf_peer.peer(options, serf_peer.kills, lab, hosts, options.samples(5, 3))}
 
 
 def cut_off(lab, options):
@@ -198,7 +198,7 @@ def partition(lab, options):
     cut_power(boxes)
     return {"partitions": len(agreed), "seconds parted": seconds, **spread("all views full", agreed),
             **spread("stores equal, polled", equal),
-            **serf_peer.peer(options, serf_peer.partition, lab, hosts, 2, seconds)}
+            **serf_peer.peer(options, serf_peer.partition, lab, hosts, options.samples(3, 1), seconds)}
 
 
 def triangle(lab, prefix):

@@ -279,6 +279,12 @@ def rows(figures):
         f"meshd {t('mesh.small', 'meshd, stripped MiB')} MiB, meshctl {t('mesh.small', 'meshctl, stripped MiB')} MiB; "
         f"with {t(late, 'entries')} entries {t('store.missed 100', 'restart: ready after s')} s")
 
+    told_at = "datagram received"
+    add("in the core alone: allocations, time", "none for a heartbeat",
+        f"{t('core', f'at rest: allocations for each {told_at}', '', 2)} for each datagram of a mesh at rest, "
+        f"{t('core', 'alerts: allocations for each alert at a node', '', 0)} and "
+        f"{t('core', 'alerts: us for each alert at a node', '', 0)} µs for each alert at each box")
+
     dead = "both ways: way around, polled: median s"
     add("way around a link that dies silently", "2 s",
         f"{t('liveness.dead_link', dead)} s (worst {t('liveness.dead_link', 'both ways: way around, polled: worst s')})",
