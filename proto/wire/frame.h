@@ -53,6 +53,7 @@ class Items {
         ++size_;
     }
     std::size_t size() const { return size_; }
+    bool empty() const { return size_ == 0; }
     const Item* begin() const { return size_ <= kFew ? few_.data() : many_.data(); }
     const Item* end() const { return begin() + size_; }
     const Item& operator[](std::size_t index) const { return begin()[index]; }
