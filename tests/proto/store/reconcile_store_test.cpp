@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "tests/proto/store/keyed_support.h"
 #include "tests/proto/store/store_support.h"
 
 using namespace meshd;
@@ -308,13 +309,14 @@ TEST_CASE("delta: counters of refused and malformed records are not covered") {
 
 TEST_CASE("delta: counters of refused records are not covered, however many and scattered") {
     Store store({id("b"), StreamId{0x21}, StreamId{0x22}, std::chrono::hours(24), 0, 1});
-    std::vector<Buffer> alerts;
+    std::vector<Buffer> records;
     for (std::uint64_t counter = 2; counter <= 200; counter += 2) {
-        alerts.push_back(alert_bytes("a", 0x32, counter, counter));
+        records.push_back(
+            shared_bytes("a", 0x32, counter, counter, "k" + std::to_string(counter), "1"));
     }
     Delta delta{{{StreamId{0x32}, id("a"), {{1, 200}}, 0}}, {}};
-    for (const Buffer& alert : alerts) {
-        delta.records.push_back({alert, {}});
+    for (const Buffer& record : records) {
+        delta.records.push_back({record, {}});
     }
     store.apply_delta(at(0), delta, [](const DeltaRecord&, const ApplyResult&, RecordKind) {});
 
