@@ -13,7 +13,7 @@ build_packages=(
     libuv1-dev rapidjson-dev libcli11-dev libspdlog-dev doctest-dev
     libsystemd-dev libsodium-dev libsqlite3-dev libyaml-cpp-dev libexpected-dev
 )
-run_packages=(python3 socat jq iproute2 nftables util-linux procps mandoc)
+run_packages=(python3 socat jq iproute2 nftables util-linux procps mandoc systemd)
 check_packages=(clang-format-14 clang-tidy-14)
 deb_packages=("${build_packages[@]}" debhelper dh-python dpkg-dev lintian python3)
 service_packages=(systemd-container debootstrap)
