@@ -7,6 +7,10 @@ import time
 from boxes import Site, eventually, scenario
 from packages import follow_readme, node_id
 
+SIZE_MAX = 3 << 20
+# 10 MB is the aim; how much of the shared libraries is in memory differs a little from run to run.
+RESIDENT_KIB_MAX = 11 << 10
+
 
 def entries(box, *matches):
     return [json.loads(line) for line in box.run("journalctl", "--output=json", "--quiet", *matches).splitlines()]
@@ -45,6 +49,15 @@ def test():
         eventually("what is wrong is said", lambda: "own.yaml:1" in first.journal("-u", "meshd"))
         eventually("the reload is over", lambda: first.show("ActiveState") == "active")
         assert first.daemon() == pid
+
+        for box in site:
+            text = box.run("cat", f"/proc/{box.daemon()}/status")
+            resident = int(text.split("VmRSS:")[1].split()[0])
+            print(f"{box.name}: {resident / 1024:.1f} MiB resident")
+            assert resident <= RESIDENT_KIB_MAX, resident
+        size = int(first.run("stat", "-c", "%s", "/usr/sbin/meshd"))
+        print(f"/usr/sbin/meshd: {size / 1e6:.2f} MB")
+        assert size <= SIZE_MAX, size
 
         # A stop is a goodbye.
         others[1].run("systemctl", "stop", "meshd")
