@@ -132,6 +132,7 @@ class Node::Impl {
 
     // node_registry.cpp
     tl::expected<RequestId, CommandError> put_entries(Now now, const PutEntries& command);
+    std::optional<CommandError> refuse_keyed(TimePoint now, std::size_t bytes);
     tl::expected<RequestId, CommandError> delete_entries(Now now, const DeleteEntries& command);
     tl::expected<RequestId, CommandError> update_shared(Now now, const UpdateShared& command);
     void tell_keyed(TimePoint now, const HeldRecord& held);

@@ -108,19 +108,8 @@ tl::expected<RequestId, CommandError> Node::Impl::put_entries(Now now, const Put
     for (const EntryPut& entry : command.entries) {
         bytes += entry.embedding.size() + entry.metadata.size() + kEntryBytesMin;
     }
-    if (!store_.has_room(now.monotonic, bytes)) {
-        return tl::unexpected(CommandError{CommandError::Code::Overloaded,
-                                           {},
-                                           "there is no room for more records (store.memory_max)",
-                                           std::chrono::minutes(1),
-                                           {}});
-    }
-    if (is_congested(kEntryBacklogMax)) {
-        return tl::unexpected(CommandError{CommandError::Code::Overloaded,
-                                           {},
-                                           "too many entries are on their way",
-                                           std::chrono::milliseconds(10),
-                                           {}});
+    if (auto error = refuse_keyed(now.monotonic, bytes)) {
+        return tl::unexpected(*std::move(error));
     }
     const RequestId request = next_request();
     std::vector<RecordPlace> places;
@@ -145,6 +134,25 @@ tl::expected<RequestId, CommandError> Node::Impl::put_entries(Now now, const Put
         outputs_.push_back(answer);
     }
     return request;
+}
+
+/// Why records of so many bytes are not to be written now, if so.
+std::optional<CommandError> Node::Impl::refuse_keyed(TimePoint now, std::size_t bytes) {
+    if (!store_.has_room(now, bytes)) {
+        return CommandError{CommandError::Code::Overloaded,
+                            {},
+                            "there is no room for more records (store.memory_max)",
+                            std::chrono::minutes(1),
+                            {}};
+    }
+    if (is_congested(kEntryBacklogMax)) {
+        return CommandError{CommandError::Code::Overloaded,
+                            {},
+                            "too many entries are on their way",
+                            std::chrono::milliseconds(10),
+                            {}};
+    }
+    return std::nullopt;
 }
 
 tl::expected<RequestId, CommandError> Node::Impl::delete_entries(Now now,
@@ -218,6 +226,16 @@ tl::expected<RequestId, CommandError> Node::Impl::update_shared(Now now,
         return tl::unexpected(error_of(CommandError::Code::TooLarge, "patch",
                                        "would bring the shared state beyond " +
                                            std::to_string(kSharedMembersMax) + " members"));
+    }
+    // What only deletes always finds room.
+    std::size_t bytes = 0;
+    for (const SharedData& data : all) {
+        bytes += data.is_deleted ? 0 : data.value.size() + kEntryBytesMin;
+    }
+    if (bytes != 0) {
+        if (auto error = refuse_keyed(now.monotonic, bytes)) {
+            return tl::unexpected(*std::move(error));
+        }
     }
     for (const SharedData& data : all) {
         const HeldRecord& held = store_.write_shared(stamp(now), data);

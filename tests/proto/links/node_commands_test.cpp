@@ -187,3 +187,27 @@ TEST_CASE("command: while leaving, neither leave nor discover nor alert") {
     pipe.run_for(milliseconds(100));
     CHECK(pipe.command(1, Discover{}));
 }
+
+TEST_CASE("command: a full memory takes no more values of the shared state, but lets go of any") {
+    NodePipe pipe;
+    Config config;
+    config.store_bytes_max = 64 * 1024;
+    pipe.start(1, "a", 1, config);
+    const std::string value(1000, 'x');
+    std::size_t written = 0;
+    for (int i = 0; i < 1000; ++i) {
+        const std::string key = "k" + std::to_string(i);
+        const auto result =
+            pipe.command(1, UpdateShared{R"({")" + key + R"(":")" + value + R"("})"});
+        if (!result) {
+            CHECK(result.error().code == Code::Overloaded);
+            CHECK(result.error().retry_after > Duration{});
+            break;
+        }
+        ++written;
+        CHECK(pipe.command(1, UpdateShared{R"({")" + key + R"(":null})"}));
+    }
+    CHECK(written > 10);
+    CHECK(written < 1000);
+    CHECK(pipe.command(1, UpdateShared{R"({"k0":null})"}));
+}
