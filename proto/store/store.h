@@ -287,6 +287,8 @@ class Store {
 
     /// The record's path is of no use any more once it was passed on.
     void forget_path(RecordPlace place);
+    /// Keyed records that one on_timeout ends; the rest is due at once.
+    static constexpr std::size_t kDuePerTurn = 1000;
     /// Removes expired alerts, purges tombstones, cuts expired entries, ends old graves.
     void on_timeout(TimePoint now);
     std::optional<TimePoint> next_deadline() const;

@@ -182,7 +182,13 @@ void Store::on_timeout(TimePoint now) {
     while (const auto place = impl_->shelf.expired(now)) {
         impl_->remove_alert(now, *place);
     }
-    while (const auto place = impl_->index.due(now)) {
+    // In turns: of a box that was without power for a day all may be due at once, and whoever holds
+    // up the heartbeats is taken for dead.
+    for (std::size_t i = 0; i < kDuePerTurn; ++i) {
+        const auto place = impl_->index.due(now);
+        if (!place) {
+            break;
+        }
         impl_->on_due(*place);
     }
     impl_->look_for_room(now);

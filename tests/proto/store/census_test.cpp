@@ -323,6 +323,20 @@ TEST_CASE("census: all that is dead below a floor is known, however scattered wh
     }
 }
 
+TEST_CASE("census: of many tombstones that are due at once, each turn purges some") {
+    Store store = store_of("x", 0x91, 0x92);
+    for (std::size_t i = 0; i < Store::kDuePerTurn + 1; ++i) {
+        store.write_entry(now(0), entry_of("h" + std::to_string(i), "x"), {});
+        store.write_entry(now(0), deleted_of("h" + std::to_string(i), "x"), {});
+    }
+    store.on_timeout(at(kDayMs));
+    CHECK(store.tombstone_count() == 1);
+    REQUIRE(store.next_deadline());
+    CHECK(*store.next_deadline() <= at(kDayMs));
+    store.on_timeout(at(kDayMs));
+    CHECK(store.tombstone_count() == 0);
+}
+
 TEST_CASE("census: what lives among much that is dead is fetched by one pull that goes on") {
     constexpr std::uint64_t kEntries = 8 * limits::kMessageIntervalsMax;
     Store one = store_of("x", 0x91, 0x92);
@@ -334,6 +348,7 @@ TEST_CASE("census: what lives among much that is dead is fetched by one pull tha
     one.write_entry(now(0), deleted_of("gone", "x"), {});
     const std::int64_t ms = kDayMs + 3;
     one.on_timeout(at(ms));
+    REQUIRE(one.tombstone_count() == 0);
     Store fresh = store_of("z", 0x95, 0x96);
     take_census(fresh, one);
     std::vector<StreamIntervals> wants = fresh.missing(one.digest());
