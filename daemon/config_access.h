@@ -49,6 +49,9 @@ class ConfigAccess {
     virtual std::vector<std::string> files() const = 0;
     /// Reads the files again. Fails with every mistake found, and nothing has changed then.
     virtual tl::expected<ConfigReload, std::vector<std::string>> reload() = 0;
+    /// What the last reload found wrong on disk, though the daemon runs on: belongs into
+    /// mesh.status. Empty after one that found nothing.
+    virtual std::vector<std::string> warnings() const { return {}; }
     virtual LogLevel log_level() const = 0;
     virtual void set_log_level(LogLevel level) = 0;
 };

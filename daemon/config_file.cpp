@@ -219,10 +219,12 @@ bool is_section(const std::string& name) {
     return std::find(sections.begin(), sections.end(), name) != sections.end();
 }
 
+/// Lines of the keys of one file, whether they stand in a section or with a dot.
+using SeenKeys = std::map<std::string, int>;
+
 /// One mapping: the whole file (`prefix` empty) or a section.
 void apply_mapping(std::string_view file, const YAML::Node& mapping, const std::string& prefix,
-                   Settings& settings, Errors& errors) {
-    std::map<std::string, int> seen;
+                   SeenKeys& seen, Settings& settings, Errors& errors) {
     for (const auto& member : mapping) {
         const std::string where = place(file, member.first.Mark());
         if (!member.first.IsScalar()) {
@@ -244,7 +246,7 @@ void apply_mapping(std::string_view file, const YAML::Node& mapping, const std::
                        errors);
         } else if (prefix.empty() && is_section(name)) {
             if (member.second.IsMap()) {
-                apply_mapping(file, member.second, name + ".", settings, errors);
+                apply_mapping(file, member.second, name + ".", seen, settings, errors);
             } else if (!member.second.IsNull()) {
                 errors.push_back(place(file, member.second.Mark()) + ": " + name +
                                  ": expected a mapping of keys");
@@ -272,6 +274,11 @@ void apply_file(const fs::path& path, Settings& settings, Errors& errors) {
     settings.files.push_back(path.string());
     std::ostringstream text;
     text << stream.rdbuf();
+    if (text.bad()) {
+        errors.push_back(path.string() +
+                         ": cannot read the configuration: " + std::strerror(errno));
+        return;
+    }
     apply_config_text(path.string(), text.str(), settings, errors);
 }
 
@@ -371,7 +378,8 @@ void apply_config_text(std::string_view name, const std::string& text, Settings&
         }
         const YAML::Node document = YAML::Load(text);
         if (document.IsMap()) {
-            apply_mapping(name, document, "", settings, errors);
+            SeenKeys seen;
+            apply_mapping(name, document, "", seen, settings, errors);
         } else if (!document.IsNull()) {
             errors.push_back(place(name, document.Mark()) +
                              ": expected a mapping of keys such as \"mesh:\"");
@@ -385,8 +393,9 @@ tl::expected<Settings, std::vector<std::string>> load_settings(const ConfigSourc
     Settings settings;
     Errors errors;
     const fs::path file = sources.file.value_or(sources.default_file);
+    // Whatever else than absence keeps it from being read is an error, and told by the reading.
     std::error_code ignored;
-    if (sources.file || fs::exists(file, ignored)) {
+    if (sources.file || fs::status(file, ignored).type() != fs::file_type::not_found) {
         apply_file(file, settings, errors);
     }
     for (const fs::path& drop_in : drop_ins(file, errors)) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/live_config.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "daemon/config_key.h"
@@ -15,6 +16,10 @@ std::string listed(const std::vector<std::string>& names) {
         text += (text.empty() ? "" : ", ") + name;
     }
     return text;
+}
+
+bool has(const std::vector<std::string>& all, const std::string& one) {
+    return std::find(all.begin(), all.end(), one) != all.end();
 }
 
 void log_reload(const ConfigReload& reload) {
@@ -75,8 +80,13 @@ std::vector<std::string> LiveConfig::files() const {
     return all;
 }
 
+std::vector<std::string> LiveConfig::warnings() const {
+    return trouble_.empty() ? std::vector<std::string>{} : std::vector{trouble_};
+}
+
 tl::expected<ConfigReload, std::vector<std::string>> LiveConfig::reload() {
     callbacks_.notify(true);
+    trouble_.clear();
     auto result = read_again();
     if (result) {
         log_reload(*result);
@@ -93,7 +103,19 @@ tl::expected<ConfigReload, std::vector<std::string>> LiveConfig::reload() {
 tl::expected<ConfigReload, std::vector<std::string>> LiveConfig::read_again() {
     auto loaded = load_settings(sources_);
     if (!loaded) {
+        const std::size_t more = loaded.error().size() - 1;
+        trouble_ = "the configuration on disk is wrong, a restart fails: " +
+                   to_utf8(loaded.error().front()) +
+                   (more > 0 ? " (and " + std::to_string(more) + " more)" : "");
         return tl::unexpected(std::move(loaded.error()));
+    }
+    // A file half way through an update, or a disk that is not mounted, would set all it says to
+    // the defaults at once. To take out a drop-in is an ordinary change.
+    const std::string main = sources_.default_file.string();
+    if (has(loaded_.files, main) && !has(loaded->files, main)) {
+        trouble_ =
+            "the configuration on disk is gone, a restart begins without it: " + to_utf8(main);
+        return tl::unexpected(std::vector{main + ": is gone; what it said stays in force"});
     }
     ConfigReload result;
     Settings next = *loaded;

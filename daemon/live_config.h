@@ -31,6 +31,7 @@ class LiveConfig final : public ConfigAccess {
     std::vector<std::string> files() const override;
     /// Says on the log what came of it, too.
     tl::expected<ConfigReload, std::vector<std::string>> reload() override;
+    std::vector<std::string> warnings() const override;
     LogLevel log_level() const override { return in_force_.log_level; }
     void set_log_level(LogLevel level) override;
 
@@ -44,6 +45,7 @@ class LiveConfig final : public ConfigAccess {
     Settings in_force_;
     /// What the next start would begin with.
     Settings loaded_;
+    std::string trouble_;  ///< what the last reload found wrong; else empty
 };
 
 }  // namespace meshd

@@ -160,10 +160,18 @@ CallReply RpcMethods::call(const Caller& caller, const ipc::Method& method,
         case MethodId::MeshStatus: {
             StatusView status = self.status(now);
             for (std::string& warning : mesh_.warnings()) {
+                // The driver says the same with the reason.
+                std::erase_if(status.warnings,
+                              [&](const std::string& own) { return warning.starts_with(own); });
                 status.warnings.push_back(std::move(warning));
             }
             for (std::string& warning : searches_.desk.warnings(now.monotonic)) {
                 status.warnings.push_back(std::move(warning));
+            }
+            if (config_ != nullptr) {
+                for (std::string& warning : config_->warnings()) {
+                    status.warnings.push_back(std::move(warning));
+                }
             }
             return CallReply::done(print_status(status));
         }

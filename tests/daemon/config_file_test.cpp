@@ -2,6 +2,8 @@
 #include "daemon/config_file.h"
 
 #include <doctest/doctest.h>
+#include <sys/fsuid.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <set>
@@ -127,12 +129,34 @@ TEST_CASE("config: an unknown section is named with the nearest section") {
     contains(error_of("statedir: /x\n"), "did you mean \"state_dir\"?");
 }
 
+TEST_CASE("config: the default file may be absent, but not be closed to the reader") {
+    const TemporaryDir dir;
+    ConfigSources sources;
+    sources.default_file = dir.write("inner/meshd.yaml", "mesh: {max_peers: 6}\n");
+    CHECK(load_settings(sources)->core.max_peers == 6);
+    std::filesystem::permissions(dir.path() / "inner", std::filesystem::perms::none);
+    std::filesystem::permissions(dir.path(), std::filesystem::perms::all);
+    // Root enters everywhere; the user id for files alone is enough to be nobody for a while.
+    const int user = setfsuid(geteuid() == 0 ? 65534 : geteuid());
+    const auto closed = load_settings(sources);
+    setfsuid(static_cast<uid_t>(user));
+    std::filesystem::permissions(dir.path() / "inner", std::filesystem::perms::all);
+    REQUIRE_FALSE(closed);
+    contains(closed.error().front(), "cannot read the configuration: Permission denied");
+    std::filesystem::remove(sources.default_file);
+    CHECK(load_settings(sources));
+}
+
 TEST_CASE("config: a key given twice is an error at its second place") {
     const std::string error = error_of("mesh:\n  max_peers: 5\n  udp_port: 9999\n  max_peers: 6\n");
     contains(error, "f.yaml:4:3: ");
     contains(error, "line 2");
     contains(error_of("mesh:\n  max_peers: 5\nmesh:\n  udp_port: 9\n"), "f.yaml:3:1: ");
     contains(error_of("state: {a: 1, a: 2}\n"), "\"a\" twice");
+    contains(error_of("mesh.name: foo\nmesh:\n  name: bar\n"),
+             "f.yaml:3:3: key \"mesh.name\" is there already, in line 1");
+    contains(error_of("mesh: {name: bar}\nmesh.name: foo\n"),
+             "f.yaml:2:1: key \"mesh.name\" is there already, in line 1");
 }
 
 TEST_CASE("config: a value of the wrong type or range says what was expected") {

@@ -118,6 +118,45 @@ TEST_CASE_FIXTURE(Fixture, "live config: a wrong file changes nothing and says e
     CHECK(key("mesh.max_peers").value == "6");
 }
 
+TEST_CASE_FIXTURE(Fixture, "live config: a mistake on disk is warned of until a reload is right") {
+    start("mesh: {max_peers: 6}\n");
+    CHECK(live->warnings().empty());
+    write("mesh: {max_peers: 99}\nmash: {}\n");
+    CHECK_FALSE(live->reload());
+    REQUIRE(live->warnings().size() == 1);
+    const std::string warning = live->warnings().front();
+    CHECK(warning.starts_with("the configuration on disk is wrong, a restart fails: " +
+                              sources.file->string() + ":1:19: mesh.max_peers"));
+    CHECK(warning.ends_with("got \"99\" (and 1 more)"));
+    write("mesh: {max_peers: 7}\n");
+    CHECK(live->reload());
+    CHECK(live->warnings().empty());
+}
+
+TEST_CASE_FIXTURE(Fixture, "live config: a default file that is gone resets nothing") {
+    sources.default_file = *sources.file;
+    sources.file.reset();
+    write("mesh: {max_peers: 6}\n");
+    const auto settings = load_settings(sources);
+    REQUIRE(settings);
+    live.emplace(sources, *settings,
+                 LiveConfig::Callbacks{[](const Settings&, const Texts&) {}, [](bool) {}});
+    dir.write("m.yaml.d/10.yaml", "mesh: {mtu: 900}\n");
+    CHECK(live->reload());
+    std::filesystem::remove(dir.path() / "m.yaml.d/10.yaml");
+    CHECK(live->reload());
+    std::filesystem::remove(sources.default_file);
+    const auto gone = live->reload();
+    REQUIRE_FALSE(gone);
+    CHECK(gone.error() ==
+          Texts{sources.default_file.string() + ": is gone; what it said stays in force"});
+    CHECK(live->warnings().front().starts_with("the configuration on disk is gone, a restart"));
+    CHECK(key("mesh.max_peers").value == "6");
+    write("mesh: {max_peers: 8}\n");
+    CHECK(live->reload()->applied == Texts{"mesh.max_peers"});
+    CHECK(live->warnings().empty());
+}
+
 TEST_CASE_FIXTURE(Fixture, "live config: errors and places are UTF-8 whatever the file holds") {
     start("state_dir: \"/tmp/\xff\xc3\xa9\"\n");
     CHECK(json::is_utf8(key("state_dir").value));

@@ -35,6 +35,18 @@ TEST_CASE("service: config.reload says what is in force and what needs a restart
           R"-(a.yaml:1:1: x (and 1 more)","data":{"problems":["a.yaml:1:1: x","b: y"]}},"id":1})-");
 }
 
+TEST_CASE("service: mesh.status warns of what is wrong on disk, and of no interface once") {
+    Fixture f;
+    const auto warnings = [&] {
+        return f.result("mesh.status").root()["result"]["warnings"].print();
+    };
+    CHECK(warnings() == R"(["no usable network interface"])");
+    f.mesh.troubles = {"no usable network interface: waiting for one"};
+    f.config.troubles = {"the configuration on disk is wrong"};
+    CHECK(warnings() == R"(["no usable network interface: waiting for one",)"
+                        R"("the configuration on disk is wrong"])");
+}
+
 TEST_CASE("service: only admins reload and change what is logged") {
     Fixture f;
     f.is_admin = false;

@@ -87,6 +87,9 @@ class StandInMesh : public MeshAccess {
         }
     }
 
+    std::vector<std::string> warnings() const override { return troubles; }
+
+    std::vector<std::string> troubles;
     std::vector<std::string> backup_paths;
     /// The answer at once; where absent, backups wait.
     std::optional<tl::expected<BackupDone, std::string>> backup_result;
@@ -116,9 +119,11 @@ class StandInConfig : public ConfigAccess {
         ++reloads;
         return reload_result;
     }
+    std::vector<std::string> warnings() const override { return troubles; }
     LogLevel log_level() const override { return level; }
     void set_log_level(LogLevel to) override { level = to; }
 
+    std::vector<std::string> troubles;
     int reloads = 0;
     tl::expected<ConfigReload, std::vector<std::string>> reload_result;
     LogLevel level = LogLevel::Info;
