@@ -257,8 +257,8 @@ void Driver::change_keys(Keyring ring, KeyOrigin origin,
         if (!trouble.empty() && trouble != keys_trouble_) {
             log_error("the mesh keys stay as they were: " + trouble);
         }
-        keys_trouble_ = trouble;
         if (trouble.empty()) {
+            keys_trouble_.clear();
             log_keys(before, keys_.kept());
             apply_security();
         }
@@ -270,7 +270,10 @@ void Driver::change_keys(Keyring ring, KeyOrigin origin,
 /// again where it is still of use.
 void Driver::on_keyring_wanted(const KeyringWanted& wanted) {
     if (keys_.may_follow(wanted.before)) {
-        change_keys(wanted.ring, KeyOrigin::Received, [](const std::string&) {});
+        change_keys(wanted.ring, KeyOrigin::Received, [this](const std::string& trouble) {
+            // Whoever calls for a change is answered; of this one nobody would know.
+            keys_trouble_ = trouble;
+        });
     }
 }
 

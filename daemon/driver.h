@@ -116,7 +116,7 @@ class Driver final : public MeshAccess, public KeysAccess {
     std::unique_ptr<Storage> storage_;
     KeyringKeeper keys_;
     SecurityMode security_;
-    std::string keys_trouble_;  ///< why the last change is not kept; else empty
+    std::string keys_trouble_;  ///< why what the mesh gave is not kept; else empty
     Node node_;
     ScanWorker scans_;
     bool is_writing_ = false;
