@@ -49,10 +49,11 @@ tl::expected<Arguments, int> parse_arguments(int argc, char** argv) {
     };
     ConfigOverride bootstrap{"--bootstrap", "mesh.bootstrap", {}, {}};
 
-    app.add_option("--config", config,
-                   "Configuration file (default: " + std::string(meshd::kDefaultConfigFile) +
-                       " where it exists)")
-        ->type_name("FILE");
+    const CLI::Option* const file =
+        app.add_option("--config", config,
+                       "Configuration file (default: " + std::string(meshd::kDefaultConfigFile) +
+                           " where it exists)")
+            ->type_name("FILE");
     for (Flag& flag : flags) {
         app.add_option(flag.name, flag.texts, flag.help)->expected(1)->type_name("TEXT");
     }
@@ -67,6 +68,9 @@ tl::expected<Arguments, int> parse_arguments(int argc, char** argv) {
 
     try {
         app.parse(argc, argv);
+        if (file->count() > 0 && config.empty()) {
+            throw CLI::ValidationError("--config", "expected the path of a file, got nothing");
+        }
         for (const std::string& set : sets) {
             const std::size_t equals = set.find('=');
             if (equals == std::string::npos || equals == 0) {
