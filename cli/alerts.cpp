@@ -166,9 +166,6 @@ ExitCode show_one(Context& context, const Arguments& arguments) {
                                  "ID and --" + std::string(other) + " exclude each other");
         }
     }
-    if (!json::is_utf8(arguments.text("ID"))) {
-        return Context::fail(ExitCode::Usage, "ID is no UTF-8 text");
-    }
     std::string params;
     json::Writer(params).begin_object().member("id", arguments.text("ID")).end_object();
     return show(context, "alerts.get", params, render_alert);

@@ -8,6 +8,7 @@
 
 #include "cli/format.h"
 #include "cli/suggestion.h"
+#include "proto/base/json.h"
 
 namespace meshd::cli {
 namespace {
@@ -21,16 +22,30 @@ std::optional<std::int64_t> parse_number(std::string_view text) {
     return value;
 }
 
+/// What a word must be that is sent to the daemon, or names a file. An empty one, taken as not
+/// given, would silently mean something else.
+std::optional<std::string> wrong_text(ValueKind kind, const std::string& name,
+                                      const std::string& value) {
+    if (kind == ValueKind::Any) {
+        return std::nullopt;
+    }
+    if (value.empty()) {
+        return name + " is empty";
+    }
+    return kind == ValueKind::Path || json::is_utf8(value)
+               ? std::nullopt
+               : std::optional(name + " is no UTF-8 text");
+}
+
 std::optional<std::string> wrong_value(const Option& option, const std::string& value) {
     const std::string begin = "--" + std::string(option.name) + ": '" + printable(value) + "' is ";
     switch (option.kind) {
         case ValueKind::Flag:
             return std::nullopt;
         case ValueKind::Text:
-            // Taken as not given, it would silently mean something else.
-            return value.empty()
-                       ? std::optional("--" + std::string(option.name) + ": the value is empty")
-                       : std::nullopt;
+        case ValueKind::Path:
+        case ValueKind::Any:
+            return wrong_text(option.kind, "--" + std::string(option.name), value);
         case ValueKind::Number: {
             const auto number = parse_number(value);
             if (!number || *number < option.min || *number > option.max) {
@@ -118,6 +133,11 @@ std::optional<std::string> usage_error(const Verb& verb, const Arguments& argume
     for (const Argument& argument : verb.arguments) {
         if (argument.is_required && !arguments.has(argument.name)) {
             return std::string(argument.name) + " is missing";
+        }
+        for (const std::string& value : arguments.all(argument.name)) {
+            if (auto wrong = wrong_text(argument.kind, std::string(argument.name), value)) {
+                return wrong;
+            }
         }
     }
     for (const Option& option : verb.options) {

@@ -28,9 +28,6 @@ ExitCode run(Context& context, const Arguments& arguments) {
     json::Writer writer(params);
     writer.begin_object();
     if (arguments.has("PATH")) {
-        if (!json::is_utf8(arguments.text("PATH")) || arguments.text("PATH").empty()) {
-            return Context::fail(ExitCode::Usage, "PATH is empty or no UTF-8 text");
-        }
         // The daemon runs in a directory of its own.
         std::error_code error;
         const std::filesystem::path path =

@@ -12,9 +12,6 @@ namespace {
 constexpr std::string_view kTopicDefault = "meshctl";
 
 ExitCode run(Context& context, const Arguments& arguments) {
-    if (!json::is_utf8(arguments.text("topic"))) {
-        return Context::fail(ExitCode::Usage, "--topic is no UTF-8 text");
-    }
     const auto note = message_object(arguments.text("NOTE"), "note", arguments.has("text"));
     if (!note) {
         return Context::fail(ExitCode::Usage, note.error());

@@ -112,7 +112,8 @@ ExitCode run(Context& context, const Arguments& arguments) {
 
 constexpr std::array<Argument, 2> kArguments = {
     {{"SHELL", "bash, zsh or fish; words: what the scripts of these ask", true, false},
-     {"WORD", "with words: the command line so far, the last word unfinished", false, true}}};
+     {"WORD", "with words: the command line so far, the last word unfinished", false, true,
+      ValueKind::Any}}};
 
 }  // namespace
 

@@ -5,15 +5,6 @@
 
 namespace meshd::cli {
 
-std::optional<std::string> wrong_filter(const Arguments& arguments) {
-    for (const char* name : {"type", "node", "prefix", "after"}) {
-        if (!json::is_utf8(arguments.text(name))) {
-            return "--" + std::string(name) + " is no UTF-8 text";
-        }
-    }
-    return std::nullopt;
-}
-
 std::string list_params(const Arguments& arguments, const EntryPage& page) {
     std::string params;
     json::Writer writer(params);

@@ -29,9 +29,6 @@ struct EntryPage {
     bool has_embeddings = false;
 };
 
-/// What is wrong with the values of kEntryFilterOptions and --after beyond the row of the verb.
-std::optional<std::string> wrong_filter(const Arguments& arguments);
-
 /// Params of registry.list.
 std::string list_params(const Arguments& arguments, const EntryPage& page);
 

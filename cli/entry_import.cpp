@@ -56,13 +56,23 @@ bool is_about_entries(int code) {
 }
 
 /// The daemon's reason, on one line and without the number in the batch, which tells the user
-/// nothing.
+/// nothing beside the line of the file.
 std::string reason_of(const ipc::ClientError& error) {
     std::string text = explain(error).text;
     std::replace(text.begin(), text.end(), '\n', ' ');
-    const std::size_t colon = text.find(": ");
-    const bool has_number = text.starts_with("entries[") && colon != std::string::npos;
-    return has_number ? text.substr(colon + 2) : text;
+    constexpr std::string_view kBegin = "entries[";
+    for (std::size_t at = text.find(kBegin); at != std::string::npos; at = text.find(kBegin, at)) {
+        const std::size_t end = text.find(']', at);
+        if (end == std::string::npos) {
+            break;
+        }
+        const std::string_view rest = std::string_view(text).substr(end + 1);
+        const bool is_member = rest.starts_with('.');
+        const bool is_title = rest.starts_with(": ");
+        text.replace(at, end + 1 - at + (is_member ? 1 : 0) + (is_title ? 2 : 0),
+                     is_member || is_title ? "" : "the entry");
+    }
+    return text;
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 #include "cli/failure.h"
 
 #include <algorithm>
+#include <array>
+#include <cctype>
 #include <cerrno>
 #include <cstring>
 
@@ -80,6 +82,52 @@ std::string short_value(const json::Value& value) {
     return value.exists() && !value.is_null() ? cut(print_value(value), kWidth) : std::string();
 }
 
+bool is_word(char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_';
+}
+
+/// True where the sentence has it, as no part of a longer word.
+bool says(const std::string& sentence, const std::string& word) {
+    for (std::size_t at = sentence.find(word); at != std::string::npos;
+         at = sentence.find(word, at + 1)) {
+        const std::size_t end = at + word.size();
+        const bool begins = at == 0 || !is_word(sentence[at - 1]) || !is_word(word.front());
+        const bool ends =
+            end == sentence.size() || !is_word(sentence[end]) || !is_word(word.back());
+        if (begins && ends) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/// What the daemon calls a value that is too long to be shown.
+bool is_type_word(const std::string& got) {
+    return got == "object" || got == "array" || got == "string" || got == "number";
+}
+
+/// A sentence of the daemon is for those who call its methods; here there are verbs.
+std::string with_verbs(std::string text) {
+    struct Verb {
+        std::string_view method;
+        std::string_view verb;
+    };
+    constexpr std::array<Verb, 7> kVerbs = {{{"keys.new", "meshctl key new"},
+                                             {"keys.join", "meshctl key join"},
+                                             {"keys.list", "meshctl key ls"},
+                                             {"keys.rotate", "meshctl key rotate"},
+                                             {"keys.remove", "meshctl key rm"},
+                                             {"keys.replace", "meshctl key replace"},
+                                             {"mesh.discover", "meshctl discover"}}};
+    for (const Verb& one : kVerbs) {
+        for (std::size_t at = text.find(one.method); at != std::string::npos;
+             at = text.find(one.method, at + one.verb.size())) {
+            text.replace(at, one.method.size(), one.verb);
+        }
+    }
+    return text;
+}
+
 /// Nothing was wrong with the call, but the other box did not answer in time.
 bool is_too_late(ipc::ErrorCode code) {
     using enum ipc::ErrorCode;
@@ -89,7 +137,7 @@ bool is_too_late(ipc::ErrorCode code) {
 
 Failure refused(const ipc::ClientError& error) {
     Failure out;
-    out.text = printable(error.message);
+    out.text = with_verbs(printable(error.message));
     const auto code = static_cast<ipc::ErrorCode>(error.code);
     const auto parsed = json::Document::parse(error.data, json::Limits{});
     const json::Value data = parsed ? parsed->root() : json::Value();
@@ -101,7 +149,7 @@ Failure refused(const ipc::ClientError& error) {
         out.text += ": " + field;
     }
     if (const std::string got = short_value(data["got"]);
-        !got.empty() && code != ipc::ErrorCode::NodeAlive) {
+        !got.empty() && !is_type_word(got) && !says(error.message, got)) {
         out.text += ", got " + got;
     }
     if (const std::string expected = short_value(data["expected"]);
@@ -112,12 +160,14 @@ Failure refused(const ipc::ClientError& error) {
         out.text += "; did you mean '" + print_value(data["did_you_mean"]) + "'?";
     }
     for (const json::Value& problem : data["problems"]) {
-        out.text += "\n  " + print_value(problem);
+        if (error.message.find(problem.as_string().value_or("")) == std::string::npos) {
+            out.text += "\n  " + print_value(problem);
+        }
     }
     if (code == ipc::ErrorCode::Overloaded && data["retry_after_ms"].exists()) {
         out.text += "; try again in " + print_duration_ms(data["retry_after_ms"]);
     } else if (code == ipc::ErrorCode::HasLeft) {
-        out.text += "\nrejoin with\n  meshctl discover";
+        out.text += says(out.text, "meshctl discover") ? "" : "\nrejoin with\n  meshctl discover";
     } else if (is_too_late(code)) {
         out.code = ExitCode::Partial;
     } else if (code == ipc::ErrorCode::NotPermitted) {

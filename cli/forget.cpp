@@ -16,9 +16,6 @@ std::string render_forgotten(const json::Value& result, const Style& style) {
 namespace {
 
 ExitCode run(Context& context, const Arguments& arguments) {
-    if (!json::is_utf8(arguments.text("NODE"))) {
-        return Context::fail(ExitCode::Usage, "NODE is no UTF-8 text");
-    }
     std::string params;
     json::Writer(params).begin_object().member("node_id", arguments.text("NODE")).end_object();
     return order(context, "mesh.forget", params, [&](const json::Value& result) {

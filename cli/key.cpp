@@ -174,9 +174,6 @@ ExitCode run_rotate(Context& context, const Arguments& arguments) {
 }
 
 ExitCode run_remove(Context& context, const Arguments& arguments) {
-    if (!json::is_utf8(arguments.text("KEY"))) {
-        return Context::fail(ExitCode::Usage, "KEY is no UTF-8 text");
-    }
     if (looks_like_token(arguments.text("KEY"))) {
         return Context::fail(ExitCode::Usage,
                              "KEY is the id of a key (8 hex digits, see meshctl key ls), never its "
@@ -228,7 +225,7 @@ ExitCode run_replace(Context& context, const Arguments& arguments) {
 }
 
 constexpr Option kFileOption = {
-    "file", "F", "read the token from this file, or from standard input for -", ValueKind::Text};
+    "file", "F", "read the token from this file, or from standard input for -", ValueKind::Path};
 constexpr std::array<Option, 1> kJoinOptions = {{kFileOption}};
 constexpr std::array<Option, 1> kListOptions = {
     {{"secrets", "", "with the token of each key: whoever sees it is a member"}}};

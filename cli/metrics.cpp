@@ -208,7 +208,7 @@ ExitCode run(Context& context, const Arguments& arguments) {
 
 constexpr std::array<Option, 1> kOptions = {{
     {"textfile", "FILE", "write to this file, which changes at once (for node_exporter)",
-     ValueKind::Text},
+     ValueKind::Path},
 }};
 
 }  // namespace

@@ -6,9 +6,6 @@
 namespace meshd::cli {
 
 tl::expected<ProbeCall, std::string> probe_call(const Arguments& arguments) {
-    if (!json::is_utf8(arguments.text("NODE"))) {
-        return tl::unexpected(std::string("NODE is no UTF-8 text"));
-    }
     ProbeCall call;
     call.wait = arguments.duration("wait").value_or(call.wait);
     json::Writer(call.params)

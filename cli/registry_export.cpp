@@ -99,9 +99,6 @@ ExitCode copy_pages(Context& context, ipc::Client& client, const Arguments& argu
 }
 
 ExitCode run(Context& context, const Arguments& arguments) {
-    if (const auto wrong = wrong_filter(arguments)) {
-        return Context::fail(ExitCode::Usage, *wrong);
-    }
     auto client = context.connect();
     if (!client) {
         return Context::fail(client.error());
@@ -130,7 +127,7 @@ ExitCode run(Context& context, const Arguments& arguments) {
 }
 
 constexpr std::array<Argument, 1> kArguments = {
-    {{"FILE", "where to; - or none is standard output", false, false}}};
+    {{"FILE", "where to; - or none is standard output", false, false, ValueKind::Path}}};
 constexpr std::array<Option, 5> kOptions = {{
     kEntryFilterOptions[0],
     kEntryFilterOptions[1],

@@ -70,8 +70,8 @@ ExitCode run(Context& context, const Arguments& arguments) {
 }
 
 constexpr std::array<Argument, 1> kArguments = {
-    {{"FILE", "lines as 'registry export' writes them; - or none is standard input", false,
-      false}}};
+    {{"FILE", "lines as 'registry export' writes them; - or none is standard input", false, false,
+      ValueKind::Path}}};
 constexpr std::array<Option, 3> kOptions = {{
     {"only-node", "N", "only the lines of this box's sightings", ValueKind::Text},
     {"from-line", "L", "begin with this line", ValueKind::Number, 1, 1'000'000'000'000},

@@ -15,13 +15,6 @@ MadeParams nearest_params(const Arguments& arguments) {
         return tl::unexpected(
             std::string("--space is missing, the name of the model that made the vector"));
     }
-    for (const char* name : {"space", "type", "node"}) {
-        for (const std::string& value : arguments.all(name)) {
-            if (!json::is_utf8(value)) {
-                return tl::unexpected("--" + std::string(name) + " is no UTF-8 text");
-            }
-        }
-    }
     const auto embedding =
         embedding_of_file(std::string(arguments.text("VECTOR")), arguments.has("raw"));
     if (!embedding) {
@@ -61,7 +54,8 @@ ExitCode run(Context& context, const Arguments& arguments) {
 }
 
 constexpr std::array<Argument, 1> kArguments = {
-    {{"VECTOR", "a file of one: JSON array, .npy, raw *.f32 or *.f16; - reads standard input"}}};
+    {{"VECTOR", "a file of one: JSON array, .npy, raw *.f32 or *.f16; - reads standard input", true,
+      false, ValueKind::Path}}};
 constexpr std::array<Option, 6> kOptions = {{
     {"space", "S", "name of the model that made the vector (required)", ValueKind::Text},
     {

@@ -111,9 +111,6 @@ ExitCode run(Context& context, const Arguments& arguments) {
     if (!arguments.has("METHOD")) {
         return Context::fail(ExitCode::Usage, "METHOD is missing; 'meshctl rpc --list' names them");
     }
-    if (!json::is_utf8(arguments.text("METHOD"))) {
-        return Context::fail(ExitCode::Usage, "METHOD is no UTF-8 text");
-    }
     std::string params = "{}";
     std::chrono::milliseconds wait{};
     if (arguments.has("PARAMS")) {

@@ -66,7 +66,7 @@ constexpr std::array<Option, 11> kOptions = {{
         .is_many = true,
     },
     {"embedding", "FILE",
-     "entries most like this vector: JSON array, .npy, *.f32, *.f16; - reads it", ValueKind::Text},
+     "entries most like this vector: JSON array, .npy, *.f32, *.f16; - reads it", ValueKind::Path},
     {"space", "S", "name of the model that made the embedding", ValueKind::Text},
     {"raw", "", "the embedding's file holds raw f32 values"},
     {"type", "T", "only entries of this type", ValueKind::Text},

@@ -135,13 +135,6 @@ tl::expected<SearchQuestion, std::string> search_question(const Arguments& argum
     if (std::count_if(kWays.begin(), kWays.end(), has) != 1) {
         return Error("search for one of --hash, --metadata, --embedding and a SEARCH_TYPE");
     }
-    for (const char* name : {"SEARCH_TYPE", "hash", "metadata", "space", "type", "query", "node"}) {
-        for (const std::string& value : arguments.all(name)) {
-            if (!json::is_utf8(value)) {
-                return Error("'" + printable(value) + "' is no UTF-8 text");
-            }
-        }
-    }
     if (has("query") && !has("SEARCH_TYPE")) {
         return Error("--query goes with a SEARCH_TYPE");
     }

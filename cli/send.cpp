@@ -19,9 +19,6 @@ std::string print_sent(const json::Value& result) {
 }
 
 ExitCode run(Context& context, const Arguments& arguments) {
-    if (!json::is_utf8(arguments.text("NODE"))) {
-        return Context::fail(ExitCode::Usage, "NODE is no UTF-8 text");
-    }
     const auto note = message_object(arguments.text("NOTE"), "note", arguments.has("text"));
     if (!note) {
         return Context::fail(ExitCode::Usage, note.error());

@@ -78,9 +78,6 @@ tl::expected<std::string, std::string> state_patch(std::span<const std::string> 
             return tl::unexpected("'" + printable(word) +
                                   "' is neither KEY=VALUE nor a JSON object");
         }
-        if (!json::is_utf8(word)) {
-            return tl::unexpected("'" + printable(word) + "' is no UTF-8 text");
-        }
         const std::string value = word.substr(equals + 1);
         writer.key(word.substr(0, equals));
         const auto parsed = json::Document::parse(value, kLimits);
@@ -100,9 +97,6 @@ ExitCode run_get(Context& context, const Arguments& arguments) {
     if (arguments.has("mesh")) {
         if (arguments.has("NODE")) {
             return Context::fail(ExitCode::Usage, "NODE and --mesh exclude each other");
-        }
-        if (!json::is_utf8(arguments.text("key"))) {
-            return Context::fail(ExitCode::Usage, "--key is no UTF-8 text");
         }
         std::string params;
         json::Writer writer(params);

@@ -17,7 +17,9 @@ class Context;
 
 enum class ValueKind {
     Flag,
-    Text,
+    Text,      ///< UTF-8, not empty
+    Path,      ///< name of a file: any bytes, not empty
+    Any,       ///< whatever it is
     Number,    ///< whole, `min` to `max`
     Choice,    ///< one of `choices`
     Duration,  ///< `3`, `500ms`, `3s`, `10m`, `2h`; `min` to `max` milliseconds
@@ -39,7 +41,8 @@ struct Argument {
     std::string_view name;  ///< in capitals
     std::string_view help;
     bool is_required = true;
-    bool is_many = false;  ///< takes all that follow; only the last may
+    bool is_many = false;              ///< takes all that follow; only the last may
+    ValueKind kind = ValueKind::Text;  ///< Text, Path or Any
 };
 
 using Run = ExitCode (*)(Context&, const Arguments&);

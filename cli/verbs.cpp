@@ -24,7 +24,7 @@ std::span<const Verb* const> all_verbs() {
 
 std::span<const Option> global_options() {
     static constexpr std::array<Option, 5> kOptions = {{
-        {GlobalOption::kSocket, "PATH", "socket of the daemon", ValueKind::Text},
+        {GlobalOption::kSocket, "PATH", "socket of the daemon", ValueKind::Path},
         {GlobalOption::kJson, "", "the daemon's result as JSON, for programs", ValueKind::Flag},
         {GlobalOption::kTimeout, "S", "how long to wait for the daemon, in seconds (default 5)",
          ValueKind::Duration, 1, 24 * 3600 * 1000},

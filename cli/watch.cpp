@@ -57,11 +57,6 @@ ExitCode run(Context& context, const Arguments& arguments) {
     if (filter.has_replay && !filter.since.empty()) {
         return Context::fail(ExitCode::Usage, "--since and --replay exclude each other");
     }
-    for (const std::string_view name : {"since", "topic", "type"}) {
-        if (!json::is_utf8(arguments.text(name))) {
-            return Context::fail(ExitCode::Usage, "--" + std::string(name) + " is no UTF-8 text");
-        }
-    }
     std::optional<std::int64_t> left = arguments.number("count");
     const auto on_start = [](ipc::Client&) -> tl::expected<void, ipc::ClientError> { return {}; };
     const std::vector<std::string>& nodes = arguments.all("node");

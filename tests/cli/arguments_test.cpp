@@ -52,7 +52,21 @@ TEST_CASE("arguments: the row of a verb says what is missing or out of range") {
 
     Arguments socket;
     socket.add("socket", "");
-    CHECK(usage_error(kStatusVerb, socket) == "--socket: the value is empty");
+    CHECK(usage_error(kStatusVerb, socket) == "--socket is empty");
+
+    const auto wrong_node = [](std::string value) {
+        Arguments node;
+        node.add("NODE", std::move(value));
+        return usage_error(kNodesVerb, node);
+    };
+    CHECK(wrong_node("") == "NODE is empty");
+    CHECK(wrong_node("\xff") == "NODE is no UTF-8 text");
+    CHECK(!wrong_node("cam-1").has_value());
+    Arguments file;
+    file.add("FILE", "/tmp/\xff");
+    CHECK(!usage_error(kRegistryImportVerb, file).has_value());
+    file.add("only-node", "\xff");
+    CHECK(usage_error(kRegistryImportVerb, file) == "--only-node is no UTF-8 text");
 }
 
 TEST_CASE("arguments: the last of several values counts") {

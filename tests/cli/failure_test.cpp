@@ -134,6 +134,34 @@ TEST_CASE("failure: a refusal says what the daemon said, and what to do") {
     CHECK(explain(remote(901, "not permitted")).code == ExitCode::NotPermitted);
 }
 
+TEST_CASE("failure: nothing is said twice") {
+    const int params = -32602;
+    CHECK(explain(remote(100, "no node of the name nope is known",
+                         R"({"field":"node_id","got":"nope"})"))
+              .text == "no node of the name nope is known");
+    CHECK(explain(remote(302, "embedding has 3 values, 512 are wanted", R"({"got":"object"})"))
+              .text == "embedding has 3 values, 512 are wanted");
+    CHECK(explain(remote(params, "limit must be 1 to 1000", R"({"field":"limit","got":"10"})"))
+              .text == "limit must be 1 to 1000, got 10");
+    CHECK(explain(remote(701, "nothing has changed: /m.yaml:1:1: wrong",
+                         R"({"problems":["/m.yaml:1:1: wrong"]})"))
+              .text == "nothing has changed: /m.yaml:1:1: wrong");
+    CHECK(explain(remote(701, "nothing has changed: a (and 1 more)", R"({"problems":["a","b"]})"))
+              .text == "nothing has changed: a (and 1 more)\n  b");
+    CHECK(explain(remote(101, "this node has left the mesh; mesh.discover rejoins")).text ==
+          "this node has left the mesh; meshctl discover rejoins");
+}
+
+TEST_CASE("failure: methods of the daemon are told as the verbs that call them") {
+    CHECK(explain(remote(703,
+                         "no mesh key yet: keys.new makes the first one, keys.join takes one "
+                         "over"))
+              .text ==
+          "no mesh key yet: meshctl key new makes the first one, meshctl key join takes one over");
+    CHECK(explain(remote(705, "keys.list shows those it has")).text ==
+          "meshctl key ls shows those it has");
+}
+
 TEST_CASE("failure: a daemon's words cannot steer the terminal") {
     CHECK(explain(remote(1, "a\x1b[2J", "{\"got\":\"\\u001bc\"}")).text == "a?[2J, got ?c");
 }
