@@ -50,6 +50,9 @@ struct Check {
 };
 std::span<const Check> doctor_checks();
 
+/// By which words the checks know the daemon's warnings: for a test that the daemon says them still.
+std::vector<std::string_view> known_warning_words();
+
 /// Why no daemon answers: for each socket that was tried what is there and who holds it, whether a
 /// meshd runs, who has its UDP port, and how to start one.
 Findings examine_silence(const std::vector<ipc::SocketAttempt>& tried);

@@ -143,7 +143,11 @@ struct KnownWarning {
     /// `{port}` is the own port.
     std::string_view remedy;
 };
-constexpr std::array<KnownWarning, 20> kKnownWarnings = {{
+constexpr std::array<KnownWarning, 21> kKnownWarnings = {{
+    // First: it quotes what the file says.
+    {"configuration on disk", "configuration", Severity::Problem,
+     "meshd --check-config with the same flags names each mistake; then: sudo systemctl reload "
+     "meshd"},
     {"are not heard back", "beacons", Severity::Problem, ""},
     {"by broadcast only", "beacons", Severity::Warning,
      "switch IGMP snooping off, or have a querier on the network; else list addresses in "
@@ -464,8 +468,9 @@ Findings check_stores(const DoctorFacts& facts) {
     return out;
 }
 
-constexpr std::array<Check, 21> kChecks = {{
+constexpr std::array<Check, 22> kChecks = {{
     {"daemon", check_daemon, "meshctl status", "the daemon answers and is in the mesh"},
+    {"configuration", check_warnings<"configuration">, "", "no mistake was found on disk"},
     {"name", check_warnings<"name">, "", "nobody else uses this name"},
     {"key", check_key, "meshctl key ls, here and there, shows which keys they hold",
      "the mesh is sealed, and no other key is heard"},
@@ -509,6 +514,14 @@ std::string_view severity_name(Severity severity) {
             return "problem";
     }
     return {};
+}
+
+std::vector<std::string_view> known_warning_words() {
+    std::vector<std::string_view> out;
+    for (const KnownWarning& known : kKnownWarnings) {
+        out.push_back(known.words);
+    }
+    return out;
 }
 
 std::span<const Check> doctor_checks() {

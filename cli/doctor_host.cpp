@@ -54,6 +54,12 @@ std::vector<Process> processes() {
         if (pid.find_first_not_of("0123456789") != std::string::npos) {
             continue;
         }
+        // Killed, and not yet waited for by its parent: nothing of it runs.
+        const std::string stat = read_file("/proc/" + pid + "/stat");
+        const std::size_t name_end = stat.rfind(") ");
+        if (name_end != std::string::npos && stat.substr(name_end + 2, 1) == "Z") {
+            continue;
+        }
         Process process{pid, read_file("/proc/" + pid + "/comm"),
                         read_file("/proc/" + pid + "/cmdline")};
         process.name = process.name.substr(0, process.name.find('\n'));
@@ -143,16 +149,22 @@ Finding examine_path(const ipc::SocketAttempt& attempt, const std::vector<Proces
         return {Severity::Problem, path + " is no socket",
                 "sudo rm " + path + ", then start meshd"};
     }
+    const std::string inode = unix_inode(attempt.path);
+    const auto holder = inode.empty() ? std::nullopt : holder_of(inode, all);
+    const std::string who = holder ? describe(*holder) : "a process of another user";
+    if (attempt.error == ENOENT && !inode.empty()) {
+        return {Severity::Problem,
+                path + ": its socket file was deleted; " + who + " listens where nobody finds it",
+                holder ? "restart process " + holder->pid + ": sudo systemctl restart meshd"
+                       : "sudo meshctl doctor"};
+    }
     if (attempt.error == ENOENT) {
         return {Severity::Problem, path + " does not exist: no meshd has been started there", ""};
     }
-    const std::string inode = unix_inode(attempt.path);
     if (inode.empty()) {
         return {Severity::Problem, path + " is left over: nobody listens there any more",
                 "start meshd, which takes it over"};
     }
-    const auto holder = holder_of(inode, all);
-    const std::string who = holder ? describe(*holder) : "a process of another user";
     return {Severity::Problem, path + " is held by " + who + ", which does not answer",
             holder ? "sudo kill -CONT " + holder->pid + "; else: sudo systemctl restart meshd"
                    : "sudo meshctl doctor"};

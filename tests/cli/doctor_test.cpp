@@ -2,11 +2,15 @@
 #include "cli/doctor.h"
 
 #include <doctest/doctest.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <map>
@@ -142,6 +146,9 @@ std::vector<Case> troubles() {
         {"beacons", Severity::Warning,
          warning("eth0: beacons of other nodes come by broadcast only: the network"),
          "by broadcast only", "IGMP snooping"},
+        {"configuration", Severity::Problem,
+         warning("the configuration on disk is wrong, a restart fails: bootstrap address x"),
+         "a restart fails", "meshd --check-config"},
         {"port", Severity::Problem,
          warning("UDP 10.0.0.1:9999 on eth0 is taken; no links by this interface, next try in 5 s"),
          "is taken", "ss -ulpn 'sport = :9999'"},
@@ -294,6 +301,32 @@ TEST_CASE("doctor: what a remedy wants in meshd.yaml is a key of it") {
     }
 }
 
+TEST_CASE("doctor: the daemon still says the words by which its warnings are known") {
+    std::string said;
+    for (const char* part : {"/daemon", "/proto"}) {
+        using Walk = std::filesystem::recursive_directory_iterator;
+        for (const auto& entry : Walk(std::string(MESHD_SOURCE_DIR) + part)) {
+            if (entry.path().extension() == ".cpp") {
+                std::ostringstream text;
+                text << std::ifstream(entry.path()).rdbuf();
+                said += text.str();
+            }
+        }
+    }
+    // A sentence that goes over several lines of the source is one.
+    std::string joined;
+    for (std::size_t at = 0; at < said.size(); ++at) {
+        const std::size_t next = said.find_first_not_of(" \n", at + 1);
+        const bool is_seam = said[at] == '"' && next != std::string::npos && next > at + 1 &&
+                             said[next] == '"' && said[at + 1] == '\n';
+        is_seam ? static_cast<void>(at = next) : joined.push_back(said[at]);
+    }
+    for (const std::string_view words : known_warning_words()) {
+        CAPTURE(words);
+        CHECK(joined.find(words) != std::string::npos);
+    }
+}
+
 TEST_CASE("doctor: a mesh near the hop limit is told with the two boxes farthest apart") {
     Results results = healthy();
     std::string nodes;
@@ -368,6 +401,38 @@ TEST_CASE("doctor: without a daemon it says which socket, what is there, and how
     CHECK(done.exit_code == 3);
     const auto document = parsed(done.out);
     CHECK(document.root()["worst"].as_string() == "problem");
+}
+
+TEST_CASE("doctor: a daemon whose socket file was deleted is told with its process") {
+    const TemporaryDirectory directory;
+    const std::string path = directory.path() + "/meshd.sock";
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    const ipc::Descriptor alive(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    REQUIRE(bind(alive.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+    REQUIRE(listen(alive.get(), 1) == 0);
+    unlink(path.c_str());
+    const Finished done = run_meshctl({"--socket", path, "doctor"});
+    CHECK(done.exit_code == 3);
+    CHECK(done.out.find(path + ": its socket file was deleted") != std::string::npos);
+    CHECK(done.out.find("-> restart process " + std::to_string(getpid())) != std::string::npos);
+    CHECK(done.out.find("does not exist") == std::string::npos);
+}
+
+TEST_CASE("doctor: a daemon that was killed and not yet waited for runs no more") {
+    const pid_t killed = fork();
+    if (killed == 0) {
+        prctl(PR_SET_NAME, "meshd");
+        _exit(0);
+    }
+    siginfo_t info{};
+    REQUIRE(waitid(P_PID, static_cast<id_t>(killed), &info, WEXITED | WNOWAIT) == 0);
+    const TemporaryDirectory directory;
+    const Finished done = run_meshctl({"--socket", directory.path() + "/x", "doctor"});
+    waitpid(killed, nullptr, 0);
+    CHECK(done.exit_code == 3);
+    CHECK(done.out.find("process " + std::to_string(killed)) == std::string::npos);
 }
 
 TEST_CASE("doctor: a daemon that says nothing is a problem too") {

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """SIGHUP and config.reload put into force what the files say by now; a wrong file changes nothing."""
+import json
 import os
 import re
 import signal
@@ -67,6 +68,9 @@ def run(lab):
     check(key("mesh.max_peers")["value"] == 6, "a wrong file changes nothing")
     a.signal(signal.SIGHUP)
     wait_until(lambda: a.log_tail().count("configuration not taken over") == 4, "SIGHUP says why on the log")
+    check(any("configuration on disk is wrong" in warning for warning in a.warnings()), f"status too: {a.warnings()}")
+    found = [one for one in json.loads(a.meshctl("doctor", "--json", check=False).stdout)["findings"] if one["check"] == "configuration"]
+    check(found and found[0]["severity"] == "problem" and "--check-config" in found[0]["remedy"], f"doctor: {found}")
 
     # A right one, by SIGHUP.
     drop_in = folder / "meshd.yaml.d"
@@ -76,6 +80,7 @@ def run(lab):
     a.signal(signal.SIGHUP)
     wait_until(lambda: key("mesh.max_peers")["value"] == 7, "max_peers by SIGHUP")
     check(key("log.level")["value"] == "debug", "log.level by SIGHUP")
+    check(not any("on disk" in warning for warning in a.warnings()), f"right again: {a.warnings()}")
     check(key("mesh.mtu")["value"] == 1400 and key("mesh.mtu")["pending"] == 1300,
           f"mtu waits for a restart: {key('mesh.mtu')}")
     check(re.search(r"needs a restart: mesh\.mtu", a.log_tail()), "the log says what needs a restart")
