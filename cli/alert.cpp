@@ -21,8 +21,11 @@ std::string reach_of(const json::Value& result, bool has_waited) {
     if (!has_waited) {
         return "sent to " + print_count(others, "other box", "other boxes") + ", not waited for\n";
     }
-    std::string out = "delivered to " + std::to_string(delivered) + " of " +
-                      print_count(others, "other box", "other boxes") + "\n";
+    // Boxes that are away get it when they return; they are not among those waited for.
+    std::string out =
+        "delivered to " + std::to_string(delivered) + " of " +
+        (others == 1 ? "1 other box that is" : std::to_string(others) + " other boxes that are") +
+        " alive\n";
     if (pending.size() > 0) {
         out += "pending: " + join(texts_of(pending), ", ") + "\n";
     }
@@ -32,10 +35,11 @@ std::string reach_of(const json::Value& result, bool has_waited) {
 }  // namespace
 
 std::string render_raised(const json::Value& result, bool has_waited) {
-    std::string out = print_value(result["id"]) + ": " + reach_of(result, has_waited);
-    if (result["repeated"].as_bool().value_or(false)) {
-        out += "repeated: an alert of this key is held already, and nothing was sent anew\n";
-    }
+    const bool is_repeated = result["repeated"].as_bool().value_or(false);
+    std::string out = print_value(result["id"]) + ": " +
+                      (is_repeated ? "repeated: an alert of this key is held already, and nothing "
+                                     "was sent anew\n"
+                                   : reach_of(result, has_waited));
     if (const auto durable = result["durable"].as_bool()) {
         out += *durable ? "kept on disk\n"
                         : "NOT on disk: a power cut loses it where no other box has it; 'meshctl "
@@ -61,9 +65,6 @@ ExitCode run(Context& context, const Arguments& arguments) {
         writer.member("priority", arguments.text("priority"));
     }
     if (arguments.has("dedupe-key")) {
-        if (!json::is_utf8(arguments.text("dedupe-key"))) {
-            return Context::fail(ExitCode::Usage, "--dedupe-key is no UTF-8 text");
-        }
         writer.member("dedupe_key", arguments.text("dedupe-key"));
     }
     if (const auto ttl = arguments.duration("ttl")) {

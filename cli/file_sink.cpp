@@ -7,9 +7,21 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 namespace meshd::cli {
+namespace {
+
+constexpr mode_t kModeBits = 0777;
+
+mode_t own_umask() {
+    const mode_t mask = umask(0);
+    umask(mask);
+    return mask;
+}
+
+}  // namespace
 
 FileSink::~FileSink() {
     if (!temporary_.empty()) {
@@ -22,20 +34,25 @@ bool FileSink::open() {
         return true;
     }
     struct stat info {};
-    const bool is_special = stat(path_.c_str(), &info) == 0 && !S_ISREG(info.st_mode);
-    temporary_ = is_special ? std::string() : path_ + ".part";
-    const std::string& name = is_special ? path_ : temporary_;
-    file_ = ipc::Descriptor(
-        ::open(name.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, target_.mode));
+    const bool exists = stat(path_.c_str(), &info) == 0;
+    if (exists && !S_ISREG(info.st_mode)) {
+        file_ = ipc::Descriptor(::open(path_.c_str(), O_WRONLY | O_CLOEXEC));
+        return file_.get() >= 0 || tell(errno);
+    }
+    return open_temporary(target_.is_exact ? target_.mode
+                          : exists         ? info.st_mode & kModeBits
+                                           : target_.mode & ~own_umask());
+}
+
+/// In a directory that others write, a name known before could be a link of theirs.
+bool FileSink::open_temporary(mode_t mode) {
+    temporary_ = path_ + ".XXXXXX";
+    file_ = ipc::Descriptor(mkostemp(temporary_.data(), O_CLOEXEC));
     if (file_.get() < 0) {
         temporary_.clear();
         return tell(errno);
     }
-    // The umask, and a file left over by a crash, may have given it another mode.
-    if (target_.is_exact && !is_special && fchmod(file_.get(), target_.mode) != 0) {
-        return tell(errno);
-    }
-    return true;
+    return fchmod(file_.get(), mode) == 0 || tell(errno);
 }
 
 bool FileSink::write(std::string_view text) {

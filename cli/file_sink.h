@@ -11,13 +11,15 @@
 
 namespace meshd::cli {
 
-/// Standard output, or a file that appears under its name once it is whole: written beside it as
-/// NAME.part, then renamed. What is no regular file (a pipe, /dev/…) is written as it is.
+/// Standard output, or a file that appears under its name once it is whole: written beside it under
+/// a name that nobody else has, then renamed. What is no regular file (a pipe, /dev/…) is written
+/// as it is.
 class FileSink {
   public:
     struct Target {
         std::string_view path;  ///< empty and "-" are standard output
-        /// Of a new file, as the umask lets it; exactly this where `is_exact`.
+        /// Of a new file, as the umask lets it, while a file that was there keeps its own; exactly
+        /// this where `is_exact`.
         mode_t mode = 0666;
         bool is_exact = false;
     };
@@ -37,6 +39,7 @@ class FileSink {
     bool close();
 
   private:
+    bool open_temporary(mode_t mode);
     bool tell(int error) const;
 
     Context& context_;

@@ -20,6 +20,18 @@
 namespace meshd::cli {
 namespace {
 
+/// CLI11 takes a word in brackets apart where several may stand. With a mark before it, it does
+/// not.
+constexpr char kMark = '\x01';
+
+std::string marked(std::string word) {
+    return word.starts_with('[') || word.starts_with(kMark) ? kMark + word : word;
+}
+
+std::string unmarked(const std::string& word) {
+    return word.starts_with(kMark) ? word.substr(1) : word;
+}
+
 /// "--option=value" counts by its value, too.
 bool has_token(const std::string& word) {
     return looks_like_token(word) || looks_like_token(word.substr(word.find('=') + 1));
@@ -78,7 +90,12 @@ class Parser {
 
     ExitCode run(int count, char** words) {
         try {
-            root_.parse(count, words);
+            // In reverse order, as the library wants them.
+            std::vector<std::string> all;
+            for (int i = count - 1; i > 0; --i) {
+                all.push_back(marked(words[i]));
+            }
+            root_.parse(std::move(all));
         } catch (const CLI::ArgumentMismatch& error) {
             const std::string what = error.what();
             return usage("a value is missing behind " + what.substr(0, what.find(':')), deepest());
@@ -89,6 +106,7 @@ class Parser {
         const std::string name = join(path, " ");
         const Level& level = levels_.at(name);
         std::vector<std::string> extras = root_.remaining(true);
+        std::transform(extras.begin(), extras.end(), extras.begin(), unmarked);
         // CLI11 counts the mark before positional words among what it could not place.
         extras.erase(std::remove(extras.begin(), extras.end(), "--"), extras.end());
         const bool is_help_word = !extras.empty() && extras.front() == "help";
@@ -191,7 +209,7 @@ class Parser {
                     arguments.add(bound.name, "");
                 } else if (!bound.is_flag) {
                     for (const std::string& value : bound.option->results()) {
-                        arguments.add(bound.name, value);
+                        arguments.add(bound.name, unmarked(value));
                     }
                 }
             }
@@ -219,12 +237,8 @@ class Parser {
         }
         const auto word = std::find_if_not(extras.begin(), extras.end(), is_option);
         if (level.verb == nullptr && word != extras.end()) {
-            std::vector<std::string> known;
-            for (const CLI::App* app : level.app->get_subcommands(nullptr)) {
-                known.push_back(app->get_name());
-            }
             return "unknown verb '" + printable((name.empty() ? "" : name + " ") + *word) + "'" +
-                   did_you_mean(*word, known);
+                   nearest_verb(level, *word);
         }
         if (extras.empty()) {
             return std::nullopt;
@@ -240,6 +254,25 @@ class Parser {
         }
         const std::string option = extras.front().substr(0, extras.front().find('='));
         return "unknown option '" + printable(option) + "'" + did_you_mean(option, known);
+    }
+
+    /// Of this level, or of another one where the word stands there.
+    std::string nearest_verb(const Level& level, const std::string& word) const {
+        std::vector<std::string> elsewhere;
+        for (const Verb* verb : all_verbs()) {
+            const std::string_view name = verb->name;
+            if (name == word || name.ends_with(" " + word)) {
+                elsewhere.push_back("'" + std::string(name) + "'");
+            }
+        }
+        if (!elsewhere.empty()) {
+            return "; did you mean " + join(elsewhere, " or ") + "?";
+        }
+        std::vector<std::string> known;
+        for (const CLI::App* app : level.app->get_subcommands(nullptr)) {
+            known.push_back(app->get_name());
+        }
+        return did_you_mean(word, known);
     }
 
     static ExitCode usage(const std::string& wrong, const std::string& name) {

@@ -8,12 +8,15 @@ namespace meshd::cli {
 namespace {
 
 void add_store(Listing& rows, const json::Value& store) {
-    std::string held = print_value(store["records"]) + " records, " +
+    const auto count = [&](std::string_view key, std::string_view one, std::string_view many) {
+        return print_count(store[key].as_uint().value_or(0), one, many);
+    };
+    std::string held = count("records", "record", "records") + ", " +
                        print_size(store["bytes"].as_double().value_or(0));
     if (store["entries"].exists()) {
-        held += ": " + print_value(store["entries"]) + " entries, " + print_value(store["alerts"]) +
-                " alerts, " + print_value(store["shared"]) + " shared, " +
-                print_value(store["tombstones"]) + " tombstones";
+        held += ": " + count("entries", "entry", "entries") + ", " +
+                count("alerts", "alert", "alerts") + ", " + print_value(store["shared"]) +
+                " shared, " + count("tombstones", "tombstone", "tombstones");
     }
     rows.add("store", held);
     if (const auto durable = store["durable"].as_bool()) {

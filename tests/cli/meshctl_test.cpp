@@ -140,6 +140,9 @@ TEST_CASE("meshctl: a wrong command line is 2 and says what was meant") {
         {{"stauts"}, "unknown verb 'stauts'; did you mean 'status'?"},
         {{"state"}, "state needs a verb behind it"},
         {{"state", "gett"}, "unknown verb 'state gett'; did you mean 'get'?"},
+        {{"registry", "backup"}, "unknown verb 'registry backup'; did you mean 'backup'?"},
+        {{"nearest"}, "unknown verb 'nearest'; did you mean 'registry nearest'?"},
+        {{"rm"}, "; did you mean 'registry rm' or 'key rm'?"},
         {{"status", "--jsno"}, "unknown option '--jsno'; did you mean '--json'?"},
         {{"status", "now"}, "'now' is one argument too many"},
         {{"nodes", "a", "b"}, "'b' is one argument too many"},
@@ -149,7 +152,7 @@ TEST_CASE("meshctl: a wrong command line is 2 and says what was meant") {
         {{"alert", "x", "--wait", "2h"}, "is not between 0 ms and 1 min"},
         {{"alerts", "--limit", "-1"}, "no whole number from 1 to 1000"},
         {{"status", "--timeout"}, "a value is missing behind --timeout"},
-        {{"status", "--socket", ""}, "--socket: the value is empty"},
+        {{"status", "--socket", ""}, "--socket is empty"},
         {{"--socket=", "status"}, "--socket"},
         {{"topology", "--ascii", "--dot"}, "--ascii and --dot exclude each other"},
         {{"state", "set"}, "needs KEY=VALUE"},
@@ -215,7 +218,7 @@ TEST_CASE("meshctl alert: text, object and standard input become the same kind o
             words.insert(words.begin(), {"--socket", daemon.path(), "alert"});
             const Finished done = run_meshctl(words, input);
             CHECK(done.exit_code == 0);
-            CHECK(done.out == "a.0.1: delivered to 1 of 1 other box\n");
+            CHECK(done.out == "a.0.1: delivered to 1 of 1 other box that is alive\n");
         }
         return seen;
     };
@@ -234,7 +237,7 @@ TEST_CASE(
     const FakeDaemon waiting(always(member));
     const Finished waited = run_meshctl({"--socket", waiting.path(), "alert", "x"});
     CHECK(waited.exit_code == 4);
-    CHECK(waited.out == "a.0.1: delivered to 1 of 2 other boxes\npending: c\n");
+    CHECK(waited.out == "a.0.1: delivered to 1 of 2 other boxes that are alive\npending: c\n");
     const FakeDaemon json(always(member));
     CHECK(run_meshctl({"--socket", json.path(), "alert", "x", "--json"}).exit_code == 4);
     const FakeDaemon sending(always(member));
@@ -363,6 +366,19 @@ TEST_CASE("meshctl watch: a reader that goes away ends it with exit code 1, with
     const Finished done = meshctl.finish();
     CHECK(done.exit_code == 1);
     CHECK(done.err.empty());
+}
+
+TEST_CASE("meshctl state set: a word in brackets is one word, and none of the patch") {
+    std::string seen;
+    {
+        const FakeDaemon daemon(
+            {responder([&](std::string_view, const std::string& params) -> std::string {
+                seen = params;
+                return R"("result":{"node_id":"a","activity":"IDLE","age_ms":0,"state":{}})";
+            })});
+        run_meshctl({"--socket", daemon.path(), "state", "set", "[a=1,b=2]", "[x=2]"});
+    }
+    CHECK(seen == R"({"patch":{"[a":"1,b=2]","[x":"2]"}})");
 }
 
 TEST_CASE("meshctl state set: key and value become a merge patch") {

@@ -3,7 +3,10 @@
 /// meshctl metrics against a strict reading of the Prometheus text format, since promtool is not
 /// everywhere.
 #include <doctest/doctest.h>
+
 #include <sys/stat.h>
+#include <filesystem>
+#include <iterator>
 
 #include <cctype>
 #include <cstdlib>
@@ -229,7 +232,8 @@ TEST_CASE("metrics: a textfile appears at once, readable for all, and says where
     CHECK(gone.exit_code == 3);
     CHECK(content() ==
           "# HELP meshd_up Whether the daemon answered.\n# TYPE meshd_up gauge\nmeshd_up 0\n");
-    CHECK(stat((path + ".part").c_str(), &info) != 0);
+    const std::filesystem::directory_iterator files(directory.path());
+    CHECK(std::distance(begin(files), end(files)) == 1);
     const FakeDaemon daemon({responder(answer)});
     const Finished refused = run_meshctl(
         {"--socket", daemon.path(), "metrics", "--textfile", directory.path() + "/no/where"});

@@ -8,6 +8,8 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <map>
 #include <sstream>
 #include <string>
 #include <string_view>
@@ -214,7 +216,8 @@ TEST_CASE("meshctl registry export: a file is left as it was where the daemon go
     std::string content;
     std::ifstream(file) >> content;
     CHECK(content == "old");
-    CHECK(!std::filesystem::exists(file + ".part"));
+    const std::filesystem::directory_iterator files(directory.path());
+    CHECK(std::distance(begin(files), end(files)) == 1);
 }
 
 TEST_CASE("meshctl registry import: lines go in batches of a hundred, as this box's own") {
@@ -260,6 +263,36 @@ TEST_CASE("meshctl registry import: a bad line is told with its number, the othe
           "  2 refused\n");
     CHECK(has(done.err, "meshctl: standard input:2: no JSON at byte"));
     CHECK(has(done.err, "meshctl: standard input:4: wrong dimension\n"));
+}
+
+TEST_CASE("meshctl registry import: the daemon's number of the entry is not repeated") {
+    for (const auto& [message, said] : std::map<std::string, std::string>{
+             {"entries[0].embedding must be an array, got object",
+              "embedding must be an array, got object"},
+             {"entries[0] has 70000 bytes", "the entry has 70000 bytes"},
+             {"entries[0]: type is required", "type is required"}}) {
+        const FakeDaemon daemon({store([&, text = message](const json::Value&, int) {
+            return R"("error":{"code":-32602,"message":")" + text +
+                   R"(","data":{"field":"entries[0]","got":"object"}})";
+        })});
+        const Finished done =
+            run_meshctl({"--socket", daemon.path(), "registry", "import"}, "\n" + line(1));
+        CHECK(done.err == "meshctl: standard input:2: " + said + "\n");
+    }
+}
+
+TEST_CASE("meshctl registry export: a link that somebody put beside the file is not followed") {
+    const TemporaryDirectory directory;
+    const std::string file = directory.path() + "/mesh.ndjson";
+    std::filesystem::create_symlink(directory.path() + "/theirs", file + ".part");
+    std::ofstream(file) << "old\n";
+    std::filesystem::permissions(file, std::filesystem::perms(0640));
+    const FakeDaemon daemon({responder([](std::string_view, const std::string&) -> std::string {
+        return R"("result":{"entries":[],"next":null})";
+    })});
+    CHECK(run_meshctl({"--socket", daemon.path(), "registry", "export", file}).exit_code == 0);
+    CHECK(!std::filesystem::exists(directory.path() + "/theirs"));
+    CHECK((std::filesystem::status(file).permissions() == std::filesystem::perms(0640)));
 }
 
 TEST_CASE("meshctl registry import: an entry refused without a number is found by halves") {

@@ -50,6 +50,10 @@ TEST_CASE("render: status says what the store holds and whether it is on disk") 
     };
     const std::string good = text_of(
         R"({"records":120,"bytes":34816,"entries":80,"alerts":12,"shared":3,"tombstones":2,"durable":true,"unwritten":0,"streams_unheld":0})");
+    const std::string one =
+        text_of(R"({"records":1,"bytes":1,"entries":1,"alerts":1,"shared":1,"tombstones":1})");
+    CHECK(one.find("1 record, 1 B: 1 entry, 1 alert, 1 shared, 1 tombstone\n") !=
+          std::string::npos);
     CHECK(good.find("store     120 records, 34 KiB: 80 entries, 12 alerts, 3 shared, 2 tombstones\n"
                     "on disk   yes\n") != std::string::npos);
     CHECK(text_of(R"({"durable":true,"unwritten":5})").find("yes, 5 records not yet written\n") !=
@@ -208,20 +212,24 @@ TEST_CASE("render: a raised alert says who has it and who has not") {
         return render_raised(document.root(), has_waited);
     };
     CHECK(raised(R"({"id":"a.0.1","delivered":["b","c"],"pending":[]})", true) ==
-          "a.0.1: delivered to 2 of 2 other boxes\n");
+          "a.0.1: delivered to 2 of 2 other boxes that are alive\n");
     CHECK(raised(R"({"id":"a.0.1","delivered":["b"],"pending":["c","d"]})", true) ==
-          "a.0.1: delivered to 1 of 3 other boxes\npending: c, d\n");
+          "a.0.1: delivered to 1 of 3 other boxes that are alive\npending: c, d\n");
     CHECK(raised(R"({"id":"a.0.1","delivered":["b"],"pending":[]})", true) ==
-          "a.0.1: delivered to 1 of 1 other box\n");
+          "a.0.1: delivered to 1 of 1 other box that is alive\n");
     CHECK(raised(R"({"id":"a.0.1","delivered":[],"pending":["b","c"]})", false) ==
           "a.0.1: sent to 2 other boxes, not waited for\n");
     CHECK(raised(R"({"id":"a.0.1","delivered":[],"pending":[]})", true) ==
           "a.0.1: no other box is there to hear it\n");
     CHECK(raised(R"({"id":"a.0.1","durable":true,"repeated":false,"delivered":["b"],"pending":[]})",
-                 true) == "a.0.1: delivered to 1 of 1 other box\nkept on disk\n");
+                 true) == "a.0.1: delivered to 1 of 1 other box that is alive\nkept on disk\n");
     CHECK(raised(R"({"id":"a.0.1","durable":false,"repeated":true,"delivered":[],"pending":[]})",
                  true)
               .find("NOT on disk: ") != std::string::npos);
+    CHECK(raised(R"({"id":"a.0.1","durable":true,"repeated":true,"delivered":[],"pending":[]})",
+                 true) ==
+          "a.0.1: repeated: an alert of this key is held already, and nothing was sent anew\n"
+          "kept on disk\n");
 }
 
 }  // namespace
