@@ -31,6 +31,7 @@ def run(lab):
 
     own = ("--node-id", "z", "--socket", directory / "z.sock", "--state-dir", directory / "state")
     expect(USAGE, "^meshd: .*--no-such-flag", "--no-such-flag")
+    expect(USAGE, "--config: .*got nothing", "--config", "", *own)
     expect(CONFIGURATION, "node-id.*not a name!", "--node-id", "not a name!", *own[2:])
     (directory / "state").mkdir(mode=0o700)
     keyring = directory / "state" / "keyring"
@@ -47,6 +48,7 @@ def run(lab):
             ("mesh:\n  max_peers: 5\n  max_pears: 6\n", 3, 3, "max_peers"),
             ("mesh:\n  max_peers: many\n", 2, 14, "max_peers"),
             ("mesh:\n  max_peers: 5\n  max_peers: 6\n", 3, 3, "max_peers"),
+            ("mesh.max_peers: 5\nmesh:\n  max_peers: 6\n", 3, 3, "max_peers"),
             ("mash:\n  max_peers: 5\n", 1, 1, "mesh"),
             ("mesh: [\n", None, None, "meshd.yaml:")):
         config.write_text(text)

@@ -60,6 +60,9 @@ def full(a, b):
     check(store["unwritten"] > 0, f"status says what waits: {store}")
     check(warnings(a, "disk full"), f"status warns: {a.warnings()}")
     check("disk full" in a.meshctl("status").stdout, "meshctl status shows it")
+    rotated = a.meshctl("key", "rotate", check=False)
+    check(rotated.returncode == 1 and not rotated.stdout, f"no new key on a full disk: {rotated}")
+    check(not warnings(a, "mesh keys|keyring"), f"whoever asked was told, once is enough: {a.warnings()}")
     time.sleep(2)
     check(len(log_lines(a, "disk full")) == 1, f"the log says it once: {log_lines(a, 'disk full')}")
 

@@ -82,8 +82,14 @@ def run(lab):
     check(done.returncode == NO_DAEMON and str(d.socket) in done.stdout and "start" in done.stdout, str(done))
     b.freeze()
     done = b.meshctl("--timeout", "0.5", "doctor", check=False)
-    check(done.returncode == WARNINGS and "did not answer in time" in done.stdout, str(done))
+    check(done.returncode == PROBLEMS and "did not answer in time" in done.stdout, str(done))
     b.thaw()
+
+    # One whose socket somebody deleted.
+    b.socket.unlink()
+    done = b.meshctl("doctor", check=False)
+    check(done.returncode == NO_DAEMON and "its socket file was deleted" in done.stdout, str(done))
+    check(f"restart process {b.process.pid}" in done.stdout, str(done))
 
 
 if __name__ == "__main__":
