@@ -17,7 +17,7 @@ run_packages=(python3 socat jq iproute2 nftables util-linux procps mandoc system
 check_packages=(clang-format-14 clang-tidy-14)
 deb_packages=("${build_packages[@]}" debhelper dh-python dpkg-dev lintian python3)
 service_packages=(systemd-container debootstrap)
-fuzz_packages=(clang-14 libclang-rt-14-dev)
+sanitizer_packages=(clang-14 libclang-rt-14-dev)
 
 say() { printf '\n==> %s\n' "$*"; }
 

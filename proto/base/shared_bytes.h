@@ -53,6 +53,7 @@ class SharedBytes {
     }
     std::size_t size() const { return block_ == nullptr ? 0 : block_->size; }
     bool empty() const { return block_ == nullptr; }
+    friend bool operator==(const SharedBytes& a, const SharedBytes& b) { return a == Bytes(b); }
     friend bool operator==(const SharedBytes& a, Bytes b) {
         return std::equal(a.data(), a.data() + a.size(), b.begin(), b.end());
     }

@@ -248,7 +248,7 @@ TEST_CASE("events: a cursor of this start from the future is not trusted") {
 
 TEST_CASE("events: after a restart all alerts behind the cursor are told once, in order") {
     Fixture f;
-    for (const std::uint64_t n : {1, 2, 3}) {
+    for (const std::uint64_t n : {1U, 2U, 3U}) {
         f.hold("a" + std::to_string(n), place(2, n));
     }
     f.publish_alert("b1", Priority::Low);
@@ -267,7 +267,7 @@ TEST_CASE("events: after a restart all alerts behind the cursor are told once, i
 
 TEST_CASE("events: whichever told alert a subscriber stops at, it goes on behind it") {
     Fixture f;
-    for (const std::uint64_t n : {1, 2, 3}) {
+    for (const std::uint64_t n : {1U, 2U, 3U}) {
         f.hold("a" + std::to_string(n), place(2, n));
     }
     f.publish(1);
@@ -312,7 +312,7 @@ TEST_CASE("events: the cursor of the subscription itself misses nothing") {
 }
 
 TEST_CASE("events: a disk that began anew is noticed by places of this start or later ones") {
-    for (const std::uint64_t run : {3, 4, 9}) {
+    for (const std::uint64_t run : {3U, 4U, 9U}) {
         CAPTURE(run);
         Fixture f;
         f.hold("a", place(1, 1));

@@ -277,7 +277,7 @@ TEST_CASE("search.serve: a hung responder is counted silent in time, shown after
     Fixture f;
     f.result("search.serve", R"({"types":["person"]})");
     f.recording();
-    for (std::uint64_t ticket : {7, 8}) {
+    for (std::uint64_t ticket : {7U, 8U}) {
         f.service.on_output(requested(ticket));
         f.mesh.advance(950ms);
         f.service.on_timeout();

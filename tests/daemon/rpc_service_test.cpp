@@ -288,7 +288,7 @@ TEST_CASE("service: a client that vanishes while calls wait gets nothing and lea
     f.service.on_line(2, R"({"jsonrpc":"2.0","id":3,"method":"mesh.discover"})");
     f.service.on_client_gone(kClient);
     CHECK_FALSE(f.service.is_waiting(kClient));
-    for (const std::uint64_t request : {101, 102, 103}) {
+    for (const std::uint64_t request : {101U, 102U, 103U}) {
         f.service.on_output(Discovered{RequestId{request}});
     }
     CHECK(f.take().empty());

@@ -255,7 +255,8 @@ TEST_CASE("OpenRPC: a document that breaks a rule is found") {
         {R"("schema":)", R"("scheme":)"},
     };
     for (const auto& [from, to] : changes) {
-        CAPTURE(to);
+        const auto& shown = to;
+        CAPTURE(shown);
         CHECK_FALSE(problems_of(replaced(good, from, to)).empty());
     }
 }

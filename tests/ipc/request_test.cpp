@@ -191,7 +191,8 @@ TEST_CASE("requests: what is no request is refused, with its id where it has one
         {"null", "null"},
     };
     for (const auto& [line, id] : cases) {
-        CAPTURE(line);
+        const auto& shown = line;
+        CAPTURE(shown);
         const Refusal refusal = refusal_of(line);
         CHECK(refusal.error.code == ErrorCode::InvalidRequest);
         CHECK(refusal.id == id);

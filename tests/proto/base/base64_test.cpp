@@ -18,7 +18,8 @@ TEST_CASE("base64: the vectors of RFC 4648 go both ways") {
         {"foobar", "Zm9vYmFy"},
     };
     for (const auto& [bytes, text] : vectors) {
-        CAPTURE(text);
+        const auto& shown = text;
+        CAPTURE(shown);
         CHECK(print_base64(as_bytes(bytes)) == text);
         const auto parsed = parse_base64(text);
         REQUIRE(parsed);

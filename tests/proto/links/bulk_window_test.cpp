@@ -72,7 +72,7 @@ TEST_CASE("bulk window: shrinks to 0.7 above a quarter lost, never below its lea
 }
 
 TEST_CASE("bulk window: a tenth or a fifth lost does not shrink it") {
-    for (const std::size_t percent : {10, 20, 25}) {
+    for (const std::size_t percent : {10U, 20U, 25U}) {
         CAPTURE(percent);
         Rounds rounds;
         rounds.rounds(10, percent);

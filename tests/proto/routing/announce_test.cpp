@@ -99,7 +99,7 @@ TEST_CASE_FIXTURE(AnnounceFixture, "announce: other records after 100 ms") {
 }
 
 TEST_CASE_FIXTURE(AnnounceFixture, "announce: what is due within 5 ms for a peer goes together") {
-    for (const std::uint64_t counter : {1, 2, 3, 5}) {
+    for (const std::uint64_t counter : {1U, 2U, 3U, 5U}) {
         on_new(at(static_cast<std::int64_t>(counter)), counter, {id("m"), id("n")}, false);
     }
     on_new(at(20), 9, {id("m")}, false);

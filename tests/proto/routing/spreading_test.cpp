@@ -166,7 +166,7 @@ TEST_CASE("announcers: the topology names the peers that self answers for in a k
     const std::vector<Link> square = {
         {id(0), id(1)}, {id(0), id(2)}, {id(1), id(3)}, {id(2), id(3)}};
     std::size_t announcing = 0;
-    for (const std::size_t self : {1, 2}) {
+    for (const std::size_t self : {1U, 2U}) {
         Topology topology(id(self));
         topology.update(claims_of(square));
         const std::uint32_t hash = topology.graph().hash();

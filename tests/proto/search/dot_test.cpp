@@ -15,7 +15,7 @@ TEST_CASE("dot: every kernel gives the exact products, for any number of queries
             MESSAGE("not supported here: ", static_cast<int>(kernel));
             continue;
         }
-        for (const std::size_t stride : {32, 64, 96, 512, 4096}) {
+        for (const std::size_t stride : {32U, 64U, 96U, 512U, 4096U}) {
             constexpr std::size_t kRows = 37;
             std::vector<std::int8_t> codes(stride * kRows);
             for (std::int8_t& code : codes) {

@@ -48,7 +48,7 @@ bool is_bounded(const Case& one) {
 
 TEST_CASE("int8 code: the score is within both bounds, of every shape and dimension") {
     for (const Shape shape : kShapes) {
-        for (const std::size_t dimension : {1, 2, 3, 31, 33, 512, 4096}) {
+        for (const std::size_t dimension : {1U, 2U, 3U, 31U, 33U, 512U, 4096U}) {
             CAPTURE(static_cast<int>(shape));
             CAPTURE(dimension);
             Vectors vectors(static_cast<std::uint8_t>(dimension), shape, dimension);
@@ -102,7 +102,7 @@ TEST_CASE("int8 code: values of any size, and none at all") {
 }
 
 TEST_CASE("int8 code: sums of the longest codes fit 32 bits") {
-    for (const std::size_t dimension : {1, 100, 512, 4096}) {
+    for (const std::size_t dimension : {1U, 100U, 512U, 4096U}) {
         const std::vector<float> all(dimension, 1);
         std::vector<std::int8_t> codes(code_stride(dimension));
         encode_row(all, codes.data());

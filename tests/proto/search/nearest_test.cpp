@@ -108,7 +108,7 @@ class Changing {
 
 TEST_CASE("nearest: equal to brute force for every shape, dimension and k, as entries change") {
     for (const Shape shape : kShapes) {
-        for (const std::size_t dimension : {1, 3, 512}) {
+        for (const std::size_t dimension : {1U, 3U, 512U}) {
             CAPTURE(static_cast<int>(shape));
             CAPTURE(dimension);
             Changing all(static_cast<std::uint8_t>(dimension + 11), shape, dimension);
@@ -174,7 +174,7 @@ TEST_CASE("nearest: equal scores are ordered by key, wherever the rows stand") {
     VectorIndex index;
     const VectorSpaceKey key{kSpace, kType, 3};
     const Buffer halves = embedding_of({1, 2, 3});
-    for (const std::uint64_t i : {7, 3, 9, 1, 5, 8, 2, 6, 4, 0}) {
+    for (const std::uint64_t i : {7U, 3U, 9U, 1U, 5U, 8U, 2U, 6U, 4U, 0U}) {
         index.insert(key, row_of(i, halves));
     }
     const NearestScan scan = scan_of({{3, 2, 1}, {1, 2, 3}}, 4);

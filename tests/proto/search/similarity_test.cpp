@@ -27,7 +27,7 @@ TEST_CASE("similarity: every finite fp16 has the value that the store gives it")
 }
 
 TEST_CASE("similarity: a cosine is the same from bytes at any alignment and from values") {
-    for (const std::size_t dimension : {1, 2, 15, 16, 17, 255, 256, 257, 512, 4096}) {
+    for (const std::size_t dimension : {1U, 2U, 15U, 16U, 17U, 255U, 256U, 257U, 512U, 4096U}) {
         Vectors vectors(1, Shape::Gaussian, dimension);
         const Buffer halves = halves_of(vectors.next());
         const auto query = normalised(vectors.next());

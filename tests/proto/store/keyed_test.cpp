@@ -40,7 +40,7 @@ TEST_CASE("keyed: of one key the newest wins, whatever stream, author and order 
         CHECK(store.records() == 1);
         CHECK(store.shared_count() == 1);
         CHECK(store.hashes() == first.hashes());
-        for (const std::uint64_t stream : {0x22, 0x24, 0x32, 0x34}) {
+        for (const std::uint64_t stream : {0x22U, 0x24U, 0x32U, 0x34U}) {
             CHECK(store.covers(StreamId{stream}, 1));
         }
     } while (std::next_permutation(order.begin(), order.end()));

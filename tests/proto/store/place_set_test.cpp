@@ -48,7 +48,7 @@ TEST_CASE("place set: does what a set of places does, in whatever order they com
 
 TEST_CASE("place set: what is looked for between two ranges is the beginning of the next") {
     PlaceSet places;
-    for (const std::uint64_t counter : {2, 3, 7}) {
+    for (const std::uint64_t counter : {2U, 3U, 7U}) {
         places.insert({StreamId{5}, counter});
     }
     places.insert({StreamId{9}, 1});

@@ -37,7 +37,7 @@ TEST_CASE("digest: the coverage hash of one stream is this number") {
     append_big_endian<8>(bytes, 0x22);
     append_big_endian<1>(bytes, 5);
     append(bytes, "cam-1");
-    for (const std::uint64_t number : {1, 3, 7, 7}) {
+    for (const std::uint64_t number : {1U, 3U, 7U, 7U}) {
         append_big_endian<8>(bytes, number);
     }
     CHECK(coverage_hash(StreamId{0x22}, id("cam-1"), set) == hash64(bytes));
@@ -204,7 +204,7 @@ TEST_CASE("delta: whatever is asked for, and however scattered, each fits a mess
         scattered.push_back({after + 3 * i, after + 3 * i + 1});
     }
     scattered.push_back({after + 10'000'000'000, limits::kCounterMax});
-    for (const std::uint64_t stream : {0x21, 0x22}) {
+    for (const std::uint64_t stream : {0x21U, 0x22U}) {
         Pull pull{want(author, stream, scattered)};
         std::vector<std::uint64_t> sent;
         for (int round = 0; round < 3; ++round) {

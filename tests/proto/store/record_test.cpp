@@ -189,7 +189,8 @@ TEST_CASE("record: an alert may have a ttl and a dedupe key") {
              {"316224000000", "-1"},
              {"316224000000", "1.5"},
          }) {
-        CAPTURE(to);
+        const auto& shown = to;
+        CAPTURE(shown);
         CHECK_FALSE(is_accepted(with(json, from, to)));
     }
 }
@@ -243,7 +244,8 @@ TEST_CASE("record: each field of the header is checked") {
              {R"("clock":"018bcfe568000001")", R"("clock":"018BCFE568000001")"},
              {R"("data":{)", R"("date":{)"},
          }) {
-        CAPTURE(to);
+        const auto& shown = to;
+        CAPTURE(shown);
         CHECK_FALSE(is_accepted(with(kNodeJson, from, to)));
     }
     CHECK(is_accepted(with(kNodeJson, R"("counter":5)", R"("counter":9007199254740991)")));
@@ -272,7 +274,8 @@ TEST_CASE("record: each field of a node record is checked") {
              {R"([["cam-2",0],["cam-3",2]])", R"([["",0]])"},
              {R"("presence":"restarting")", R"("presence":"gone")"},
          }) {
-        CAPTURE(to);
+        const auto& shown = to;
+        CAPTURE(shown);
         CHECK_FALSE(is_accepted(with(kNodeJson, from, to)));
     }
 }

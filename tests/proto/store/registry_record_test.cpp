@@ -68,14 +68,16 @@ using Changes = std::vector<std::pair<std::string_view, std::string>>;
 void check_refused(std::string_view json, std::string_view body, const Changes& changes) {
     REQUIRE(is_accepted(json, body));
     for (const auto& [from, to] : changes) {
-        CAPTURE(to);
+        const auto& shown = to;
+        CAPTURE(shown);
         CHECK_FALSE(is_accepted(with(json, from, to), body));
     }
 }
 
 void check_accepted(std::string_view json, std::string_view body, const Changes& changes) {
     for (const auto& [from, to] : changes) {
-        CAPTURE(to);
+        const auto& shown = to;
+        CAPTURE(shown);
         CHECK(is_accepted(with(json, from, to), body));
     }
 }

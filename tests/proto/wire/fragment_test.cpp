@@ -40,7 +40,7 @@ Fragment fragment(std::uint32_t message, std::uint16_t index, std::uint16_t coun
 TEST_CASE("fragments: each part keeps the size asked for and all together are the message") {
     for (const std::size_t whole : {std::size_t{1}, std::size_t{560}, std::size_t{561},
                                     std::size_t{5000}, limits::kMessageBytesMax}) {
-        for (const std::size_t bytes_max : {564, 1364}) {
+        for (const std::size_t bytes_max : {564U, 1364U}) {
             const EncodedMessage message = message_of(whole);
             const auto parts = split_message(message, UINT32_MAX, bytes_max);
             REQUIRE(parts.size() <= limits::kFragmentsMax);
