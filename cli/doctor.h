@@ -50,7 +50,8 @@ struct Check {
 };
 std::span<const Check> doctor_checks();
 
-/// By which words the checks know the daemon's warnings: for a test that the daemon says them still.
+/// By which words the checks know the daemon's warnings: for a test that the daemon says them
+/// still.
 std::vector<std::string_view> known_warning_words();
 
 /// Why no daemon answers: for each socket that was tried what is there and who holds it, whether a
