@@ -306,7 +306,8 @@ void Boxes::pass(Duration duration, bool is_cut) {
             }
         }
     }
-    MESHD_ASSERT(!"a node asks for one timeout after the other, and nothing happens");
+    // A node asks for one timeout after the other, and nothing happens.
+    MESHD_ASSERT(false);
 }
 
 void Boxes::look() const {

@@ -165,8 +165,8 @@ void run_sql(sqlite::Connection& connection, fuzz::Input& input) {
         "UPDATE records SET counter=NULL",
         "UPDATE streams SET covered=NULL",
         "UPDATE streams SET author=x'00ff'",
-        "INSERT INTO records SELECT id+1000, stream, counter, born_ms, arrival, checksum, bytes "
-        "FROM records",
+        ("INSERT INTO records SELECT id+1000, stream, counter, born_ms, arrival, checksum, bytes "
+         "FROM records"),
         "UPDATE records SET id=9223372036854775807 WHERE id=(SELECT max(id) FROM records)",
         "DROP TABLE records",
         "DROP TABLE meta",

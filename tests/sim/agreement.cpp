@@ -74,10 +74,11 @@ std::string Checkers::missing_alert(Host host, const std::vector<Host>& members)
             continue;
         }
         // An author that died at once may have taken its alert along.
-        const bool is_held = std::any_of(members.begin(), members.end(), [&](Host other) {
-            return told_[other].documents.contains(document) ||
-                   (other == raised.host && world_.starts(other) == raised.start);
-        });
+        const auto is_teller = [&, &text = document, &from = raised](Host other) {
+            return told_[other].documents.contains(text) ||
+                   (other == from.host && world_.starts(other) == from.start);
+        };
+        const bool is_held = std::any_of(members.begin(), members.end(), is_teller);
         if (is_held) {
             return world_.id(host).text() + " lacks alert " + shorten(document) + " of " +
                    world_.id(raised.host).text();

@@ -162,7 +162,7 @@ void Faults::put() {
         entry.metadata = "{\"mark\":\"" + world_.mark() + "\"}";
         entry.ttl_ms = prng_.below(4) == 0 ? some_ttl_ms() : 0;
         if (prng_.below(2) == 0) {
-            const std::size_t dimension = prng_.below(20) == 0 ? 512 : 4 << prng_.below(3);
+            const std::size_t dimension = prng_.below(20) == 0 ? 512U : 4U << prng_.below(3);
             entry.space = "model" + std::to_string(dimension);
             entry.embedding = some_embedding(prng_, dimension);
         }

@@ -148,7 +148,7 @@ TEST_CASE("away: deleted by the last box that held it, and restarted since, it s
     CHECK(scene.remove(0, "dead") == 1);
     scene.world.run_for(seconds(10));
     outlive_tombstones(scene);
-    for (const Host host : {0, 1}) {
+    for (const Host host : {0U, 1U}) {
         scene.world.crash(host);
         scene.world.start(host);
     }
@@ -220,7 +220,7 @@ TEST_CASE("ttl: an entry expires everywhere, and an older one of its key does no
     scene.world.run_for(seconds(5));
     CHECK(scene.shown(1, "seen", 0) != "");
     scene.world.run_for(seconds(10));
-    for (const Host host : {0, 1, 2}) {
+    for (const Host host : {0U, 1U, 2U}) {
         CHECK(scene.shown(host, "seen", 0) == "");
     }
     scene.world.start(3);

@@ -88,7 +88,7 @@ TEST_CASE("pause: a box stopped for a minute is offline meanwhile and resumes") 
     REQUIRE(
         scene.world.run_until([&] { return scene.all_see(2, NodeStatus::Offline); }, seconds(10)));
     raise_in_turn(scene, 0, {});
-    for (const Host host : {0, 1, 3, 4}) {
+    for (const Host host : {0U, 1U, 3U, 4U}) {
         REQUIRE(scene.world.raise(host));
     }
     scene.world.run_for(minutes(1));

@@ -156,9 +156,10 @@ class Siege final : public Observer {
         CHECK(losses_.empty());
         for_honest([&](Host host) {
             for (const auto& [document, by] : raised_) {
-                if (by != host && told_[host][document] != 1) {
-                    CAPTURE(document);
-                    CHECK(told_[host][document] == 1);
+                const std::string& text = document;
+                if (by != host && told_[host][text] != 1) {
+                    CAPTURE(text);
+                    CHECK(told_[host][text] == 1);
                 }
             }
             for (Host other = 0; other < world_.hosts(); ++other) {

@@ -37,7 +37,7 @@ TEST_CASE("room: a replica out of it drops whole streams of authors long gone, a
     CHECK(scene.has_warning(4));
     CHECK(scene.shown(4, "oldest0", 0) == "");
     CHECK(scene.shown(4, "alive799", 1) != "");
-    for (const Host host : {1, 2, 3}) {
+    for (const Host host : {1U, 2U, 3U}) {
         CHECK(scene.store(host).entries == 1200);
         CHECK(scene.store(host).streams_unheld == 0);
         CHECK_FALSE(scene.has_warning(host));

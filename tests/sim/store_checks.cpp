@@ -140,9 +140,9 @@ void StoreChecks::check_own_put(Host host, const PutEntries& put) {
     }
     for (const auto& [hash, entry] : last) {
         const auto sightings = world_.node(host).entries(world_.now(host), hash);
-        const bool is_shown =
-            std::any_of(sightings.begin(), sightings.end(), [&](const EntryView& view) {
-                return view.node == world_.id(host) && view.metadata == entry->metadata;
+        const bool is_shown = std::any_of(
+            sightings.begin(), sightings.end(), [&, &put = entry](const EntryView& view) {
+                return view.node == world_.id(host) && view.metadata == put->metadata;
             });
         if (!is_shown) {
             violation_(world_.id(host).text() + " does not show its own put of " + hash);
