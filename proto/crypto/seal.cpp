@@ -49,16 +49,20 @@ Psk psk_of(const MeshKey& key) {
 
 void seal_session(const SealKey& key, std::uint64_t counter, Bytes associated,
                   std::span<std::uint8_t> text, std::span<std::uint8_t, kSealTagBytes> tag) {
+    std::uint8_t nothing = 0;  // libsodium wants a pointer also to no bytes
     crypto_aead_chacha20poly1305_ietf_encrypt_detached(
-        text.data(), tag.data(), nullptr, text.data(), text.size(), associated.data(),
-        associated.size(), nullptr, session_nonce(counter).data(), key.bytes.data());
+        text.empty() ? &nothing : text.data(), tag.data(), nullptr, text.data(), text.size(),
+        associated.data(), associated.size(), nullptr, session_nonce(counter).data(),
+        key.bytes.data());
 }
 
 bool open_session(const SealKey& key, std::uint64_t counter, Bytes associated, Bytes sealed,
                   std::span<const std::uint8_t, kSealTagBytes> tag, std::uint8_t* text) {
+    const std::uint8_t nothing = 0;  // as above
     return crypto_aead_chacha20poly1305_ietf_decrypt_detached(
-               text, nullptr, sealed.data(), sealed.size(), tag.data(), associated.data(),
-               associated.size(), session_nonce(counter).data(), key.bytes.data()) == 0;
+               text, nullptr, sealed.empty() ? &nothing : sealed.data(), sealed.size(), tag.data(),
+               associated.data(), associated.size(), session_nonce(counter).data(),
+               key.bytes.data()) == 0;
 }
 
 OutsideNonce make_outside_nonce(Prng& prng) {
@@ -69,16 +73,18 @@ OutsideNonce make_outside_nonce(Prng& prng) {
 
 void seal_outside(const SealKey& key, const OutsideNonce& nonce, Bytes associated,
                   std::span<std::uint8_t> text, std::span<std::uint8_t, kSealTagBytes> tag) {
+    std::uint8_t nothing = 0;  // libsodium wants a pointer also to no bytes
     crypto_aead_xchacha20poly1305_ietf_encrypt_detached(
-        text.data(), tag.data(), nullptr, text.data(), text.size(), associated.data(),
-        associated.size(), nullptr, nonce.data(), key.bytes.data());
+        text.empty() ? &nothing : text.data(), tag.data(), nullptr, text.data(), text.size(),
+        associated.data(), associated.size(), nullptr, nonce.data(), key.bytes.data());
 }
 
 bool open_outside(const SealKey& key, const OutsideNonce& nonce, Bytes associated, Bytes sealed,
                   std::span<const std::uint8_t, kSealTagBytes> tag, std::uint8_t* text) {
+    const std::uint8_t nothing = 0;  // as above
     return crypto_aead_xchacha20poly1305_ietf_decrypt_detached(
-               text, nullptr, sealed.data(), sealed.size(), tag.data(), associated.data(),
-               associated.size(), nonce.data(), key.bytes.data()) == 0;
+               text, nullptr, sealed.empty() ? &nothing : sealed.data(), sealed.size(), tag.data(),
+               associated.data(), associated.size(), nonce.data(), key.bytes.data()) == 0;
 }
 
 }  // namespace meshd
