@@ -196,7 +196,7 @@ Database::Tried<void> Database::compare_with_index() {
     auto row = rows.step();
     for (; row && *row; row = rows.step()) {
         const std::int64_t id = rows.integer(0);
-        last_id_ = std::max(last_id_, id);
+        last_id_ = std::max(last_id_, std::min(id, kRowIdMax));
         const StreamId stream{from_sql(rows.integer(1))};
         const bool is_known = find_row({}, stream, from_sql(rows.integer(2))) == id;
         known += is_known ? 1 : 0;

@@ -110,6 +110,9 @@ class Database {
     bool is_run_written_ = false;
     bool is_lost_ = false;  ///< what was committed is gone, and the core has not been told yet
     RowIndex index_;
+    /// Ids of rows count up from 1, and none that was written here comes near; one beyond is
+    /// damage.
+    static constexpr std::int64_t kRowIdMax = std::int64_t{1} << 62;
     std::int64_t last_id_ = 0;
     std::vector<std::int64_t> lost_rows_;                            ///< ids
     std::vector<std::pair<StreamId, std::uint64_t>> lost_counters_;  ///< of rows that broke

@@ -93,9 +93,10 @@ Database::Tried<void> Database::read_records(Restored& restored) {
     auto row = rows.step();
     for (; row && *row; row = rows.step()) {
         const std::int64_t id = rows.integer(0);
-        last_id_ = std::max(last_id_, id);
+        const bool is_damaged = id > kRowIdMax;
+        last_id_ = is_damaged ? last_id_ : std::max(last_id_, id);
         auto record = read_record_row(rows);
-        if (!record) {
+        if (!record || is_damaged) {
             lost_rows_.push_back(id);
             lost_counters_.emplace_back(StreamId{from_sql(rows.integer(1))},
                                         from_sql(rows.integer(2)));

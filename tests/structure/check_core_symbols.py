@@ -52,10 +52,9 @@ def undefined_symbols(listing):
             yield member, words[-1].split("@")[0]
 
 
-def demangle(nm, symbols):
-    """C++ names of the mangled `symbols`, in order; c++filt lies beside nm."""
-    tool = re.sub(r"nm(-\d+)?$", lambda found: "c++filt", nm)
-    done = subprocess.run([tool], input="\n".join(symbols), check=True, capture_output=True,
+def demangle(symbols):
+    """C++ names of the mangled `symbols`, in order."""
+    done = subprocess.run(["c++filt"], input="\n".join(symbols), check=True, capture_output=True,
                           text=True)
     return done.stdout.splitlines()
 
@@ -70,7 +69,7 @@ def check(nm, archive):
     """Violations in `archive`, as lines of text."""
     listing = subprocess.run([nm, "-u", archive], check=True, capture_output=True, text=True).stdout
     found = sorted(set(undefined_symbols(listing)))
-    names = demangle(nm, [symbol for _, symbol in found])
+    names = demangle([symbol for _, symbol in found])
     return [f"{member}: {name}" for (member, symbol), name in zip(found, names)
             if is_forbidden(symbol, name) and (member, symbol) not in EXCEPTIONS]
 

@@ -128,6 +128,9 @@ class FakeDaemon:
                 return
             client = Client(self, sock)
             with self.changed:
+                if self.listener is not listener:  # stopped in the meantime, and nobody would cut it
+                    sock.close()
+                    return
                 self.clients.append(client)
             threading.Thread(target=client.work, daemon=True).start()
 
