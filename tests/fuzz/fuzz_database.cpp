@@ -121,7 +121,7 @@ void alter_record(sqlite::Connection& connection, fuzz::Input& input) {
     sqlite::Statement replace(connection,
                               "REPLACE INTO records(id, stream, counter, born_ms, arrival, "
                               "checksum, bytes) VALUES(?, ?, ?, ?, ?, ?, ?)");
-    static_cast<void>(replace.bind(1, input.flag() ? id : id + 100)
+    static_cast<void>(replace.bind(1, input.flag() ? id : id / 2 + 100)
                           .bind(2, to_sql(record->stream.value))
                           .bind(3, to_sql(record->counter))
                           .bind(4, record->born_ms)
