@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/storage_schema.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "daemon/storage_backup.h"
@@ -68,11 +69,16 @@ Tried in_transaction(sqlite::Connection& connection, const std::string& sql) {
     return done;
 }
 
-Tried create(sqlite::Connection& connection, const StorageOptions& options) {
+std::string schema_of(const StorageOptions& options, std::int64_t version) {
     std::string sql = kFirstSchema;
-    for (const std::string& step : options.migrations) {
-        sql += step + ";";
+    for (std::int64_t at = 1; at < version; ++at) {
+        sql += options.migrations[static_cast<std::size_t>(at - 1)] + ";";
     }
+    return sql;
+}
+
+Tried create(sqlite::Connection& connection, const StorageOptions& options) {
+    std::string sql = schema_of(options, version_of(options));
     sql += "PRAGMA application_id=" + std::to_string(kApplicationId) + ";";
     return in_transaction(connection, sql + version_pragma(version_of(options)));
 }
@@ -151,6 +157,62 @@ tl::expected<std::int64_t, DatabaseRefusal> find_version(sqlite::Connection& con
     return *found;
 }
 
+/// What defines the tables, and the triggers that change what is written, in order.
+tl::expected<std::vector<std::string>, DatabaseRefusal> definitions(sqlite::Connection& connection,
+                                                                    const char* types) {
+    sqlite::Statement rows(connection,
+                           ("SELECT sql FROM sqlite_schema WHERE type IN " + std::string(types) +
+                            " AND name NOT LIKE 'sqlite~_%' ESCAPE '~'")
+                               .c_str());
+    std::vector<std::string> found;
+    auto row = rows.step();
+    for (; row && *row; row = rows.step()) {
+        found.emplace_back(rows.text(0));
+    }
+    if (!row) {
+        return refused(row.error());
+    }
+    // Not by SQLite, which sorts by the encoding of the file.
+    std::sort(found.begin(), found.end());
+    return found;
+}
+
+/// One bit that falls over in the text of a table makes another table of it: without its key it
+/// grows with each commit, with another name of a column it takes no row. SQLite keeps the text as
+/// it was given, so that it can be compared. Tables, indexes and views that others added do no
+/// harm.
+Tried check_tables(sqlite::Connection& connection, const StorageOptions& options,
+                   std::int64_t version) {
+    auto sample = sqlite::Connection::open(":memory:", sqlite::Connection::Mode::ReadWrite);
+    if (!sample) {
+        return refused(sample.error());
+    }
+    if (Tried done = execute(*sample, schema_of(options, version)); !done) {
+        return done;
+    }
+    const auto expected = definitions(*sample, "('table', 'trigger')");
+    const auto expected_triggers = definitions(*sample, "('trigger')");
+    const auto found = definitions(connection, "('table', 'trigger')");
+    const auto triggers = definitions(connection, "('trigger')");
+    for (const auto* list : {&expected, &expected_triggers, &found, &triggers}) {
+        if (!*list) {
+            return tl::unexpected(list->error());
+        }
+    }
+    const auto shared = integer(connection,
+                                "SELECT count(*) - count(DISTINCT rootpage) FROM sqlite_schema "
+                                "WHERE type='table'");
+    if (!shared) {
+        return tl::unexpected(shared.error());
+    }
+    const bool has_all =
+        std::includes(found->begin(), found->end(), expected->begin(), expected->end());
+    if (!has_all || *triggers != *expected_triggers || *shared != 0) {
+        return refused({DiskTrouble::Damaged, "its tables are not as meshd made them"});
+    }
+    return {};
+}
+
 }  // namespace
 
 DatabaseRefusal refuse(DiskError error) {
@@ -171,7 +233,7 @@ tl::expected<void, DatabaseRefusal> check_database(sqlite::Connection& connectio
         return refused({DiskTrouble::ReadOnly,
                         "it has version " + std::to_string(*found) + " and cannot be brought up"});
     }
-    return {};
+    return check_tables(connection, options, *found);
 }
 
 tl::expected<void, DatabaseRefusal> prepare_database(sqlite::Connection& connection,
@@ -185,6 +247,15 @@ tl::expected<void, DatabaseRefusal> prepare_database(sqlite::Connection& connect
     const auto found = find_version(connection, options);
     if (!found) {
         return tl::unexpected(found.error());
+    }
+    // The file can be written, or nobody would have asked: its head says that it must not be.
+    if (connection.is_read_only()) {
+        return refused({DiskTrouble::Damaged, "it is in a format that can only be read"});
+    }
+    if (*found != 0) {
+        if (Tried done = check_tables(connection, options, *found); !done) {
+            return done;
+        }
     }
     const std::string page_size = "PRAGMA page_size=" + std::to_string(sqlite::kPageBytes) + ";";
     if (Tried done = execute(connection, page_size + "PRAGMA journal_mode=WAL;" + kSettings);

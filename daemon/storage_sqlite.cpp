@@ -23,6 +23,10 @@ DiskTrouble trouble_of(int code, int system_error) {
         case SQLITE_ERROR:  // our SQL is right: the tables are not
         case SQLITE_CORRUPT:
         case SQLITE_NOTADB:
+        // Our rows are right too: what refuses one, or holds one of a gigabyte, is damage.
+        case SQLITE_CONSTRAINT:
+        case SQLITE_MISMATCH:
+        case SQLITE_TOOBIG:
             return DiskTrouble::Damaged;
         case SQLITE_FULL:
             return DiskTrouble::Full;

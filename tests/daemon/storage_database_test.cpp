@@ -11,28 +11,6 @@ using namespace meshd;
 
 namespace {
 
-struct Loaded {
-    Restored restored;
-    std::vector<std::string> notices;
-};
-
-/// Opens the database of `dir` as the daemon would at its start.
-Loaded load(Database& database) {
-    Loaded loaded;
-    loaded.restored = database.load(loaded.notices);
-    return loaded;
-}
-Loaded load_from(const std::filesystem::path& dir, StorageOptions options = {}) {
-    Database database(dir / "meshd.db", std::move(options));
-    return load(database);
-}
-
-void write_samples(const std::filesystem::path& dir, std::uint64_t count, std::size_t size = 300) {
-    Database database(dir / "meshd.db", {});
-    load(database);
-    REQUIRE(database.commit(sample_persist(7, 1, count, size)).result == PersistResult::Stored);
-}
-
 constexpr std::uint64_t kHighest = std::numeric_limits<std::uint64_t>::max();
 
 }  // namespace
@@ -176,7 +154,7 @@ TEST_CASE("database: a log cut anywhere leaves whole transactions") {
 
 TEST_CASE("database: damage anywhere costs no start, and nothing claimed is missing") {
     const StorageDir dir;
-    write_samples(dir.path(), 200);
+    REQUIRE(write_samples(dir.path(), 200));
     const std::string whole = read_file(dir.path() / "meshd.db");
     std::size_t set_aside = 0;
     std::vector<std::size_t> offsets = {0, 16, 18, 21, 28, 60, 64, 68, 96, 100, 105, 110};
@@ -226,7 +204,7 @@ TEST_CASE("database: damage anywhere costs no start, and nothing claimed is miss
 
 TEST_CASE("database: a record that lost a bit is left out and claimed no more") {
     const StorageDir dir;
-    write_samples(dir.path(), 30);
+    REQUIRE(write_samples(dir.path(), 30));
     const std::string whole = read_file(dir.path() / "meshd.db");
     const std::size_t at = whole.find("record 7.17");
     REQUIRE(at != std::string::npos);
@@ -262,7 +240,7 @@ TEST_CASE("database: records come back before their stream claims them") {
 
 TEST_CASE("database: a stream that lost a bit leaves its records") {
     const StorageDir dir;
-    write_samples(dir.path(), 5);
+    REQUIRE(write_samples(dir.path(), 5));
     const std::size_t at = read_file(dir.path() / "meshd.db").find("gate-1");
     REQUIRE(at != std::string::npos);
     scribble(dir.path() / "meshd.db", at, "late");
@@ -306,7 +284,7 @@ TEST_CASE("database: another version is set aside whole and not read") {
 
 TEST_CASE("database: files of other programs and no databases are set aside") {
     const StorageDir other;
-    write_samples(other.path(), 5);
+    REQUIRE(write_samples(other.path(), 5));
     scribble(other.path() / "meshd.db", 68, "abcd");
     const std::string foreign = read_file(other.path() / "meshd.db");
     for (const std::string& text : {foreign, std::string("no database\n"), foreign.substr(0, 50),
@@ -346,7 +324,7 @@ TEST_CASE("database: at most three are kept aside") {
 
 TEST_CASE("database: an older version is brought up, with a copy of the former") {
     const StorageDir dir;
-    write_samples(dir.path(), 5);
+    REQUIRE(write_samples(dir.path(), 5));
     StorageOptions options;
     options.migrations = {"ALTER TABLE records ADD COLUMN extra INTEGER",
                           "DELETE FROM records WHERE counter=5"};
@@ -375,7 +353,7 @@ TEST_CASE("database: a new one begins with the newest version") {
 
 TEST_CASE("database: one that cannot be brought up is set aside") {
     const StorageDir dir;
-    write_samples(dir.path(), 5);
+    REQUIRE(write_samples(dir.path(), 5));
     StorageOptions options;
     options.migrations = {"CREATE UNIQUE INDEX ages ON records(born_ms)"};
     Database database(dir.path() / "meshd.db", options);
@@ -426,7 +404,7 @@ TEST_CASE("database: a disk that takes no more fails commits until there is room
 
 TEST_CASE("database: a start on a full disk reads what is there and counts later") {
     const StorageDir dir;
-    write_samples(dir.path(), 100);
+    REQUIRE(write_samples(dir.path(), 100));
     Database database(dir.path() / "meshd.db", {});
     Loaded loaded;
     {

@@ -88,6 +88,30 @@ inline std::vector<std::string> names_with(const std::filesystem::path& dir,
     return names;
 }
 
+struct Loaded {
+    Restored restored;
+    std::vector<std::string> notices;
+};
+
+/// Opens the database of `dir` as the daemon would at its start.
+inline Loaded load(Database& database) {
+    Loaded loaded;
+    loaded.restored = database.load(loaded.notices);
+    return loaded;
+}
+inline Loaded load_from(const std::filesystem::path& dir, StorageOptions options = {}) {
+    Database database(dir / "meshd.db", std::move(options));
+    return load(database);
+}
+
+/// A database with records 1 to `count` of stream 7. False where it could not be written.
+inline bool write_samples(const std::filesystem::path& dir, std::uint64_t count,
+                          std::size_t size = 300) {
+    Database database(dir / "meshd.db", {});
+    load(database);
+    return database.commit(sample_persist(7, 1, count, size)).result == PersistResult::Stored;
+}
+
 /// No file of this process grows beyond `bytes`, as on a full disk.
 class FileSizeLimit {
   public:
