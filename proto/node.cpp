@@ -194,7 +194,6 @@ void Node::Impl::settle(Now now) {
     }
     finish_leaving(now.monotonic);
     schedule_exchanges(now.monotonic);
-    add_power_off(now);
     schedule_disk(now.monotonic);
 }
 

@@ -40,16 +40,20 @@ Now Node::Impl::stamp(Now now) const {
 StoreClock Node::Impl::store_clock(Now now) const {
     StoreClock clock;
     clock.life_ms = restored_clock_.life_ms + to_ms(now.monotonic - started_);
-    if (const auto mesh = mesh_time(now)) {
-        clock.mesh_ms = mesh->ms;
+    if (agreed_offset_ms_) {
+        clock.mesh_ms = *agreed_offset_ms_ + to_ms(now.monotonic.time_since_epoch());
     }
     return clock;
 }
 
-/// Once the mesh tells the time: what came from the disk is older by the time without power.
-void Node::Impl::add_power_off(Now now) {
-    const auto mesh = has_power_off_ ? mesh_time(now) : std::nullopt;
+/// Once the mesh agrees about the time: what came from the disk is older by the time without power.
+void Node::Impl::learn_time(Now now) {
+    const auto mesh = mesh_time_.agreed(now);
     if (!mesh) {
+        return;
+    }
+    agreed_offset_ms_ = mesh->ms - to_ms(now.monotonic.time_since_epoch());
+    if (!has_power_off_) {
         return;
     }
     has_power_off_ = false;

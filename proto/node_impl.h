@@ -158,10 +158,9 @@ class Node::Impl {
     void answer_raised(AlertRaised answer);
     void schedule_disk(TimePoint now);
     void expire_disk_waits(TimePoint now);
-    void add_power_off(Now now);
+    void learn_time(Now now);
     StoreClock store_clock(Now now) const;
     Now stamp(Now now) const;
-    std::optional<WallTime> mesh_time(Now now) const { return mesh_time_.known(now); }
     WallTime bounded_wall(Now now) const { return mesh_time_.bounded(now); }
 
     // node_links.cpp
@@ -435,6 +434,8 @@ class Node::Impl {
     std::uint32_t run_ = 1;
     StoreClock restored_clock_;
     bool has_power_off_ = false;  ///< the time without power is still to be added
+    /// Mesh time less the own monotonic clock, when most clocks last agreed.
+    std::optional<std::int64_t> agreed_offset_ms_;
     std::size_t flushing_ = 0;    ///< changes to write without waiting for their time
     PersistToken last_token_ = 0;
     std::optional<Store::Changes> writing_;

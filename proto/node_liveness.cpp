@@ -264,6 +264,7 @@ void Node::Impl::on_heartbeat(TimePoint now, Link& link, const Heartbeat& heartb
     counters_.add(Counter::heartbeats_received);
     if (heartbeat.wall_ms) {
         mesh_time_.on_sample(now, link.peer().node, *heartbeat.wall_ms);
+        learn_time({now, wall_});
     }
     if (heartbeat.is_reply) {
         link.liveness.on_reply(now, heartbeat.seq);

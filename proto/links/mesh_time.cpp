@@ -3,9 +3,15 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <vector>
 
 namespace meshd {
+namespace {
+
+bool is_near(WallTime clock, WallTime mesh) {
+    return std::abs(clock.ms - mesh.ms) <= to_ms(MeshTime::kTolerance);
+}
+
+}  // namespace
 
 void MeshTime::on_sample(TimePoint now, const NodeId& peer, std::int64_t wall_ms) {
     if (!is_plausible({wall_ms})) {
@@ -36,7 +42,8 @@ void MeshTime::on_link_down(const NodeId& peer) {
     }
 }
 
-std::optional<WallTime> MeshTime::known(Now now) const {
+/// Of the peers, then the own one; none where no peer's is plausible.
+std::vector<WallTime> MeshTime::plausible(Now now) const {
     std::vector<WallTime> clocks;
     for (const auto& [peer, sample] : samples_) {
         const WallTime shown{sample.offset_ms + to_ms(now.monotonic.time_since_epoch())};
@@ -45,11 +52,16 @@ std::optional<WallTime> MeshTime::known(Now now) const {
             clocks.push_back(shown);
         }
     }
+    if (!clocks.empty() && is_plausible(now.wall)) {
+        clocks.push_back(now.wall);
+    }
+    return clocks;
+}
+
+std::optional<WallTime> MeshTime::known(Now now) const {
+    std::vector<WallTime> clocks = plausible(now);
     if (clocks.empty()) {
         return std::nullopt;
-    }
-    if (is_plausible(now.wall)) {
-        clocks.push_back(now.wall);
     }
     // Of two in the middle the earlier: a clock that runs ahead does more harm than one behind.
     const auto middle = clocks.begin() + static_cast<std::ptrdiff_t>((clocks.size() - 1) / 2);
@@ -57,12 +69,20 @@ std::optional<WallTime> MeshTime::known(Now now) const {
     return *middle;
 }
 
+std::optional<WallTime> MeshTime::agreed(Now now) const {
+    const auto mesh = known(now);
+    if (!mesh) {
+        return std::nullopt;
+    }
+    const std::vector<WallTime> clocks = plausible(now);
+    const auto near = std::count_if(clocks.begin(), clocks.end(),
+                                    [&](WallTime clock) { return is_near(clock, *mesh); });
+    return 2 * static_cast<std::size_t>(near) > clocks.size() ? mesh : std::nullopt;
+}
+
 WallTime MeshTime::bounded(Now now) const {
     const auto mesh = known(now);
-    if (!mesh || std::abs(now.wall.ms - mesh->ms) <= to_ms(kTolerance)) {
-        return now.wall;
-    }
-    return *mesh;
+    return !mesh || is_near(now.wall, *mesh) ? now.wall : *mesh;
 }
 
 }  // namespace meshd

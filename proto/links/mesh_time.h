@@ -10,6 +10,7 @@
 
 #include <map>
 #include <optional>
+#include <vector>
 
 #include "proto/base/node_id.h"
 #include "proto/base/time.h"
@@ -44,6 +45,10 @@ class MeshTime {
     /// The median of the plausible clocks, of two in the middle the earlier one; nothing where no
     /// peer's is plausible.
     std::optional<WallTime> known(Now now) const;
+    /// As known(), where more than half of the plausible clocks, the own one included, are within
+    /// kTolerance of it. A stamp that is off by a day is made good by the clocks of the records it
+    /// meets; an age that is off by a day ends what others hold. So ages ask for this.
+    std::optional<WallTime> agreed(Now now) const;
     /// With what to stamp records: the own wall clock, but mesh time where that is known and the
     /// own clock is further than kTolerance from it.
     WallTime bounded(Now now) const;
@@ -54,6 +59,9 @@ class MeshTime {
         TimePoint taken;
         bool is_linked = true;
     };
+
+    std::vector<WallTime> plausible(Now now) const;
+
     std::map<NodeId, Sample> samples_;
 };
 

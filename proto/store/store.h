@@ -281,13 +281,15 @@ class Store {
     void forget_changes();
     /// True where the record lives, and its latest form was taken to be written.
     bool is_written(RecordPlace place) const;
-    /// Adds the time without power to the age of all that came from the disk. Rows stay as they are
-    /// where the owner adds it to its life as well.
+    /// Adds the time without power to the age of all that came from the disk: of the first
+    /// kDuePerTurn at once, of the others in on_timeout. Rows stay as they are where the owner adds
+    /// it to its life as well.
     void add_power_off(TimePoint now, std::uint64_t ms);
 
     /// The record's path is of no use any more once it was passed on.
     void forget_path(RecordPlace place);
-    /// Keyed records that one on_timeout ends; the rest is due at once.
+    /// Keyed records that one on_timeout ends, and records whose age it sets; the rest is due at
+    /// once.
     static constexpr std::size_t kDuePerTurn = 1000;
     /// Removes expired alerts, purges tombstones, cuts expired entries, ends old graves.
     void on_timeout(TimePoint now);

@@ -177,27 +177,44 @@ bool Store::is_written(RecordPlace place) const {
 }
 
 void Store::add_power_off(TimePoint now, std::uint64_t ms) {
-    std::vector<RecordPlace> restored;
-    for (const auto& [stream, held] : impl_->streams.all()) {
-        for (const auto& [counter, record] : held.live) {
-            if (record.is_restored) {
-                restored.push_back({stream, counter});
-            } else if (record.is_on_disk) {
-                // Its row counts on a life without the time now added.
-                impl_->streams.unwritten().records.insert({stream, counter});
-            }
+    impl_->power_off = Impl::PowerOff{now, ms};
+    impl_->add_power_off(now);
+}
+
+/// In turns, like what is due: whoever holds up the heartbeats is taken for dead.
+void Store::Impl::add_power_off(TimePoint now) {
+    std::vector<RecordPlace> turn;
+    const auto& all = streams.all();
+    const std::optional<RecordPlace> done = power_off->done;
+    for (auto stream = done ? all.lower_bound(done->stream) : all.begin();
+         stream != all.end() && turn.size() < kDuePerTurn; ++stream) {
+        const auto& live = stream->second.live;
+        const bool is_begun = done && stream->first == done->stream;
+        for (auto record = is_begun ? live.upper_bound(done->counter) : live.begin();
+             record != live.end() && turn.size() < kDuePerTurn; ++record) {
+            turn.push_back({stream->first, record->first});
         }
     }
-    for (const RecordPlace& place : restored) {
-        const HeldRecord& held = *impl_->streams.find(place.stream, place.counter);
-        const std::uint64_t age = held.age_ms(now) + ms;
-        AlertShelf* shelf = held.record.alert ? &impl_->shelf : nullptr;
-        KeyedIndex* index = is_keyed(held.record) ? &impl_->index : nullptr;
-        shelf != nullptr ? shelf->remove(held) : void();
-        index != nullptr ? index->remove(held) : void();
-        impl_->streams.set_age(place.stream, place.counter, age, now);
-        shelf != nullptr ? shelf->add(held) : void();
-        index != nullptr ? index->add(held) : void();
+    for (const RecordPlace& place : turn) {
+        const HeldRecord& held = *streams.find(place.stream, place.counter);
+        if (!held.is_restored) {
+            if (held.is_on_disk) {
+                // Its row counts on a life without the time now added.
+                streams.unwritten().records.insert(place);
+            }
+            continue;
+        }
+        const std::uint64_t age = held.age_ms(now) + power_off->ms;
+        held.record.alert ? shelf.remove(held) : void();
+        is_keyed(held.record) ? index.remove(held) : void();
+        streams.set_age(place.stream, place.counter, age, now);
+        held.record.alert ? shelf.add(held) : void();
+        is_keyed(held.record) ? index.add(held) : void();
+    }
+    if (turn.size() < kDuePerTurn) {
+        power_off.reset();
+    } else {
+        power_off->done = turn.back();
     }
 }
 

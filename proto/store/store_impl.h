@@ -34,6 +34,13 @@ struct Store::Impl {
         Interval covers() const { return {covers_after + 1, record.header.counter}; }
     };
 
+    /// Time without power that is being added to the ages of restored records.
+    struct PowerOff {
+        TimePoint since;
+        std::uint64_t ms = 0;
+        std::optional<RecordPlace> done{};  ///< records up to it have it already
+    };
+
     explicit Impl(Options options_given)
         : options(std::move(options_given)), index(options.self, options.tombstone_time) {}
 
@@ -83,6 +90,7 @@ struct Store::Impl {
     void drop_if_empty(const NodeId& author);
     void remove_keyed(const HeldRecord& held);
     void on_due(RecordPlace place);
+    void add_power_off(TimePoint now);
     /// The stream of others, opened where it is not held. False where there is no room for it, or
     /// it is another's.
     bool open_durable(StreamId stream, const NodeId& author);
@@ -117,6 +125,7 @@ struct Store::Impl {
     std::optional<std::pair<RecordHeader, NodeData>> claimed;  ///< see own_name_claimed
     std::size_t opaque_records = 0;
     std::size_t opaque_bytes = 0;
+    std::optional<PowerOff> power_off;
     StoreCounts counts;
     bool has_adopted = false;  ///< see take_adopted
 };

@@ -179,6 +179,9 @@ void Store::unbury(StreamId stream) {
 }
 
 void Store::on_timeout(TimePoint now) {
+    if (impl_->power_off) {
+        impl_->add_power_off(now);
+    }
     while (const auto place = impl_->shelf.expired(now)) {
         impl_->remove_alert(now, *place);
     }
@@ -197,8 +200,10 @@ void Store::on_timeout(TimePoint now) {
 
 std::optional<TimePoint> Store::next_deadline() const {
     std::optional<TimePoint> next;
-    for (const auto& at : {impl_->shelf.next_expiry(), impl_->index.next_due(),
-                           impl_->streams.next_grave_expiry(), impl_->room_at}) {
+    for (const auto& at :
+         {impl_->shelf.next_expiry(), impl_->index.next_due(), impl_->streams.next_grave_expiry(),
+          impl_->room_at,
+          impl_->power_off ? std::optional(impl_->power_off->since) : std::nullopt}) {
         if (at && (!next || *at < *next)) {
             next = at;
         }

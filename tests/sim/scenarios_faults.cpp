@@ -119,9 +119,9 @@ TEST_CASE("one way: a link that passes only one direction is not used") {
 TEST_CASE("wall clock: jumps to 1970, to 2038 and by a day change nothing") {
     Scene scene(209, lan(5));
     const auto day = static_cast<std::int64_t>(milliseconds(std::chrono::hours(24)).count());
-    // Back to 1970 and on to 2038 from the simulator's June of 2025.
-    scene.world.jump_wall_clock(0, -1'750'000'000'000);
-    scene.world.jump_wall_clock(1, 400'000'000'000);
+    // Back to 1970, and on to 2038.
+    scene.world.jump_wall_clock(0, -kWallBeginningMs);
+    scene.world.jump_wall_clock(1, 360'000'000'000);
     scene.form();
     raise_in_turn(scene, 20, milliseconds(100));
     REQUIRE(scene.world.command(0, UpdateState{"{\"from\":1970}", {}}));
@@ -151,7 +151,7 @@ TEST_CASE("wall clock: a box whose clock went back a day is still heard after a 
     REQUIRE(scene.world.command(0, UpdateState{"{\"clock\":\"right\"}", {}}));
     CHECK(scene.checkers.settle() == "");
     scene.world.crash(0);
-    scene.world.jump_wall_clock(0, -1'750'000'000'000);
+    scene.world.jump_wall_clock(0, -kWallBeginningMs);
     scene.world.run_for(milliseconds(500));
     scene.world.start(0);
     CHECK(scene.checkers.settle() == "");

@@ -129,7 +129,7 @@ TEST_CASE("wipe: with its clock set back to 1970 too, its first new write wins a
     scene.world.run_for(seconds(10));
     scene.world.crash(0);
     scene.world.wipe(0);
-    scene.world.jump_wall_clock(0, -1'750'000'000'000);
+    scene.world.jump_wall_clock(0, -kWallBeginningMs);
     scene.world.start(0);
     CHECK(scene.checkers.settle() == "");
     const std::string newer = scene.put(0, "seen");

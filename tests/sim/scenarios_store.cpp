@@ -6,8 +6,8 @@ namespace meshd::sim {
 
 namespace {
 
-constexpr std::int64_t kTo1970Ms = -1'750'000'000'000;
-constexpr std::int64_t kTo2038Ms = 400'000'000'000;
+constexpr std::int64_t kTo1970Ms = -kWallBeginningMs;
+constexpr std::int64_t kTo2038Ms = 360'000'000'000;
 
 }  // namespace
 
@@ -122,6 +122,51 @@ TEST_CASE("clocks: power-off at 1970 makes nothing younger or older than it may 
     }
     scene.world.run_for(minutes(3));
     CHECK(scene.shown(2, "expires", 1) == "");
+    CHECK(scene.checkers.settle() == "");
+}
+
+TEST_CASE("clocks: what a box holds without power grows older like the same elsewhere") {
+    Scene scene(818, lan(3));
+    scene.form();
+    scene.put(0, "seen");
+    scene.put(1, "expires", 3'000'000);
+    REQUIRE(scene.world.raise(0));
+    scene.world.run_for(seconds(70));
+    scene.world.crash(2);
+    scene.world.run_for(minutes(40));
+    scene.world.start(2);
+    CHECK(scene.checkers.settle() == "");
+    scene.world.run_for(seconds(1));
+    const auto age = [&](Host host) {
+        return scene.world.node(host).entries(scene.world.now(host), "seen").at(0).age_ms;
+    };
+    CHECK(age(2) <= age(0));
+    CHECK(age(2) + 2000 >= age(0));  // up to the last commit it knew of itself
+    scene.world.run_for(minutes(9));
+    for (Host host = 0; host < 3; ++host) {
+        CHECK(scene.shown(host, "expires", 1) == "");
+    }
+    CHECK(scene.checkers.settle() == "");
+}
+
+TEST_CASE("clocks: where they do not agree, nothing grows older than it is") {
+    Scene scene(819, lan(2));
+    scene.form();
+    scene.put(0, "seen");
+    scene.put(1, "lasts", 86'400'000);
+    REQUIRE(scene.world.raise(0));
+    scene.world.run_for(seconds(70));
+    scene.world.crash(1);
+    scene.world.run_for(seconds(10));
+    constexpr std::int64_t kDayMs = 86'400'000;
+    scene.world.jump_wall_clock(0, 2 * kDayMs);
+    scene.world.jump_wall_clock(1, 3 * kDayMs);
+    scene.world.start(1);
+    CHECK(scene.checkers.settle() == "");
+    scene.world.run_for(minutes(2));
+    CHECK(scene.world.node(1).entries(scene.world.now(1), "seen").at(0).age_ms < 300'000);
+    CHECK(scene.shown(1, "lasts", 1) != "");
+    CHECK(scene.world.node(1).alerts(scene.world.now(1)).size() == 1);
     CHECK(scene.checkers.settle() == "");
 }
 

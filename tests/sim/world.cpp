@@ -12,9 +12,6 @@ namespace meshd::sim {
 
 namespace {
 
-/// 2025-06-15, so that ages and wall clocks look like those of real boxes.
-constexpr std::int64_t kWallBeginningMs = 1'750'000'000'000;
-
 enum Purpose : std::uint64_t { kWorld, kInstance, kStart };
 
 Observer& silent_observer() {

@@ -47,6 +47,9 @@ class Observer {
     virtual void on_violation(std::string /*what*/) {}
 };
 
+/// What all wall clocks show at the beginning: 2026-09-21, so that they are plausible ones.
+constexpr std::int64_t kWallBeginningMs = 1'790'000'000'000;
+
 class World {
   public:
     /// Datagrams that wait at a paused box: what the default socket buffer of Linux holds.

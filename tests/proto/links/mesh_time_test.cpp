@@ -75,6 +75,35 @@ TEST_CASE(
     CHECK(time.bounded({at(0) + minutes(60), {k2038}}).ms == kNoon + 3'600'000);
 }
 
+TEST_CASE("mesh time: agreed where more than half of the clocks show it") {
+    struct Row {
+        const char* what;
+        std::int64_t own;
+        std::vector<std::int64_t> peers;
+        std::optional<std::int64_t> agreed;
+    };
+    constexpr std::int64_t kDay = 86'400'000;
+    const Row rows[] = {
+        {"alone", kNoon, {}, std::nullopt},
+        {"two of two", kNoon, {kNoon + 60'000}, kNoon},
+        {"one of two", kNoon, {kNoon + 60'001}, std::nullopt},
+        {"the only one that is set", k1970, {kNoon}, kNoon},
+        {"two of three", kNoon - kDay, {kNoon, kNoon + 5}, kNoon},
+        {"one of three", kNoon - kDay, {kNoon, kNoon + kDay}, std::nullopt},
+        {"two of four", kNoon, {kNoon, kNoon + kDay, kNoon + 2 * kDay}, std::nullopt},
+        {"three of five", kNoon, {kNoon, kNoon + 9, kNoon - kDay, kNoon + kDay}, kNoon},
+    };
+    for (const Row& row : rows) {
+        CAPTURE(row.what);
+        MeshTime time;
+        for (std::size_t i = 0; i < row.peers.size(); ++i) {
+            time.on_sample(at(0), peer(i), row.peers[i]);
+        }
+        const auto agreed = time.agreed({at(0), {row.own}});
+        CHECK((agreed ? std::optional(agreed->ms) : std::nullopt) == row.agreed);
+    }
+}
+
 TEST_CASE("mesh time: a sample outlives its link by ten minutes at most") {
     MeshTime time;
     time.on_sample(at(0), peer(1), kNoon);

@@ -341,6 +341,39 @@ TEST_CASE("disk: the time without power is added to what came from the disk, and
     CHECK(fresh->born_ms == 1000 + 50'000 + 100);
 }
 
+TEST_CASE("disk: of much that came from the disk, each turn gets some of the time without power") {
+    constexpr std::size_t kEntries = 2 * Store::kDuePerTurn + 1;
+    Store store = start_of_b(1);
+    for (std::uint64_t i = 1; i <= kEntries; ++i) {
+        // Two streams, the first of which ends within a turn.
+        const std::uint64_t stream = i <= kEntries / 3 ? 0x22 : 0x32;
+        give(store, entry_bytes(entry_of("h" + std::to_string(i), "a"), stream, i, i));
+    }
+    Disk disk;
+    disk.write_all(store, 1000);
+    Store again = start_of_b(2);
+    again.restore(at(0), disk.load(1000));
+    const auto aged = [&] {
+        std::size_t count = 0;
+        for (std::uint64_t i = 1; i <= kEntries; ++i) {
+            const std::uint64_t age =
+                again.entry("h" + std::to_string(i), id("a"))->age_ms(at(200));
+            count += age == 51'200 ? 1 : 0;
+            CHECK((age == 51'200 || age == 1200));
+        }
+        return count;
+    };
+    again.add_power_off(at(200), 50'000);
+    CHECK(aged() == Store::kDuePerTurn);
+    REQUIRE(again.next_deadline());
+    CHECK(*again.next_deadline() <= at(200));
+    again.on_timeout(at(200));
+    CHECK(aged() == 2 * Store::kDuePerTurn);
+    again.on_timeout(at(200));
+    CHECK(aged() == kEntries);
+    CHECK(!again.next_deadline());
+}
+
 TEST_CASE("disk: alerts keep their place in the order of arrival, new ones come behind") {
     Store store = start_of_b(1);
     give(store, alert_bytes("a", 0x22, 2, 9));
