@@ -40,7 +40,9 @@ Egress::Egress(SessionId peer_session, std::size_t datagram_bytes, Counters& cou
 }
 
 bool Egress::send(SharedMessage message, TrafficClass traffic_class, bool reliable) {
-    if (queued_bytes_ + in_flight_bytes_ + bulk_bytes_ + message->bytes.size() > kQueueBytesMax) {
+    const std::size_t reserve = traffic_class <= TrafficClass::Critical ? 0 : kUrgentReserve;
+    if (queued_bytes_ + in_flight_bytes_ + bulk_bytes_ + message->bytes.size() >
+        kQueueBytesMax - reserve) {
         counters_->add(Counter::drop_queue_full);
         return false;
     }

@@ -17,8 +17,9 @@
 ///
 /// Invariants: bytes in flight ≤ kInFlightBytesMax, control traffic and bulk excepted, and four
 /// times that for critical; datagrams with bulk in flight ≤ the bulk window, and none leaves while
-/// another class waits; bytes queued and in flight together ≤ kQueueBytesMax; a reliable message is
-/// dropped only by overflow or with the link.
+/// another class waits; bytes queued and in flight together ≤ kQueueBytesMax, less
+/// kUrgentReserve for what is neither control nor critical; a reliable message is dropped only by
+/// overflow or with the link.
 #pragma once
 
 #include <array>
@@ -59,6 +60,9 @@ class Egress {
     /// Bytes waiting or in flight per link; what comes on top is dropped, and repaired by digest
     /// where it is a record.
     static constexpr std::size_t kQueueBytesMax = 4 * 1024 * 1024;
+    /// Of these, kept free of all but control and critical traffic, so that no backlog of bulk
+    /// refuses an alert: eight of the longest.
+    static constexpr std::size_t kUrgentReserve = 512 * 1024;
     /// Acks of this many datagrams travel in one datagram, or those of RttEstimator::ack_delay().
     static constexpr std::size_t kAckEvery = 8;
     /// A datagram is lost when one sent this much later is acknowledged (kPacketThreshold of RFC
