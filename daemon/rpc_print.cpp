@@ -141,7 +141,7 @@ std::string print_status(const StatusView& status) {
     writer.key("store")
         .begin_object()
         .member("records", status.store.records)
-        .member("bytes", status.store.bytes)
+        .member("bytes", status.store.memory)
         .member("coverage", print_hex(status.store.hashes.coverage))
         .member("live", print_hex(status.store.hashes.live))
         .member("entries", status.store.entries)

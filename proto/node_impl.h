@@ -132,7 +132,7 @@ class Node::Impl {
 
     // node_registry.cpp
     tl::expected<RequestId, CommandError> put_entries(Now now, const PutEntries& command);
-    std::optional<CommandError> refuse_keyed(TimePoint now, std::size_t bytes);
+    std::optional<CommandError> refuse_keyed(TimePoint now, std::size_t memory);
     tl::expected<RequestId, CommandError> delete_entries(Now now, const DeleteEntries& command);
     tl::expected<RequestId, CommandError> update_shared(Now now, const UpdateShared& command);
     void tell_keyed(TimePoint now, const HeldRecord& held);
@@ -436,7 +436,7 @@ class Node::Impl {
     bool has_power_off_ = false;  ///< the time without power is still to be added
     /// Mesh time less the own monotonic clock, when most clocks last agreed.
     std::optional<std::int64_t> agreed_offset_ms_;
-    std::size_t flushing_ = 0;    ///< changes to write without waiting for their time
+    std::size_t flushing_ = 0;  ///< changes to write without waiting for their time
     PersistToken last_token_ = 0;
     std::optional<Store::Changes> writing_;
     std::optional<TimePoint> callers_write_at_;  ///< of what callers wait for

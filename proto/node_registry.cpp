@@ -11,8 +11,9 @@ namespace {
 /// Messages waiting on every link beyond which entries are refused rather than queued.
 constexpr std::size_t kEntryBacklogMax = 1500;
 
-/// Of an entry's record, besides metadata and embedding: about 230.
-constexpr std::size_t kEntryBytesMin = 256;
+/// Memory of an entry or a member of the shared state besides its metadata, embedding or value;
+/// the rest of its record is about 230 bytes long.
+constexpr std::size_t kEntryMemoryMin = 256 + Store::kRecordOverhead;
 /// Members of the shared state that one node may bring it to; each is up to 64 KiB.
 constexpr std::size_t kSharedMembersMax = 4096;
 
@@ -104,11 +105,11 @@ tl::expected<RequestId, CommandError> Node::Impl::put_entries(Now now, const Put
         data.owner = self_.node;
         data.timestamp_ms = entry.timestamp_ms.value_or(now.wall.ms);
     }
-    std::size_t bytes = 0;
+    std::size_t memory = 0;
     for (const EntryPut& entry : command.entries) {
-        bytes += entry.embedding.size() + entry.metadata.size() + kEntryBytesMin;
+        memory += entry.embedding.size() + entry.metadata.size() + kEntryMemoryMin;
     }
-    if (auto error = refuse_keyed(now.monotonic, bytes)) {
+    if (auto error = refuse_keyed(now.monotonic, memory)) {
         return tl::unexpected(*std::move(error));
     }
     const RequestId request = next_request();
@@ -136,9 +137,9 @@ tl::expected<RequestId, CommandError> Node::Impl::put_entries(Now now, const Put
     return request;
 }
 
-/// Why records of so many bytes are not to be written now, if so.
-std::optional<CommandError> Node::Impl::refuse_keyed(TimePoint now, std::size_t bytes) {
-    if (!store_.has_room(now, bytes)) {
+/// Why records of so much memory are not to be written now, if so.
+std::optional<CommandError> Node::Impl::refuse_keyed(TimePoint now, std::size_t memory) {
+    if (!store_.has_room(now, memory)) {
         return CommandError{CommandError::Code::Overloaded,
                             {},
                             "there is no room for more records (store.memory_max)",
@@ -228,12 +229,12 @@ tl::expected<RequestId, CommandError> Node::Impl::update_shared(Now now,
                                            std::to_string(kSharedMembersMax) + " members"));
     }
     // What only deletes always finds room.
-    std::size_t bytes = 0;
+    std::size_t memory = 0;
     for (const SharedData& data : all) {
-        bytes += data.is_deleted ? 0 : data.value.size() + kEntryBytesMin;
+        memory += data.is_deleted ? 0 : data.value.size() + kEntryMemoryMin;
     }
-    if (bytes != 0) {
-        if (auto error = refuse_keyed(now.monotonic, bytes)) {
+    if (memory != 0) {
+        if (auto error = refuse_keyed(now.monotonic, memory)) {
             return tl::unexpected(*std::move(error));
         }
     }

@@ -26,7 +26,7 @@ StatusView Node::Impl::status(Now now) const {
         view.isolated_for = now.monotonic - *isolated_since_;
     }
     view.store = {store_.records(),
-                  store_.bytes(),
+                  store_.memory(),
                   store_.hashes(),
                   store_.entry_count(),
                   store_.tombstone_count(),

@@ -25,7 +25,7 @@ namespace meshd {
 
 struct StoreView {
     std::size_t records = 0;
-    std::size_t bytes = 0;
+    std::size_t memory = 0;  ///< of the records, by Store::memory()
     DigestHashes hashes;
     std::size_t entries = 0;     ///< of the registry, tombstones and stubs left out
     std::size_t tombstones = 0;  ///< and stubs

@@ -414,6 +414,9 @@ std::size_t Store::records() const {
 std::size_t Store::bytes() const {
     return impl_->streams.bytes();
 }
+std::size_t Store::memory() const {
+    return impl_->memory();
+}
 std::size_t Store::entry_count() const {
     return impl_->index.entries();
 }

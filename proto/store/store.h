@@ -136,8 +136,8 @@ class Store {
         StreamId volatile_stream;
         StreamId durable_stream;
         Duration tombstone_time = std::chrono::hours(24);
-        std::size_t bytes_max = std::size_t{1} << 30;
-        std::uint32_t run = 1;  ///< see Restored
+        std::size_t memory_max = std::size_t{1} << 30;  ///< for memory()
+        std::uint32_t run = 1;                          ///< see Restored
     };
     explicit Store(Options options);
     /// Told of each live entry with an embedding as it comes, and before it goes or its age is set
@@ -257,8 +257,11 @@ class Store {
     /// Nodes whose durable streams may be dropped for want of room, first to go first. Streams
     /// dropped of nodes that are not among them any more are fetched again.
     void set_expendable(std::vector<NodeId> nodes);
-    /// Whether that much fits, if need be after dropping what is expendable.
-    bool has_room(TimePoint now, std::size_t bytes);
+    /// Whether that much memory fits, if need be after dropping what is expendable.
+    bool has_room(TimePoint now, std::size_t memory);
+    /// What a record takes of memory besides its bytes: its parsed fields and its places in the
+    /// tables. 447 for an entry of 1457 bytes (tests/bench/store_memory_bench).
+    static constexpr std::size_t kRecordOverhead = 448;
     /// Streams dropped or refused for want of room: in neither data nor digest.
     std::size_t streams_unheld() const;
 
@@ -297,6 +300,8 @@ class Store {
 
     std::size_t records() const;
     std::size_t bytes() const;
+    /// The bytes, and kRecordOverhead of each record.
+    std::size_t memory() const;
     std::size_t entry_count() const;
     std::size_t shared_count() const;
     std::size_t tombstone_count() const;

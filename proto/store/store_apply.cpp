@@ -221,7 +221,7 @@ ApplyResult Store::Impl::apply_alert(Arrival arrival) {
     }
     // Alerts are bounded by themselves: a memory that is full of entries, which one member can
     // bring about, must stop none.
-    make_room(now, arrival.record.bytes.size(), header.stream);
+    make_room(now, arrival.record.bytes.size() + kRecordOverhead, header.stream);
     if (unheld.contains(header.stream)) {
         return refuse(&StoreCounts::no_room);
     }
@@ -276,8 +276,9 @@ ApplyResult Store::Impl::apply_keyed(Arrival arrival) {
         return stale(arrival);
     }
     // What makes room by its coming needs none: else a full store could not be emptied.
-    const std::size_t size = arrival.record.bytes.size();
-    const std::size_t replaced = former == nullptr ? 0 : former->record.bytes.size();
+    const std::size_t size = arrival.record.bytes.size() + kRecordOverhead;
+    const std::size_t replaced =
+        former == nullptr ? 0 : former->record.bytes.size() + kRecordOverhead;
     const std::size_t records_before = streams.records();
     if (!make_room(arrival.now, size - std::min(size, replaced), header.stream)) {
         return refuse(&StoreCounts::no_room);

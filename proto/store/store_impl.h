@@ -97,8 +97,9 @@ struct Store::Impl {
     /// Opens an empty keyed stream for what is known of it. False where there is no room.
     bool open_keyed(StreamId stream, const NodeId& author);
     void forget_surplus_closed();
-    /// False where `bytes` more of others' durable records do not fit, whoever goes.
-    bool make_room(TimePoint now, std::size_t bytes, StreamId wanted);
+    /// False where so much more of others' durable records does not fit, whoever goes.
+    bool make_room(TimePoint now, std::size_t wanted_memory, StreamId wanted);
+    std::size_t memory() const { return streams.bytes() + streams.records() * kRecordOverhead; }
     void look_for_room(TimePoint now);
     void unhold(const NodeId& author, StreamId stream);
     StoredRecord stored(TimePoint now, std::int64_t life_ms, const HeldRecord& held);

@@ -30,18 +30,18 @@ void Store::Impl::unhold(const NodeId& author, StreamId stream) {
     drop_if_empty(author);
 }
 
-bool Store::Impl::make_room(TimePoint now, std::size_t bytes, StreamId wanted) {
+bool Store::Impl::make_room(TimePoint now, std::size_t wanted_memory, StreamId wanted) {
     if (unheld.contains(wanted)) {
         return false;
     }
-    if (bytes == 0) {
+    if (wanted_memory == 0) {
         return true;
     }
-    if (streams.bytes() + bytes > options.bytes_max && !room_at) {
+    if (memory() + wanted_memory > options.memory_max && !room_at) {
         room_at = now + kRoomInterval;
     }
     for (const NodeId& node : expendable) {
-        if (streams.bytes() + bytes <= options.bytes_max) {
+        if (memory() + wanted_memory <= options.memory_max) {
             break;
         }
         const Author* author = find(node);
@@ -51,14 +51,14 @@ bool Store::Impl::make_room(TimePoint now, std::size_t bytes, StreamId wanted) {
         }
     }
     // Its own author may have been the one to go.
-    return streams.bytes() + bytes <= options.bytes_max && !unheld.contains(wanted);
+    return memory() + wanted_memory <= options.memory_max && !unheld.contains(wanted);
 }
 
 void Store::Impl::look_for_room(TimePoint now) {
     if (!room_at || *room_at > now) {
         return;
     }
-    if (streams.bytes() <= options.bytes_max / 2) {
+    if (memory() <= options.memory_max / 2) {
         unheld.clear();
     }
     room_at = unheld.empty() ? std::nullopt : std::optional(now + kRoomInterval);
@@ -85,8 +85,8 @@ std::size_t Store::streams_unheld() const {
     return impl_->unheld.size();
 }
 
-bool Store::has_room(TimePoint now, std::size_t bytes) {
-    return impl_->make_room(now, bytes, impl_->options.durable_stream);
+bool Store::has_room(TimePoint now, std::size_t memory) {
+    return impl_->make_room(now, memory, impl_->options.durable_stream);
 }
 
 }  // namespace meshd

@@ -54,7 +54,7 @@ StatusView status_view() {
     status.nodes_alive = 3;
     status.nodes_known = 4;
     status.store.records = 5;
-    status.store.bytes = 600;
+    status.store.memory = 600;
     status.store.hashes = {7, 8};
     status.store.entries = 2;
     status.store.tombstones = 1;

@@ -88,7 +88,7 @@ class Siege final : public Observer {
         for_honest([&](Host host) {
             const StatusView status = world_.node(host).status(world_.now(host));
             CHECK(status.nodes_known <= limits::kNodesMax);
-            CHECK(status.store.bytes <= kStoreBytesMax + (std::size_t{64} << 20));
+            CHECK(status.store.memory <= kStoreBytesMax + (std::size_t{64} << 20));
             std::size_t of_hostile = 0;
             for (const AlertView& alert : world_.node(host).alerts(world_.now(host))) {
                 of_hostile += alert.source == world_.id(hostile_) ? 1 : 0;

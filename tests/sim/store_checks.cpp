@@ -260,8 +260,8 @@ void StoreChecks::look(Host host) {
         check_shown(host, shared_key(member.key), member.value);
     }
     const StoreView store = node.status(now).store;
-    if (store.bytes > world_.config(host).store_bytes_max) {
-        violation_(who + " holds " + std::to_string(store.bytes) + " bytes");
+    if (store.memory > world_.config(host).store_bytes_max) {
+        violation_(who + " holds " + std::to_string(store.memory) + " bytes");
     }
     Box& box = boxes_[host];
     const auto period = static_cast<std::uint64_t>(world_.elapsed() / kSubscriberPeriod);

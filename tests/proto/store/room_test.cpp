@@ -20,17 +20,17 @@ Buffer large(std::string_view author, std::uint64_t stream, std::uint64_t counte
                         "\"" + std::string(900, 'x') + "\"");
 }
 
-/// A store of about 16 KiB. The others c, d and e are known by their node records.
+/// A store of about 24 KiB. The others c, d and e are known by their node records.
 struct Full {
-    Store store = of_bytes(16 * 1024);
-    Store whole = of_bytes(std::size_t{1} << 20);
+    Store store = of_memory(24 * 1024);
+    Store whole = of_memory(std::size_t{1} << 20);
 
-    static Store of_bytes(std::size_t bytes_max) {
+    static Store of_memory(std::size_t memory_max) {
         Store::Options options;
         options.self = id("b");
         options.volatile_stream = StreamId{0x11};
         options.durable_stream = StreamId{0x12};
-        options.bytes_max = bytes_max;
+        options.memory_max = memory_max;
         return Store(std::move(options));
     }
     Full() {
@@ -56,7 +56,7 @@ TEST_CASE_FIXTURE(Full, "room: without anybody gone what comes is refused, and n
         REQUIRE(++counter < 20);
     }
     CHECK(store.counts().no_room == 1);
-    CHECK(store.bytes() <= 16 * 1024);
+    CHECK(store.memory() <= 24 * 1024);
     CHECK(store.records() == records + counter - 13);
     CHECK_FALSE(store.covers(StreamId{0x32}, counter));
     CHECK(store.streams_unheld() == 0);
