@@ -281,6 +281,7 @@ ApplyResult Store::Impl::apply_keyed(Arrival arrival) {
         former == nullptr ? 0 : former->record.bytes.size() + kRecordOverhead;
     const std::size_t records_before = streams.records();
     if (!make_room(arrival.now, size - std::min(size, replaced), header.stream)) {
+        refused[header.stream].insert({header.counter, header.counter});
         return refuse(&StoreCounts::no_room);
     }
     if (streams.records() != records_before) {

@@ -120,6 +120,8 @@ struct Store::Impl {
     std::map<std::string, RecordPlace, std::less<>> own_dedupe;
     std::vector<NodeId> expendable;
     std::map<StreamId, NodeId> unheld;
+    /// Others' records for which there was no room: not asked for again before an eighth is free.
+    std::map<StreamId, IntervalSet> refused;
     std::optional<TimePoint> room_at;  ///< when to look for room again
     bool is_overtaken = false;
     bool is_outdated = false;

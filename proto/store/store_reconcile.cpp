@@ -339,6 +339,10 @@ std::vector<StreamIntervals> Store::missing(const std::vector<StreamIntervals>& 
             // so that the answer's records vouch for all that it covers.
             intervals = kNothing.missing_from(their.intervals);
         }
+        if (const auto refused = impl_->refused.find(their.stream);
+            refused != impl_->refused.end()) {
+            intervals = without(intervals, refused->second.intervals());
+        }
         if (intervals.size() > limits::kMessageIntervalsMax) {
             intervals = bridged(intervals, held);
         }

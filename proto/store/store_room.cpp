@@ -61,7 +61,11 @@ void Store::Impl::look_for_room(TimePoint now) {
     if (memory() <= options.memory_max / 2) {
         unheld.clear();
     }
-    room_at = unheld.empty() ? std::nullopt : std::optional(now + kRoomInterval);
+    if (memory() <= options.memory_max - options.memory_max / 8) {
+        refused.clear();
+    }
+    const bool is_waiting = !unheld.empty() || !refused.empty();
+    room_at = is_waiting ? std::optional(now + kRoomInterval) : std::nullopt;
 }
 
 void Store::set_expendable(std::vector<NodeId> nodes) {

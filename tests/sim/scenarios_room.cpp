@@ -64,6 +64,30 @@ TEST_CASE("room: a replica out of it drops whole streams of authors long gone, a
     CHECK_FALSE(scene.has_warning(4));
 }
 
+TEST_CASE("room: a full box where nobody is gone asks once for what it cannot hold") {
+    Scene scene(821, lan(4));
+    scene.world.config(3).store_bytes_max = 400'000;
+    scene.checkers.store().allow_dropped_streams();
+    scene.form();
+    scene.put_many(0, "hash", 400, 512);
+    scene.world.run_for(minutes(2));
+    CHECK(scene.store(3).memory <= 400'000);
+    const std::size_t held = scene.store(3).entries;
+    CHECK(held < 400);
+    const auto received = [&] { return scene.world.node(3).counters()[Counter::bytes_received]; };
+    const std::uint64_t before = received();
+    scene.world.run_for(minutes(3));
+    MESSAGE("at rest " << (received() - before) / 180 << " bytes a second");
+    // Digests, which differ; not the records.
+    CHECK((received() - before) / 180 < 2000);
+    CHECK(scene.raise_and_wait(0));
+    for (int i = 0; i < 400; ++i) {
+        scene.remove(0, "hash" + std::to_string(i));
+    }
+    scene.put(0, "later");
+    CHECK(scene.world.run_until([&] { return scene.shown(3, "later", 0) != ""; }, minutes(3)));
+}
+
 TEST_CASE("late joiner: 2000 entries with embeddings arrive soon, and alerts pass meanwhile") {
     Scene scene(816, lan(4));
     for (Host host = 0; host < 3; ++host) {
