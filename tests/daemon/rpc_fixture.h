@@ -244,4 +244,13 @@ struct Fixture {
 
 using Lines = std::vector<std::string>;
 
+/// Code, field and message of the error that the call gets: "800 hash: …".
+inline std::string error_text(Fixture& f, std::string_view method, std::string_view params) {
+    const auto document = json::Document::parse(f.call(method, params), json::Limits{});
+    const json::Value error = document->root()["error"];
+    return std::to_string(error["code"].as_int().value_or(0)) + " " +
+           std::string(error["data"]["field"].as_string().value_or("")) + ": " +
+           std::string(error["message"].as_string().value_or(""));
+}
+
 }  // namespace meshd::rpc_test
