@@ -6,6 +6,7 @@ add_library(meshd_storage STATIC
     storage_database.cpp
     storage_files.cpp
     storage_load.cpp
+    storage_recovery.cpp
     storage_row_index.cpp
     storage_rows.cpp
     storage_schema.cpp

@@ -11,15 +11,6 @@
 #include "daemon/storage_sqlite.h"
 
 namespace meshd {
-namespace {
-
-bool is_closing_trouble(DiskTrouble trouble) {
-    // A full disk and a lock pass by themselves. After anything else the state of the connection is
-    // not worth trusting: a new one reads the log again.
-    return trouble != DiskTrouble::Full && trouble != DiskTrouble::InUse;
-}
-
-}  // namespace
 
 struct Database::Statements {
     explicit Statements(sqlite::Connection& connection)
@@ -54,6 +45,12 @@ void Database::close(bool keeps_log) {
         connection_->keep_log_on_close();
     }
     connection_.reset();
+}
+
+bool Database::is_closing(DiskTrouble trouble) {
+    // A full disk and a lock pass by themselves. After anything else the state of the connection is
+    // not worth trusting: a new one reads the log again.
+    return trouble != DiskTrouble::Full && trouble != DiskTrouble::InUse;
 }
 
 bool Database::is_in_place() const {
@@ -108,10 +105,11 @@ Database::Tried<void> Database::write_restored(const Restored& restored) {
         take(connection_->execute("COMMIT"));
     }
     is_run_written_ = done.has_value();
-    if (!done) {
+    if (done) {
+        lost_rows_.clear();
+    } else {
         connection_->roll_back();
     }
-    lost_rows_.clear();
     lost_counters_.clear();
     return done;
 }
@@ -133,13 +131,16 @@ Database::Committed Database::commit(const Persist& changes) {
     if (tried && !is_lost_) {
         tried = write(changes);
     }
+    if (tried && !is_lost_) {
+        tried = bound_log();
+    }
     if (!tried && !tried.error().label.empty()) {
         tried = replace(tried.error(), committed.notices);
     }
     if (!tried) {
         trouble_ = tried.error().error;
         committed.error = trouble_;
-        if (connection_ && is_closing_trouble(trouble_.trouble)) {
+        if (connection_ && is_closing(trouble_.trouble)) {
             close(true);
         }
         return committed;
@@ -151,80 +152,9 @@ Database::Committed Database::commit(const Persist& changes) {
     return committed;
 }
 
-Database::Tried<void> Database::replace(const DatabaseRefusal& why,
-                                        std::vector<std::string>& notices) {
-    close(true);
-    const auto aside = set_database_aside(path_, why.label);
-    if (!aside) {
-        return refused({DiskTrouble::Unreachable,
-                        why.error.text + ", and it cannot be set aside: " + aside.error()});
-    }
-    notices.push_back("database " + path_.string() + " cannot be used: " + why.error.text +
-                      "; it is set aside as " + aside->string() +
-                      ", a new one takes its place, and the data come back from the peers");
-    is_lost_ = true;
-    return reopen(notices);
-}
-
-Database::Tried<void> Database::reopen(std::vector<std::string>& notices) {
-    auto tried = open(notices);
-    if (tried && !is_lost_) {
-        tried = compare_with_index();
-    }
-    if (tried && is_lost_) {
-        // Rows of a file that came to be here by other hands would be claimed by nobody.
-        forget();
-        is_run_written_ = false;
-        if (const auto emptied = connection_->execute(
-                "BEGIN IMMEDIATE; DELETE FROM records; DELETE FROM streams; COMMIT");
-            !emptied) {
-            connection_->roll_back();
-            tried = refused(emptied.error());
-        }
-    }
-    if (!tried) {
-        close(true);
-    }
-    return tried;
-}
-
-Database::Tried<void> Database::compare_with_index() {
-    // A commit that failed at its very end may be on the disk all the same; it will come again.
-    sqlite::Statement rows(*connection_, "SELECT id, stream, counter FROM records");
-    std::vector<std::int64_t> unknown;
-    std::size_t known = 0;
-    auto row = rows.step();
-    for (; row && *row; row = rows.step()) {
-        const std::int64_t id = rows.integer(0);
-        last_id_ = std::max(last_id_, std::min(id, kRowIdMax));
-        const StreamId stream{from_sql(rows.integer(1))};
-        const bool is_known = find_row({}, stream, from_sql(rows.integer(2))) == id;
-        known += is_known ? 1 : 0;
-        if (!is_known) {
-            unknown.push_back(id);
-        }
-    }
-    if (!row) {
-        return refused(row.error());
-    }
-    const auto run = connection_->integer("SELECT value FROM meta WHERE key='run'");
-    if (!run) {
-        return refused(run.error());
-    }
-    if (known != index_.size() || (is_run_written_ && *run != std::int64_t{run_})) {
-        is_lost_ = true;
-        return {};
-    }
-    for (const std::int64_t id : unknown) {
-        if (const auto removed = statements_->remove.bind(1, id).run(); !removed) {
-            return refused(removed.error());
-        }
-    }
-    return {};
-}
-
 Database::Tried<void> Database::write(const Persist& persist) {
     Changes changes;
+    unsure_.clear();
     Tried<void> done;
     if (const auto begun = connection_->execute("BEGIN IMMEDIATE"); !begun) {
         return refused(begun.error());
@@ -244,6 +174,7 @@ Database::Tried<void> Database::write(const Persist& persist) {
     if (done) {
         if (const auto ended = connection_->execute("COMMIT"); !ended) {
             done = refused(ended.error());
+            unsure_ = changes;
         }
     }
     if (!done) {

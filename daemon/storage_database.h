@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <tl/expected.hpp>
 #include <utility>
@@ -89,7 +90,15 @@ class Database {
     Tried<void> write_restored(const Restored& restored);
     Tried<void> replace(const DatabaseRefusal& why, std::vector<std::string>& notices);
     Tried<void> reopen(std::vector<std::string>& notices);
+    /// Whether the file just opened is the one that this index is of: as it was before a commit
+    /// that failed at its very end, or as it is after that, for it may be on the disk all the same.
+    /// Else it came to be by other hands, and all is lost.
     Tried<void> compare_with_index();
+    /// `known` rows are where the index has them, `others` are not.
+    bool is_after(const Changes& unsure, const Changes& others, std::size_t known) const;
+    /// A log that the database takes no more (one sector of the card that cannot be written is
+    /// enough) would grow until the disk is full, unnoticed, as the log itself can be written.
+    Tried<void> bound_log();
     Tried<void> write(const Persist& changes);
     Tried<void> write_record(const StoredRecord& record, Changes& changes);
     Tried<void> write_stream(const StreamIntervals& covered);
@@ -98,6 +107,7 @@ class Database {
     std::int64_t find_row(const Changes& changes, StreamId stream, std::uint64_t counter) const;
     void apply(const Changes& changes);
     bool is_in_place() const;
+    static bool is_closing(DiskTrouble trouble);
     void close(bool keeps_log);
 
     std::filesystem::path path_;
@@ -114,7 +124,11 @@ class Database {
     /// damage.
     static constexpr std::int64_t kRowIdMax = std::int64_t{1} << 62;
     std::int64_t last_id_ = 0;
-    std::vector<std::int64_t> lost_rows_;                            ///< ids
+    /// Written back at 4 MiB (see storage_schema.cpp), and longer only by one large transaction: of
+    /// thousands of records at once, about 6 MB.
+    static constexpr std::uintmax_t kLogBytesMax = std::uintmax_t{32} << 20;
+    Changes unsure_;                    ///< of a commit that failed at its end
+    std::set<std::int64_t> lost_rows_;  ///< ids of rows that broke and are still in the file
     std::vector<std::pair<StreamId, std::uint64_t>> lost_counters_;  ///< of rows that broke
     std::size_t lost_streams_ = 0;
     DiskError trouble_;

@@ -27,10 +27,12 @@ Restored Database::load(std::vector<std::string>& notices) {
             trouble_.trouble != DiskTrouble::InUse && read_unwritable(restored).has_value();
         std::error_code no_file;
         const auto size = std::filesystem::file_size(path_, no_file);
-        // No room before there was anything: a database can be made as soon as there is.
+        // No room, or a failing disk, before there was anything: a database can be made later.
         const bool is_empty = no_file ? !identify_file(path_) : size == 0;
-        restored.has_disk = is_read || (is_empty && (trouble_.trouble == DiskTrouble::Full ||
-                                                     trouble_.trouble == DiskTrouble::Failing));
+        const bool may_come = trouble_.trouble == DiskTrouble::Full ||
+                              trouble_.trouble == DiskTrouble::Failing ||
+                              trouble_.trouble == DiskTrouble::Damaged;
+        restored.has_disk = is_read || (is_empty && may_come);
         if (!restored.has_disk) {
             notices.push_back("database " + path_.string() + " cannot be used: " + trouble_.text +
                               "; nothing is kept over restarts until meshd is started again");
@@ -45,6 +47,9 @@ Restored Database::load(std::vector<std::string>& notices) {
     if (connection_) {
         if (const auto written = write_restored(restored); !written) {
             trouble_ = written.error().error;
+            if (is_closing(trouble_.trouble)) {
+                close(true);
+            }
         }
     }
     restored.run = run_;
@@ -97,11 +102,11 @@ Database::Tried<void> Database::read_records(Restored& restored) {
         last_id_ = is_damaged ? last_id_ : std::max(last_id_, id);
         auto record = read_record_row(rows);
         if (!record || is_damaged) {
-            lost_rows_.push_back(id);
+            lost_rows_.insert(id);
             lost_counters_.emplace_back(StreamId{from_sql(rows.integer(1))},
                                         from_sql(rows.integer(2)));
         } else if (index_.find(record->stream, record->counter) != 0) {
-            lost_rows_.push_back(id);
+            lost_rows_.insert(id);
         } else {
             index_.set(record->stream, record->counter, id);
             restored.records.push_back(std::move(*record));
@@ -142,6 +147,7 @@ void Database::forget() {
     index_.clear();
     lost_rows_.clear();
     lost_counters_.clear();
+    unsure_.clear();
     lost_streams_ = 0;
     last_id_ = 0;
 }

@@ -8,6 +8,10 @@ namespace meshd::sqlite {
 namespace {
 
 DiskTrouble trouble_of(int code, int system_error) {
+    // Whatever the reason: what was to be written is anywhere between memory and disk.
+    if (code == SQLITE_IOERR_FSYNC) {
+        return DiskTrouble::Failing;
+    }
     if (system_error == ENOSPC || system_error == EDQUOT) {
         return DiskTrouble::Full;
     }
