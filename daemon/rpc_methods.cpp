@@ -285,34 +285,28 @@ CallReply RpcMethods::node(const ipc::Params& params) const {
 }
 
 CallReply RpcMethods::list_alerts(const ipc::Params& params) const {
-    const std::vector<AlertView> held = mesh_.node().alerts(mesh_.now());
-    auto begin = held.begin();
+    const Now now = mesh_.now();
+    AlertFilter filter;
     if (const auto after = params.string("after")) {
-        begin = std::find_if(held.begin(), held.end(),
-                             [&](const AlertView& alert) { return alert.id == *after; });
-        if (begin == held.end()) {
+        if (!mesh_.node().alert(now, *after)) {
             Error error =
                 ipc::invalid_param("after", params.value("after"), "the next of an earlier reply");
             error.code = ErrorCode::UnknownAlert;
             error.message = "no alert of this id is held; begin without after";
             return CallReply::failed(std::move(error));
         }
-        ++begin;
+        filter.before = *after;
     }
-    const auto source = params.node_id("node_id");
-    const Priority priority = priority_of(params, Priority::Low);
-    std::vector<const AlertView*> wanted;
-    for (; begin != held.end(); ++begin) {
-        const bool is_recent =
-            !params.has("since_ms") ||
-            begin->age_ms <= static_cast<std::uint64_t>(params.integer("since_ms"));
-        if (is_recent && begin->priority >= priority && (!source || begin->source == *source)) {
-            wanted.push_back(&*begin);
-        }
+    filter.source = params.node_id("node_id");
+    filter.least = priority_of(params, Priority::Low);
+    if (params.has("since_ms")) {
+        filter.age_ms_max = static_cast<std::uint64_t>(params.integer("since_ms"));
     }
+    const auto limit = static_cast<std::size_t>(params.integer("limit"));
+    filter.limit = limit + 1;  // whether there are more
+    filter.bytes_max = kAlertPageBytes;
     return CallReply::done(
-        print_alerts(wanted, static_cast<std::size_t>(params.integer("limit")), kAlertPageBytes)
-            .text);
+        print_alerts(mesh_.node().alerts(now, filter), limit, kAlertPageBytes).text);
 }
 
 CallReply RpcMethods::get_alert(const ipc::Params& params) const {

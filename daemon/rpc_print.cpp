@@ -323,7 +323,7 @@ std::string print_alert(const AlertView& alert) {
     return text;
 }
 
-AlertPage print_alerts(const std::vector<const AlertView*>& alerts, std::size_t limit,
+AlertPage print_alerts(const std::vector<AlertView>& alerts, std::size_t limit,
                        std::size_t bytes_max) {
     AlertPage page;
     json::Writer writer(page.text);
@@ -331,13 +331,13 @@ AlertPage print_alerts(const std::vector<const AlertView*>& alerts, std::size_t 
     while (page.count < std::min(limit, alerts.size()) &&
            (page.count == 0 || page.text.size() < bytes_max)) {
         writer.begin_object();
-        write_alert(writer, *alerts[page.count]);
+        write_alert(writer, alerts[page.count]);
         writer.end_object();
         ++page.count;
     }
     writer.end_array().key("next");
     if (page.count > 0 && page.count < alerts.size()) {
-        writer.string(alerts[page.count - 1]->id);
+        writer.string(alerts[page.count - 1].id);
     } else {
         writer.null();
     }

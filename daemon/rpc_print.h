@@ -41,7 +41,7 @@ struct AlertPage {
     std::string text;       ///< {"alerts":[…],"next":…}
     std::size_t count = 0;  ///< alerts in it
 };
-AlertPage print_alerts(const std::vector<const AlertView*>& alerts, std::size_t limit,
+AlertPage print_alerts(const std::vector<AlertView>& alerts, std::size_t limit,
                        std::size_t bytes_max);
 /// The members of an alert, inside an object that the caller began. `aged_ms`: since the view was
 /// made.

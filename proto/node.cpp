@@ -365,8 +365,8 @@ std::vector<LinkView> Node::links() const {
 std::optional<StateView> Node::state(Now now, const NodeId& id) const {
     return impl_->state(now, id);
 }
-std::vector<AlertView> Node::alerts(Now now) const {
-    return impl_->alerts(now);
+std::vector<AlertView> Node::alerts(Now now, const AlertFilter& filter) const {
+    return impl_->alerts(now, filter);
 }
 std::vector<AlertView> Node::alerts_after(Now now, std::uint64_t arrival, std::size_t limit) const {
     return impl_->alerts_after(now, arrival, limit);

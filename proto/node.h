@@ -410,7 +410,7 @@ class Node {
     std::vector<LinkView> links() const;
     std::optional<StateView> state(Now now, const NodeId& id) const;
     /// Newest first.
-    std::vector<AlertView> alerts(Now now) const;
+    std::vector<AlertView> alerts(Now now, const AlertFilter& filter = {}) const;
     /// Those that arrived here behind a place (AlertView::arrival), in that order, so many at most.
     std::vector<AlertView> alerts_after(Now now, std::uint64_t arrival, std::size_t limit) const;
     std::optional<AlertView> alert(Now now, std::string_view id) const;

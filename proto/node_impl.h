@@ -85,7 +85,8 @@ class Node::Impl {
     std::vector<Route> routes() const { return topology_.routes(); }
     std::vector<LinkView> links() const;
     std::optional<StateView> state(Now now, const NodeId& id) const;
-    std::vector<AlertView> alerts(Now now) const;
+    std::vector<AlertView> alerts(Now now, const AlertFilter& filter) const;
+    const HeldRecord* held_alert(std::string_view id) const;
     std::vector<AlertView> alerts_after(Now now, std::uint64_t arrival, std::size_t limit) const;
     std::optional<AlertView> alert(Now now, std::string_view id) const;
     std::vector<EntryView> entries(Now now, std::string_view hash) const;

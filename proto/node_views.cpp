@@ -222,20 +222,34 @@ AlertView Node::Impl::alert_view(TimePoint now, const HeldRecord& held) const {
     return view;
 }
 
-std::optional<AlertView> Node::Impl::alert(Now now, std::string_view id) const {
+const HeldRecord* Node::Impl::held_alert(std::string_view id) const {
     const auto place = parse_alert_id(id);
     const HeldRecord* held = place ? store_.record(place->stream, place->counter) : nullptr;
     return held == nullptr || !held->record.alert || print_alert_id(held->record.header) != id
-               ? std::nullopt
-               : std::optional(alert_view(now.monotonic, *held));
+               ? nullptr
+               : held;
 }
 
-std::vector<AlertView> Node::Impl::alerts(Now now) const {
+std::optional<AlertView> Node::Impl::alert(Now now, std::string_view id) const {
+    const HeldRecord* held = held_alert(id);
+    return held == nullptr ? std::nullopt : std::optional(alert_view(now.monotonic, *held));
+}
+
+std::vector<AlertView> Node::Impl::alerts(Now now, const AlertFilter& filter) const {
     std::vector<AlertView> views;
-    const auto held = store_.alerts();
-    for (auto it = held.rbegin(); it != held.rend(); ++it) {
-        views.push_back(alert_view(now.monotonic, **it));
-    }
+    std::size_t bytes = 0;
+    const HeldRecord* before = filter.before.empty() ? nullptr : held_alert(filter.before);
+    store_.newest_alerts(before, [&](const HeldRecord& held) {
+        if (held.record.alert->priority < filter.least ||
+            (filter.source && held.record.header.author != *filter.source) ||
+            (filter.age_ms_max && held.age_ms(now.monotonic) > *filter.age_ms_max)) {
+            return true;
+        }
+        const bool is_last = bytes > filter.bytes_max || views.size() + 1 == filter.limit;
+        views.push_back(alert_view(now.monotonic, held));
+        bytes += views.back().alert.size();
+        return !is_last;
+    });
     return views;
 }
 

@@ -190,6 +190,17 @@ struct SharedView {
     std::uint64_t age_ms = 0;
 };
 
+/// Which alerts are wanted, and how many of them.
+struct AlertFilter {
+    std::optional<NodeId> source{};
+    Priority least = Priority::Low;
+    std::optional<std::uint64_t> age_ms_max{};
+    std::string before{};  ///< id of a held one: those that come behind it; empty = from the newest
+    std::size_t limit = SIZE_MAX;  ///< from 1 on
+    /// Ends with the first that follows so many bytes of alerts.
+    std::size_t bytes_max = SIZE_MAX;
+};
+
 struct AlertView {
     std::string id;
     NodeId source;

@@ -2,6 +2,7 @@
 #include "proto/store/alert_shelf.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace meshd {
 namespace {
@@ -81,6 +82,33 @@ std::optional<TimePoint> AlertShelf::next_expiry() const {
 std::optional<std::uint64_t> AlertShelf::lowest(StreamId stream, bool is_critical) const {
     const auto found = by_stream_.find({stream, is_critical});
     return found == by_stream_.end() ? std::nullopt : std::optional(*found->second.begin());
+}
+
+void AlertShelf::newest(const HeldRecord* before,
+                        const std::function<bool(const RecordPlace&)>& visit) const {
+    struct Run {
+        std::set<Age>::const_reverse_iterator next;
+        std::set<Age>::const_reverse_iterator end;
+    };
+    std::vector<Run> runs;  // a heap
+    for (const auto& [author, ages] : by_author_) {
+        const auto end = before == nullptr
+                             ? ages.end()
+                             : ages.lower_bound({before->record.header.clock, place_of(*before)});
+        if (end != ages.begin()) {
+            runs.push_back({std::make_reverse_iterator(end), ages.rend()});
+        }
+    }
+    const auto is_older = [](const Run& a, const Run& b) { return *a.next < *b.next; };
+    std::make_heap(runs.begin(), runs.end(), is_older);
+    while (!runs.empty() && visit(runs.front().next->place)) {
+        std::pop_heap(runs.begin(), runs.end(), is_older);
+        if (++runs.back().next == runs.back().end) {
+            runs.pop_back();
+        } else {
+            std::push_heap(runs.begin(), runs.end(), is_older);
+        }
+    }
 }
 
 std::vector<RecordPlace> AlertShelf::after(std::uint64_t arrival, std::size_t limit) const {

@@ -3,6 +3,7 @@
 
 #include <compare>
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -29,6 +30,10 @@ class AlertShelf {
     std::optional<TimePoint> next_expiry() const;
     /// Lowest counter of an alert of that class in a stream; nothing where there is none.
     std::optional<std::uint64_t> lowest(StreamId stream, bool is_critical) const;
+    /// Visits the places newest first by clock, of those older than `before` where it is given,
+    /// until `visit` says false.
+    void newest(const HeldRecord* before,
+                const std::function<bool(const RecordPlace&)>& visit) const;
     /// Places of the first `limit` alerts behind `arrival`, in order of arrival.
     std::vector<RecordPlace> after(std::uint64_t arrival, std::size_t limit) const;
     std::size_t size() const { return by_expiry_.size(); }

@@ -345,19 +345,11 @@ std::vector<const HeldRecord*> Store::alerts_after(std::uint64_t arrival, std::s
     return alerts;
 }
 
-std::vector<const HeldRecord*> Store::alerts() const {
-    std::vector<const HeldRecord*> alerts;
-    for (const auto& [stream, held] : impl_->streams.all()) {
-        for (const auto& [counter, record] : held.live) {
-            if (record.record.alert) {
-                alerts.push_back(&record);
-            }
-        }
-    }
-    std::sort(alerts.begin(), alerts.end(), [](const HeldRecord* a, const HeldRecord* b) {
-        return is_newer(b->record.header, a->record.header);
+void Store::newest_alerts(const HeldRecord* before,
+                          const std::function<bool(const HeldRecord&)>& visit) const {
+    impl_->shelf.newest(before, [&](const RecordPlace& place) {
+        return visit(*impl_->streams.find(place.stream, place.counter));
     });
-    return alerts;
 }
 
 void Store::reopen_streams(Now now, StreamId volatile_stream, StreamId durable_stream) {

@@ -242,8 +242,10 @@ class Store {
     std::vector<const HeldRecord*> node_records() const;
     /// The first `limit` alerts that arrived after that place, in order of arrival.
     std::vector<const HeldRecord*> alerts_after(std::uint64_t arrival, std::size_t limit) const;
-    /// All alerts held, oldest first by clock.
-    std::vector<const HeldRecord*> alerts() const;
+    /// Visits the alerts newest first by clock, of those older than `before` where it is given,
+    /// until `visit` says false.
+    void newest_alerts(const HeldRecord* before,
+                       const std::function<bool(const HeldRecord&)>& visit) const;
 
     /// Drops node and state of `node` (its durable records stay) and buries its streams for an
     /// hour, so that a peer that forgets later does not bring it back. A record that its author

@@ -224,9 +224,7 @@ TEST_CASE("results: routes and topology") {
 }
 
 TEST_CASE("results: alerts come in pages by number and by bytes, one at least") {
-    const AlertView first = alert_view("a.1");
-    const AlertView second = alert_view("a.2");
-    const std::vector<const AlertView*> both = {&first, &second};
+    const std::vector<AlertView> both = {alert_view("a.1"), alert_view("a.2")};
     const std::string one = R"({"alerts":[{"id":"a.1",)" + kAlertText + R"(}],"next":"a.1"})";
     CHECK(print_alerts(both, 1, 1'000'000).text == one);
     CHECK(print_alerts(both, 100, 10).text == one);

@@ -170,6 +170,28 @@ TEST_CASE("service with a node: alerts are filtered and paged, newest first") {
     CHECK(f.code("alerts.list", R"({"after":"box-1.nope.1"})") == 401);
 }
 
+TEST_CASE("service with a node: a page of large alerts ends by its bytes, and the next goes on") {
+    Fixture f;
+    constexpr int kAlerts = 150;
+    const std::string text(60'000, 'x');
+    for (int n = 0; n < kAlerts; ++n) {
+        f.result("alerts.raise", R"({"alert":{"text":")" + text + "\"}}");
+        f.mesh.advance(1s);
+        f.deliver();
+    }
+    std::vector<std::size_t> pages;
+    std::string params = R"({"limit":1000})";
+    for (std::string after = "-"; !after.empty();) {
+        const json::Document page = f.result("alerts.list", params);
+        pages.push_back(page.root()["result"]["alerts"].size());
+        after = page.root()["result"]["next"].as_string().value_or("");
+        params = R"({"limit":1000,"after":")" + after + "\"}";
+    }
+    REQUIRE(pages.size() == 2);
+    CHECK(pages[0] > 100);
+    CHECK(pages[0] + pages[1] == kAlerts);
+}
+
 TEST_CASE("service: registry and shared outputs become events of subscribers") {
     Fixture f;
     f.service.on_line(kClient, R"({"jsonrpc":"2.0","id":1,"method":"events.subscribe",)"

@@ -13,17 +13,23 @@ constexpr std::int64_t kDay = limits::kAlertAgeMsMax;
 
 }  // namespace
 
-TEST_CASE("alerts: listed oldest first by clock, over all authors") {
+TEST_CASE("alerts: listed newest first by clock, over all authors") {
     Store store = store_of("b");
     give(store, alert_bytes("c", 0x32, 1, 300));
     give(store, alert_bytes("a", 0x22, 1, 100));
     give(store, alert_bytes("a", 0x22, 2, 400));
     store.write_alert(now(0), {}, 0);
     std::vector<std::uint64_t> clocks;
-    for (const HeldRecord* alert : store.alerts()) {
+    for (const HeldRecord* alert : alerts_of(store)) {
         clocks.push_back(alert->record.header.clock.value);
     }
-    CHECK(clocks == std::vector<std::uint64_t>{100, 300, 400, std::uint64_t(kWallStart) << 16});
+    CHECK(clocks == std::vector<std::uint64_t>{std::uint64_t(kWallStart) << 16, 400, 300, 100});
+    clocks.clear();
+    store.newest_alerts(store.record(StreamId{0x22}, 2), [&](const HeldRecord& alert) {
+        clocks.push_back(alert.record.header.clock.value);
+        return clocks.size() < 2;
+    });
+    CHECK(clocks == std::vector<std::uint64_t>{300, 100});
 }
 
 TEST_CASE("alerts: of each author and class the newest are kept") {
@@ -32,7 +38,7 @@ TEST_CASE("alerts: of each author and class the newest are kept") {
         CHECK(store.apply(at(0), alert_bytes("a", 0x22, 2 * i, 2 * i), 2 * i - 2, {}).outcome ==
               Applied::New);
     }
-    CHECK(store.alerts().size() == kMax);
+    CHECK(store.alert_count() == kMax);
     CHECK(store.record(StreamId{0x22}, 10) == nullptr);
     CHECK(store.record(StreamId{0x22}, 12) != nullptr);
     CHECK(store.counts().alerts_dropped == 5);
@@ -40,7 +46,7 @@ TEST_CASE("alerts: of each author and class the newest are kept") {
     CHECK(give(store, alert_bytes("a", 0x22, 10, 10)) == Applied::Duplicate);
     CHECK(give(store, alert_bytes("a", 0x24, 2, 1, Priority::Critical)) == Applied::New);
     CHECK(give(store, alert_bytes("c", 0x32, 1, 1)) == Applied::New);
-    CHECK(store.alerts().size() == kMax + 2);
+    CHECK(store.alert_count() == kMax + 2);
     CHECK(store.hashes() == hashes_from_scratch(store, {}));
 }
 
@@ -51,7 +57,7 @@ TEST_CASE("alerts: own ones over the quota leave too, never the one just written
     }
     const HeldRecord& own = store.write_alert(now(0), {}, 0);
     CHECK(store.record(StreamId{0x12}, 1) == &own);
-    CHECK(store.alerts().size() == kMax);
+    CHECK(store.alert_count() == kMax);
 }
 
 TEST_CASE("alerts: they leave at the age of a day, counted by elapsed time") {
@@ -61,9 +67,9 @@ TEST_CASE("alerts: they leave at the age of a day, counted by elapsed time") {
     CHECK(give(store, alert_bytes("a", 0x22, 2, 2), 0) == Applied::New);
     CHECK(store.next_deadline() == at(1000));
     store.on_timeout(at(999));
-    CHECK(store.alerts().size() == 2);
+    CHECK(store.alert_count() == 2);
     store.on_timeout(at(1000));
-    CHECK(store.alerts().size() == 1);
+    CHECK(store.alert_count() == 1);
     CHECK(covered(store, 0x22) == std::vector<Interval>{{1, 2}});
     CHECK(give(store, alert_bytes("a", 0x22, 1, 1), 1000) == Applied::Duplicate);
     CHECK(store.next_deadline() == at(kDay));
@@ -120,10 +126,10 @@ TEST_CASE("alerts: those below their author's floors leave, by class") {
     }
     CHECK(give(store, node_bytes("a", 0x21, 2, 2, 5, 2)) == Applied::New);
     std::vector<std::uint64_t> counters;
-    for (const HeldRecord* alert : store.alerts()) {
+    for (const HeldRecord* alert : alerts_of(store)) {
         counters.push_back(alert->record.header.counter);
     }
-    CHECK(counters == std::vector<std::uint64_t>{3, 5, 6});
+    CHECK(counters == std::vector<std::uint64_t>{6, 5, 3});
     CHECK(covered(store, 0x22) == std::vector<Interval>{{1, 6}});
     CHECK(give(store, node_bytes("a", 0x21, 3, 3, 9, 2)) == Applied::New);
     CHECK(give(store, alert_bytes("a", 0x22, 8, 8)) == Applied::Stale);
@@ -135,7 +141,7 @@ TEST_CASE("alerts: floors say nothing of former streams") {
     Store store = store_of("b");
     give(store, alert_bytes("a", 0x32, 1, 1));
     CHECK(give(store, node_bytes("a", 0x21, 1, 1, 100, 100)) == Applied::New);
-    CHECK(store.alerts().size() == 1);
+    CHECK(store.alert_count() == 1);
 }
 
 TEST_CASE("alerts: over the bytes for all, those next to expire leave") {

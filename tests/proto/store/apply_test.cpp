@@ -79,7 +79,7 @@ TEST_CASE("store: a newer start retires the former volatile stream") {
     CHECK(store.state_record(id("a")) == nullptr);
     CHECK(covered(store, 0x21).empty());
     CHECK(store.digest().size() == 2);
-    CHECK(store.alerts().size() == 1);
+    CHECK(store.alert_count() == 1);
     // Late ones of the former start neither return nor cover anything.
     CHECK(give(store, state_bytes("a", 0x21, 2, 101)) == Applied::Stale);
     CHECK(give(store, state_bytes("a", 0x21, 3, 150)) == Applied::Stale);
@@ -210,7 +210,7 @@ TEST_CASE("store: what was held and lost its interval for want of room is not ne
     }
     CHECK(covered(store, 0x22).front() == Interval{3, 3});
     CHECK(give(store, alert_bytes("a", 0x22, 1, 1)) == Applied::Duplicate);
-    CHECK(store.alerts().size() == limits::kIntervalsMax + 1);
+    CHECK(store.alert_count() == limits::kIntervalsMax + 1);
     CHECK(store.hashes() == hashes_from_scratch(store, {}));
 }
 

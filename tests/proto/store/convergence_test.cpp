@@ -100,8 +100,8 @@ class Swarm {
                 CHECK(bytes_of(box.store->state_record(name)) ==
                       bytes_of(first->state_record(name)));
             }
-            const auto alerts = box.store->alerts();
-            const auto expected = first->alerts();
+            const auto alerts = test::alerts_of(*box.store);
+            const auto expected = test::alerts_of(*first);
             REQUIRE(alerts.size() == expected.size());
             for (std::size_t i = 0; i < alerts.size(); ++i) {
                 CHECK(as_text(alerts[i]->record.bytes) == as_text(expected[i]->record.bytes));

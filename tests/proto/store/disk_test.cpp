@@ -382,7 +382,7 @@ TEST_CASE("disk: alerts keep their place in the order of arrival, new ones come 
     const std::uint64_t first = store.record(StreamId{0x22}, 2)->arrival;
     const std::uint64_t second = store.record(StreamId{0x22}, 1)->arrival;
     CHECK(first < second);
-    CHECK(second < store.alerts().back()->arrival);
+    CHECK(second < alerts_of(store).front()->arrival);
     Disk disk;
     disk.write_all(store, 1);
     // One more came and was told of, but not written.

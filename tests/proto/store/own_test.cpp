@@ -85,7 +85,7 @@ TEST_CASE("own records: what others claim beyond an own counter opens new stream
     CHECK(node->record.header.counter == 1);
     CHECK(node->record.header.clock.value > ahead);
     CHECK(store.state_record(id("a"))->record.state->document == R"({"x":1})");
-    CHECK(store.alerts().size() == 1);
+    CHECK(store.alert_count() == 1);
     CHECK(covered(store, 0x11).empty());
     CHECK(give(store, claimed) == Applied::Stale);
     CHECK_FALSE(store.own_records_outdated());
@@ -145,13 +145,13 @@ TEST_CASE(
 TEST_CASE("own records: a restarted node gets its former alerts back, and writes after them") {
     Store former = store_of("a", 0x11, 0x12);
     former.write_alert(now(0), {Priority::High, 0, R"({"n":1})"}, 0);
-    const HybridTime clock = former.alerts()[0]->record.header.clock;
+    const HybridTime clock = alerts_of(former)[0]->record.header.clock;
     Store other = store_of("b", 0x21, 0x22);
     pull_all(other, former, 0);
     Store fresh = store_of("a", 0x31, 0x32);
     CHECK(pull_all(fresh, other, 10) == 1);
-    REQUIRE(fresh.alerts().size() == 1);
-    CHECK(fresh.record(StreamId{0x12}, 1) == fresh.alerts()[0]);
+    REQUIRE(fresh.alert_count() == 1);
+    CHECK(fresh.record(StreamId{0x12}, 1) == alerts_of(fresh)[0]);
     CHECK(fresh.write_alert(now(0, -9999), {}, 0).record.header.clock > clock);
 }
 
@@ -190,6 +190,6 @@ TEST_CASE("own records: at the end of time they are still written, and read by a
     // Clocks are equal: the streams decide.
     CHECK(other.node_record(id("a"))->record.header.stream == StreamId{0x31});
     CHECK(other.state_record(id("a"))->record.state->document == R"({"n":2})");
-    CHECK(other.alerts().size() == 3);
+    CHECK(other.alert_count() == 3);
     CHECK(other.hashes() == store.hashes());
 }

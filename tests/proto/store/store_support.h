@@ -28,6 +28,16 @@ inline Now now(std::int64_t ms, std::int64_t skew_ms = 0) {
     return {at(ms), WallTime{kWallStart + ms + skew_ms}};
 }
 
+/// Newest first.
+inline std::vector<const HeldRecord*> alerts_of(const Store& store) {
+    std::vector<const HeldRecord*> alerts;
+    store.newest_alerts(nullptr, [&](const HeldRecord& alert) {
+        alerts.push_back(&alert);
+        return true;
+    });
+    return alerts;
+}
+
 inline Store store_of(std::string_view name, std::uint64_t volatile_stream = 0x11,
                       std::uint64_t durable_stream = 0x12) {
     return Store({id(name), StreamId{volatile_stream}, StreamId{durable_stream}});
