@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "daemon/rpc_service.h"
+#include "ipc/framing.h"
 #include "ipc/method_table.h"
 #include "proto/base/json.h"
 
@@ -217,7 +218,9 @@ struct Fixture {
         return lines[0];
     }
     json::Document result(std::string_view method, std::string_view params = "{}") {
-        auto document = json::Document::parse(call(method, params), json::Limits{});
+        json::Limits limits;
+        limits.bytes_max = ipc::kReplyBytesMax;
+        auto document = json::Document::parse(call(method, params), limits);
         REQUIRE(document);
         CAPTURE(document->root().print());
         REQUIRE(document->root()["result"].is_object());
