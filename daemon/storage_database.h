@@ -24,6 +24,9 @@ namespace sqlite {
 class Connection;
 }
 
+/// A place in the order of arrival is the core's: the run, and below it so many bits that count.
+inline constexpr int kArrivalCountBits = 40;
+
 /// The database of one node: what `Persist` says is in one file, in one transaction each, on the
 /// disk when commit() returns (write-ahead log, synchronous=FULL). For one thread at a time.
 ///
@@ -116,6 +119,8 @@ class Database {
     std::unique_ptr<Statements> statements_;
     std::uint64_t generation_ = 0;
     FileIdentity file_;
+    /// A start a second for half a year; beyond is damage.
+    static constexpr std::int64_t kRunMax = (std::int64_t{1} << (64 - kArrivalCountBits)) - 1;
     std::uint32_t run_ = 0;
     bool is_run_written_ = false;
     bool is_lost_ = false;  ///< what was committed is gone, and the core has not been told yet

@@ -65,11 +65,23 @@ Database::Tried<void> Database::read_all(Restored& restored) {
     if (!run) {
         return refused(run.error());
     }
-    run_ = static_cast<std::uint32_t>(*run);
     if (Tried<void> done = read_streams(restored); !done) {
         return done;
     }
-    return read_records(restored);
+    if (Tried<void> done = read_records(restored); !done) {
+        return done;
+    }
+    // The number has no checksum. Gone back, it would put new alerts before those that subscribers
+    // have seen.
+    const auto last = std::max_element(
+        restored.records.begin(), restored.records.end(),
+        [](const StoredRecord& a, const StoredRecord& b) { return a.arrival < b.arrival; });
+    const std::uint64_t seen =
+        last == restored.records.end() ? 0 : last->arrival >> kArrivalCountBits;
+    const auto counted = static_cast<std::uint64_t>(*run >= 0 && *run < kRunMax ? *run : 0);
+    run_ =
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(std::max(counted, seen), kRunMax - 1));
+    return {};
 }
 
 Database::Tried<void> Database::read_streams(Restored& restored) {

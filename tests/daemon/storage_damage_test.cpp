@@ -117,3 +117,23 @@ TEST_CASE("database: the page size is whatever the file has") {
         CHECK(commit_until_kept(database) == PersistResult::Stored);
     }
 }
+
+TEST_CASE(
+    "database: a number of starts that broke does not go back behind what was numbered by it") {
+    for (const char* sql :
+         {"DELETE FROM meta", "UPDATE meta SET value=-1", "UPDATE meta SET value=2",
+          "UPDATE meta SET value=9223372036854775807", "UPDATE meta SET value='x'"}) {
+        CAPTURE(sql);
+        const StorageDir dir;
+        {
+            Database database(dir.path() / "meshd.db", {});
+            load(database);
+            Persist persist = sample_persist(7, 1, 3);
+            persist.records[1].arrival = (std::uint64_t{5} << kArrivalCountBits) + 9;
+            REQUIRE(database.commit(persist).result == PersistResult::Stored);
+        }
+        execute(dir.path(), sql);
+        CHECK(load_from(dir.path()).restored.run == 6);
+        CHECK(load_from(dir.path()).restored.run == 7);
+    }
+}

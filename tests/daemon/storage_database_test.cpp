@@ -5,6 +5,7 @@
 
 #include <limits>
 
+#include "daemon/storage_backup.h"
 #include "tests/daemon/storage_sample.h"
 
 using namespace meshd;
@@ -504,4 +505,26 @@ TEST_CASE("database: the log stays bounded") {
                 PersistResult::Stored);
     }
     CHECK(std::filesystem::file_size(dir.path() / "meshd.db-wal") <= 9'000'000);
+}
+
+TEST_CASE("database: the log stays bounded beside a backup") {
+    const StorageDir dir;
+    Database database(dir.path() / "meshd.db", {});
+    load(database);
+    REQUIRE(database.commit(sample_persist(7, 1, 4000, 1500)).result == PersistResult::Stored);
+    auto copy = BackupCopy::start(*database.connection(), dir.path() / "backup.db",
+                                  BackupCopy::IfThere::Refuse);
+    REQUIRE(copy);
+    REQUIRE(copy->step());
+    std::uintmax_t longest = 0;
+    for (std::uint64_t part = 0; part < 20; ++part) {
+        REQUIRE(database.commit(sample_persist(8, 1 + part * 500, 500 + part * 500, 1500)).result ==
+                PersistResult::Stored);
+        longest = std::max(longest, std::filesystem::file_size(dir.path() / "meshd.db-wal"));
+    }
+    CHECK(longest <= 9'000'000);
+    for (auto done = copy->step(); !*done; done = copy->step()) {
+        REQUIRE(done);
+    }
+    CHECK(copy->finish());
 }
