@@ -20,13 +20,13 @@ constexpr CallAudit::Caller kBob{1001, 78};
 
 TEST_CASE("call audit: who writes is told once a minute, with the number of calls left out") {
     CallAudit audit;
-    const ipc::Method& raise = row("alerts.raise");
-    CHECK(audit.note(5, kAlice, raise, true) == "alerts.raise by user 1000, process 77");
-    CHECK_FALSE(audit.note(6, kAlice, raise, true));
-    CHECK_FALSE(audit.note(5 + CallAudit::kIntervalMs - 1, kAlice, raise, true));
-    CHECK(audit.note(7, kBob, raise, true) == "alerts.raise by user 1001, process 78");
+    const ipc::Method& method = row("alerts.raise");
+    CHECK(audit.note(5, kAlice, method, true) == "alerts.raise by user 1000, process 77");
+    CHECK_FALSE(audit.note(6, kAlice, method, true));
+    CHECK_FALSE(audit.note(5 + CallAudit::kIntervalMs - 1, kAlice, method, true));
+    CHECK(audit.note(7, kBob, method, true) == "alerts.raise by user 1001, process 78");
     CHECK(audit.note(8, kAlice, row("state.update"), true));
-    CHECK(audit.note(5 + CallAudit::kIntervalMs, kAlice, raise, true) ==
+    CHECK(audit.note(5 + CallAudit::kIntervalMs, kAlice, method, true) ==
           "alerts.raise by user 1000, process 77 (and 2 times more since the last such line)");
 }
 

@@ -166,11 +166,11 @@ TEST_CASE("service: commands carry what the params say") {
         REQUIRE_FALSE(f.mesh.commands.empty());
         return f.mesh.commands.back();
     };
-    const auto raise = std::get<RaiseAlert>(
+    const auto raised = std::get<RaiseAlert>(
         send("alerts.raise", R"({"alert":{ "a" : 1.50 },"priority":"critical","wait_ms":20})"));
-    CHECK(raise.alert == R"({"a":1.50})");
-    CHECK(raise.priority == Priority::Critical);
-    CHECK(raise.wait == 20ms);
+    CHECK(raised.alert == R"({"a":1.50})");
+    CHECK(raised.priority == Priority::Critical);
+    CHECK(raised.wait == 20ms);
     CHECK(std::get<RaiseAlert>(send("alerts.raise", "[{}]")).priority == Priority::Normal);
     const auto update = std::get<UpdateState>(send("state.update", R"({"activity":"PROCESSING"})"));
     CHECK(update.activity == Activity::Processing);

@@ -174,9 +174,9 @@ TEST_CASE("node disk: what is put while a write is under way waits for the next 
 TEST_CASE(
     "node disk: an alert is told and spread at once, and its raiser knows when it is on disk") {
     DiskBox box;
-    RaiseAlert raise;
-    raise.alert = "{}";
-    box.command(raise);
+    RaiseAlert alert;
+    alert.alert = "{}";
+    box.command(alert);
     CHECK(box.take<AlertEvent>().size() == 1);
     const auto persist = box.persist();
     REQUIRE(persist);
@@ -188,13 +188,13 @@ TEST_CASE(
 
 TEST_CASE("node disk: a repeated alert is durable only when the first is") {
     DiskBox box;
-    RaiseAlert raise;
-    raise.alert = "{}";
-    raise.dedupe_key = "door";
-    box.command(raise);
+    RaiseAlert alert;
+    alert.alert = "{}";
+    alert.dedupe_key = "door";
+    box.command(alert);
     const auto first = box.persist();
     REQUIRE(first);
-    box.command(raise);
+    box.command(alert);
     CHECK(box.take<AlertRaised>().empty());
     box.end(*first, PersistResult::Stored);
     const auto raised = box.take<AlertRaised>();
@@ -318,9 +318,9 @@ TEST_CASE("node disk: what is left when it leaves is written at once") {
 TEST_CASE("node disk: without a disk nothing is asked for, and nothing called durable") {
     DiskBox box{Restored{}};
     box.command(put("h", true));
-    RaiseAlert raise;
-    raise.alert = "{}";
-    box.command(raise);
+    RaiseAlert alert;
+    alert.alert = "{}";
+    box.command(alert);
     CHECK_FALSE(box.persist_within(10'000));
     while (auto output = box.node.poll_output()) {
         box.outputs.push_back(std::move(*output));
@@ -337,9 +337,9 @@ TEST_CASE("node disk: after a restart entries, members and alerts are there with
     box.command(put("h", false));
     box.command(UpdateShared{R"({"k":1})"});
     box.ms = 900;
-    RaiseAlert raise;
-    raise.alert = "{}";
-    box.command(raise);
+    RaiseAlert alert;
+    alert.alert = "{}";
+    box.command(alert);
     const auto persist = box.persist();
     REQUIRE(persist);
     Restored restored = DiskBox::empty_disk();

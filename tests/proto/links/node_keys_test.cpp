@@ -65,7 +65,7 @@ struct Fixture {
                                text.end()) != datagram.bytes.end();
         });
     }
-    void raise(std::uint8_t number, std::string_view alert) {
+    void raise_alert(std::uint8_t number, std::string_view alert) {
         REQUIRE(pipe.command(number, RaiseAlert{std::string(alert)}));
     }
     std::size_t alerts(std::uint8_t number) { return pipe.node(number).alerts(pipe.now()).size(); }
@@ -83,7 +83,7 @@ TEST_CASE_FIXTURE(Fixture, "keys: nodes of one key link, and nothing they say is
     start(kA, ring_of({kOld}));
     start(kB, ring_of({kOld}));
     REQUIRE(pipe.run_until(seconds(5), [&] { return are_under(kA, key_id(kOld), 1); }));
-    raise(kA, R"({"what":"broken window"})");
+    raise_alert(kA, R"({"what":"broken window"})");
     REQUIRE(pipe.run_until(seconds(5), [&] { return alerts(kB) == 1; }));
     for (const std::string_view text :
          {"yard-camera", "greenhouse", "broken window", "hello", "node"}) {
@@ -191,7 +191,7 @@ TEST_CASE_FIXTURE(Fixture,
                are_under(kC, key_id(kNew), 1);
     };
     for (int step = 0; step < 100 && !is_done(); ++step) {
-        raise(kA, R"({"n":)" + std::to_string(++raised) + "}");
+        raise_alert(kA, R"({"n":)" + std::to_string(++raised) + "}");
         pipe.run_for(milliseconds(100));
     }
     REQUIRE(is_done());
@@ -319,8 +319,8 @@ TEST_CASE_FIXTURE(Fixture, "keys: a version that takes no keys works beside this
     start(kB, ring_of({kOld}), SecurityMode::Sealed, 0);
     start(kC, ring_of({kOld}));
     REQUIRE(pipe.run_until(seconds(5), [&] { return alive(kA) == 3 && links(kB) == 2; }));
-    raise(kA, R"({"n":1})");
-    raise(kB, R"({"n":2})");
+    raise_alert(kA, R"({"n":1})");
+    raise_alert(kB, R"({"n":2})");
     pipe.node(kA).handle_security(pipe.now(), SecurityMode::Sealed, ring_of({kOld, kNew}));
     pipe.run_for(seconds(20));
     for (const std::uint8_t number : {kA, kB, kC}) {
