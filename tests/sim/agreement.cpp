@@ -133,7 +133,12 @@ std::string Checkers::difference() const {
             }
         }
         if (seen.size() != expected.size()) {
-            return name + " knows more nodes than " + world_.id(members.front()).text();
+            for (const auto& [id, description] : seen) {
+                if (!expected.contains(id)) {
+                    return name + " sees " + shorten(description) + ", which " +
+                           world_.id(members.front()).text() + " does not know";
+                }
+            }
         }
         if (own_links != links) {
             return name + " sees links " + own_links + " where another sees " + links;
