@@ -27,7 +27,8 @@ tl::expected<RequestId, CommandError> Node::Impl::forget(Now now, const Forget& 
                       command.node.text() + " is alive: stop it first");
     }
     const RequestId request = next_request();
-    forgetting_.forget(now.monotonic, {command.node, held->record.header.stream});
+    const RecordHeader& header = held->record.header;
+    forgetting_.forget(now.monotonic, {command.node, header.stream, header.clock});
     forget_node(now.monotonic, command.node, self_.node);
     outputs_.push_back(Forgotten{request, command.node});
     publish_node(now);
@@ -88,7 +89,9 @@ std::set<NodeId> Node::Impl::claimed_of(const std::vector<ForgottenNode>& marks)
 void Node::Impl::meet_forgotten(TimePoint now, const std::vector<StreamIntervals>& theirs) {
     for (const ForgottenNode& mark : forgetting_.marks()) {
         const bool is_held = std::any_of(theirs.begin(), theirs.end(), [&](const auto& stream) {
-            return stream.stream == mark.stream;
+            // One of its streams that left here: of a start before the marked one.
+            return stream.stream == mark.stream ||
+                   (stream.author == mark.node && store_.is_buried(stream.stream));
         });
         if (is_held) {
             forgetting_.on_met(now, mark, prng_.between(Duration{}, Forgetting::kRepeatJitter));
@@ -104,13 +107,14 @@ bool Node::Impl::drop_forgotten(TimePoint now) {
     for (const ForgottenNode& mark : marks) {
         Forgetting::Facts facts;
         if (const HeldRecord* held = store_.node_record(mark.node)) {
-            facts.is_other_start = held->record.header.stream != mark.stream;
+            const RecordHeader& header = held->record.header;
+            facts.is_later_start = header.stream != mark.stream && header.clock > mark.clock;
             facts.held_since = held->arrived;
         }
         const Membership::Member* member = membership_.find(mark.node);
         facts.is_alive = member != nullptr && member->status == NodeStatus::Alive;
         facts.is_claimed = claimed.count(mark.node) != 0;
-        const Duration jitter = facts.held_since && !facts.is_other_start && !facts.is_alive
+        const Duration jitter = facts.held_since && !facts.is_later_start && !facts.is_alive
                                     ? prng_.between(Duration{}, Forgetting::kRepeatJitter)
                                     : Duration{};
         switch (forgetting_.judge(now, mark, facts, jitter)) {

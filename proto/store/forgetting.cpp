@@ -6,25 +6,25 @@
 namespace meshd {
 
 template <class Visit>
-void Forgetting::for_each_of(const ForgottenNode& node, Visit visit) const {
-    for (auto it = marks_.lower_bound(Key(node.node, node.stream, NodeId()));
-         it != marks_.end() && std::get<0>(it->first) == node.node &&
-         std::get<1>(it->first) == node.stream;
+void Forgetting::for_each_of(const Start& start, Visit visit) const {
+    for (auto it = marks_.lower_bound(Key(start.first, start.second, NodeId()));
+         it != marks_.end() && std::get<0>(it->first) == start.first &&
+         std::get<1>(it->first) == start.second;
          ++it) {
         visit(std::get<2>(it->first), it->second);
     }
 }
 
 void Forgetting::forget(TimePoint now, const ForgottenNode& node) {
-    marks_[Key(node.node, node.stream, self_)] = Mark{now, true, false};
-    repeat_at_.erase(node);
+    marks_[Key(node.node, node.stream, self_)] = Mark{now, node.clock, true, false};
+    repeat_at_.erase(start_of(node));
     // Own marks beyond what the record names would be remembered by nobody else.
     const std::vector<ForgottenNode> named = own();
     std::erase_if(marks_, [&](const auto& entry) {
         const auto& [key, mark] = entry;
         return std::get<2>(key) == self_ &&
                !std::binary_search(named.begin(), named.end(),
-                                   ForgottenNode{std::get<0>(key), std::get<1>(key)});
+                                   ForgottenNode{std::get<0>(key), std::get<1>(key), mark.clock});
     });
 }
 
@@ -46,7 +46,7 @@ void Forgetting::on_named(TimePoint now, const ForgottenNode& node, const NodeId
             refused_ += 1;
             return;
         }
-        it = marks_.emplace(key, Mark{now, true, false}).first;
+        it = marks_.emplace(key, Mark{now, node.clock, true, false}).first;
     }
     it->second.is_named = true;
 }
@@ -75,25 +75,29 @@ void Forgetting::end_naming(TimePoint now) {
 std::vector<ForgottenNode> Forgetting::marks() const {
     std::vector<ForgottenNode> found;
     for (const auto& [key, mark] : marks_) {
-        const ForgottenNode node{std::get<0>(key), std::get<1>(key)};
-        if (!mark.is_void && (found.empty() || found.back() != node)) {
-            found.push_back(node);
+        if (mark.is_void) {
+            continue;
         }
+        const Start start(std::get<0>(key), std::get<1>(key));
+        if (found.empty() || start_of(found.back()) != start) {
+            found.push_back({start.first, start.second, mark.clock});
+        }
+        found.back().clock = std::max(found.back().clock, mark.clock);
     }
     return found;
 }
 
-bool Forgetting::is_named(const ForgottenNode& node) const {
+bool Forgetting::is_named(const Start& start) const {
     bool found = false;
-    for_each_of(node, [&](const NodeId&, const Mark& mark) {
+    for_each_of(start, [&](const NodeId&, const Mark& mark) {
         found = found || (mark.is_named && !mark.is_void);
     });
     return found;
 }
 
-TimePoint Forgetting::known_since(const ForgottenNode& node) const {
+TimePoint Forgetting::known_since(const Start& start) const {
     std::optional<TimePoint> since;
-    for_each_of(node, [&](const NodeId&, const Mark& mark) {
+    for_each_of(start, [&](const NodeId&, const Mark& mark) {
         if (!mark.is_void) {
             since = since ? std::max(*since, mark.since) : mark.since;
         }
@@ -103,7 +107,7 @@ TimePoint Forgetting::known_since(const ForgottenNode& node) const {
 
 NodeId Forgetting::forgotten_by(const ForgottenNode& node) const {
     NodeId by;
-    for_each_of(node, [&](const NodeId& who, const Mark& mark) {
+    for_each_of(start_of(node), [&](const NodeId& who, const Mark& mark) {
         by = by.empty() && !mark.is_void ? who : by;
     });
     return by;
@@ -111,12 +115,13 @@ NodeId Forgetting::forgotten_by(const ForgottenNode& node) const {
 
 Forgetting::Verdict Forgetting::judge(TimePoint now, const ForgottenNode& node, const Facts& facts,
                                       Duration jitter) {
-    if (facts.is_other_start) {
-        repeat_at_.erase(node);
+    const Start start = start_of(node);
+    if (facts.is_later_start) {
+        repeat_at_.erase(start);
         return Verdict::Nothing;
     }
     if (facts.is_alive || facts.is_claimed) {
-        const TimePoint at = known_since(node) + kSettle;
+        const TimePoint at = known_since(start) + kSettle;
         if (now < at) {
             look_at(at);
             return Verdict::Later;
@@ -127,10 +132,10 @@ Forgetting::Verdict Forgetting::judge(TimePoint now, const ForgottenNode& node, 
              ++it) {
             it->second.is_void = true;
         }
-        repeat_at_.erase(node);
+        repeat_at_.erase(start);
         return Verdict::Void;
     }
-    if (const auto due = repeat_at_.find(node); due != repeat_at_.end()) {
+    if (const auto due = repeat_at_.find(start); due != repeat_at_.end()) {
         if (due->second <= now) {
             forget(now, node);
         } else {
@@ -149,8 +154,9 @@ Forgetting::Verdict Forgetting::judge(TimePoint now, const ForgottenNode& node, 
 }
 
 void Forgetting::on_met(TimePoint now, const ForgottenNode& node, Duration jitter) {
-    if (!is_named(node)) {
-        look_at(repeat_at_.try_emplace(node, now + jitter).first->second);
+    const Start start = start_of(node);
+    if (!is_named(start)) {
+        look_at(repeat_at_.try_emplace(start, now + jitter).first->second);
     }
 }
 
@@ -158,7 +164,8 @@ std::vector<ForgottenNode> Forgetting::own() const {
     std::vector<std::pair<TimePoint, ForgottenNode>> mine;
     for (const auto& [key, mark] : marks_) {
         if (std::get<2>(key) == self_ && !mark.is_void) {
-            mine.emplace_back(mark.since, ForgottenNode{std::get<0>(key), std::get<1>(key)});
+            mine.emplace_back(mark.since,
+                              ForgottenNode{std::get<0>(key), std::get<1>(key), mark.clock});
         }
     }
     if (mine.size() > limits::kForgottenMax) {

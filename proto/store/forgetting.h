@@ -5,8 +5,8 @@
 ///
 /// A mark names a node's start by its volatile stream. It is remembered beyond the record that
 /// named it, so that who was away does not bring the node back. A start that lives after all makes
-/// the mark void: a caller may have taken a box that was only cut off for a scrapped one. Other
-/// starts of the node are no business of the mark.
+/// the mark void: a caller may have taken a box that was only cut off for a scrapped one. Starts
+/// before the marked one are dead as well; later ones are no business of the mark.
 #pragma once
 
 #include <map>
@@ -33,9 +33,9 @@ class Forgetting {
 
     /// What is known of the marked node.
     struct Facts {
-        /// Since when the start's node record is held; nothing where it is not held.
+        /// Since when the node record of the start, or of one before it, is held.
         std::optional<TimePoint> held_since;
-        bool is_other_start = false;  ///< a node record of another start is held
+        bool is_later_start = false;  ///< a node record of a later start is held
         bool is_alive = false;
         bool is_claimed = false;  ///< not held, and a node that is alive says it has a link to it
     };
@@ -77,21 +77,25 @@ class Forgetting {
   private:
     struct Mark {
         TimePoint since;
+        HybridTime clock;
         bool is_named = false;
         bool is_void = false;
     };
     using Key = std::tuple<NodeId, StreamId, NodeId>;  ///< node, stream, by
 
-    bool is_named(const ForgottenNode& node) const;
-    TimePoint known_since(const ForgottenNode& node) const;
+    using Start = std::pair<NodeId, StreamId>;
+
+    bool is_named(const Start& start) const;
+    TimePoint known_since(const Start& start) const;
     void look_at(TimePoint at) { look_at_ = look_at_ ? std::min(*look_at_, at) : at; }
     template <class Visit>
-    void for_each_of(const ForgottenNode& node, Visit visit) const;
+    void for_each_of(const Start& start, Visit visit) const;
+    static Start start_of(const ForgottenNode& node) { return {node.node, node.stream}; }
 
     NodeId self_;
     Duration keep_;
     std::map<Key, Mark> marks_;
-    std::map<ForgottenNode, TimePoint> repeat_at_;  ///< not named any more, and met again
+    std::map<Start, TimePoint> repeat_at_;  ///< not named any more, and met again
     std::optional<TimePoint> look_at_;
     std::uint64_t refused_ = 0;
 };

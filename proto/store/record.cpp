@@ -186,16 +186,14 @@ bool read_header(json::Value root, const NodeId& likely_author, RecordHeader& he
                         : node    ? NodeId::parse(*node)
                                   : std::nullopt;
     const auto counter = root["counter"].as_uint();
-    const auto clock = read_hex(root["clock"]);
     if (!kind || kind->empty() || kind->size() > kKindNameBytesMax || !author ||
         !read_id(root["stream"], header.stream) || !counter || *counter == 0 ||
-        *counter > limits::kCounterMax || !clock || *clock > kHybridTimeMax.value) {
+        *counter > limits::kCounterMax || !read_clock(root["clock"], header.clock)) {
         return false;
     }
     header.kind = parse_record_kind(*kind).value_or(kOtherKind);
     header.author = *author;
     header.counter = *counter;
-    header.clock = HybridTime{*clock};
     return root["data"].is_object();
 }
 

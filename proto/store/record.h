@@ -33,7 +33,7 @@ inline constexpr RecordKind kOtherKind{};
 /// message for the wrapper.
 inline constexpr std::size_t kRecordBytesMax = 70 * 1024;
 /// A node record: 64 links of 70 bytes (the longest name, class, brackets and commas), 8 addresses
-/// of 50, 32 forgotten nodes of 87, 700 for the other members at their longest, and 3.7 KiB for
+/// of 50, 32 forgotten nodes of 106, 700 for the other members at their longest, and 3.1 KiB for
 /// those of later versions.
 inline constexpr std::size_t kNodeRecordBytesMax = 12 * 1024;
 /// The payload stands in "data", which stands in the record: two levels more.
@@ -57,10 +57,12 @@ struct LinkClaim {
     friend auto operator<=>(const LinkClaim&, const LinkClaim&) = default;
 };
 
-/// A node that was forgotten for good: its start that wrote in this volatile stream is dead.
+/// A node that was forgotten for good: its start that wrote in this volatile stream is dead, and
+/// so are those before it.
 struct ForgottenNode {
     NodeId node;
     StreamId stream;
+    HybridTime clock{};  ///< of its node record; starts whose node record is of later are others
     friend auto operator<=>(const ForgottenNode&, const ForgottenNode&) = default;
 };
 

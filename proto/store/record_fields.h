@@ -17,6 +17,12 @@ inline std::optional<std::uint64_t> read_hex(json::Value value) {
     return text ? parse_hex(*text) : std::nullopt;
 }
 
+inline bool read_clock(json::Value value, HybridTime& clock) {
+    const auto number = read_hex(value);
+    clock.value = number.value_or(0);
+    return number && *number <= kHybridTimeMax.value;
+}
+
 /// A random id; 0 means none and is refused.
 template <class IdType>
 bool read_id(json::Value value, IdType& id) {

@@ -5,6 +5,7 @@
 #include <array>
 #include <optional>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -81,18 +82,20 @@ bool read_forgotten(json::Value value, const NodeId& author,
         return false;
     }
     for (const json::Value item : value) {
-        if (!item.is_array() || item.size() != 2) {
+        if (!item.is_array() || item.size() != 3) {
             return false;
         }
         auto part = item.begin();
         const auto name = (*part).as_string();
         const auto node = name ? NodeId::parse(*name) : std::nullopt;
         ForgottenNode read;
-        if (!node || *node == author || !read_id(*++part, read.stream)) {
+        if (!node || *node == author || !read_id(*++part, read.stream) ||
+            !read_clock(*++part, read.clock)) {
             return false;
         }
         read.node = *node;
-        if (!forgotten.empty() && forgotten.back() >= read) {
+        if (!forgotten.empty() && std::tie(forgotten.back().node, forgotten.back().stream) >=
+                                      std::tie(read.node, read.stream)) {
             return false;
         }
         forgotten.push_back(std::move(read));
@@ -109,6 +112,7 @@ void write_forgotten(json::Writer& writer, const std::vector<ForgottenNode>& for
         writer.begin_array()
             .string(one.node.text())
             .string(print_hex(one.stream.value))
+            .string(print_hex(one.clock.value))
             .end_array();
     }
     writer.end_array();

@@ -253,6 +253,8 @@ class Store {
     void forget(TimePoint now, const NodeId& node);
     /// Takes back what forget() buried of a volatile stream: its records are fetched again.
     void unbury(StreamId stream);
+    /// True of a volatile stream that left, as long as that is remembered.
+    bool is_buried(StreamId stream) const;
     /// Looked at this often where streams are left out: once half of the room is free, they are
     /// fetched again.
     static constexpr Duration kRoomInterval = std::chrono::minutes(1);

@@ -178,6 +178,11 @@ void Store::unbury(StreamId stream) {
     }
 }
 
+bool Store::is_buried(StreamId stream) const {
+    const Grave* grave = impl_->streams.grave(stream);
+    return grave != nullptr && grave->use == StreamUse::Volatile;
+}
+
 void Store::on_timeout(TimePoint now) {
     if (impl_->power_off) {
         impl_->add_power_off(now);

@@ -84,6 +84,45 @@ TEST_CASE("forget: a box that was away with the old record does not bring it bac
     }
 }
 
+TEST_CASE("forget: a box that was away with the record of an earlier start brings nothing back") {
+    Scene scene(1008, lan(6));
+    scene.form();
+    scene.world.run_for(seconds(5));
+    scene.world.network().partition({5}, {0, 1, 2, 3, 4});
+    scene.world.run_for(seconds(10));
+    // It begins anew, which the box that is away does not hear of, and dies.
+    scene.world.crash(4);
+    scene.world.run_for(seconds(2));
+    scene.world.start(4);
+    scene.world.run_for(seconds(10));
+    scrap(scene, 4);
+    forget(scene, 0, 4, 5);
+    SUBCASE("who was asked names it still") {}
+    SUBCASE("nobody names it any more") {
+        scene.world.crash(0);
+        scene.world.run_for(seconds(10));
+        scene.world.start(0);
+    }
+    scene.world.run_for(seconds(20));
+    CHECK(scene.status(5, 4));
+    scene.world.network().heal();
+    CHECK(scene.checkers.settle(seconds(30)) == "");
+    scene.world.run_for(seconds(30));
+    CHECK(is_forgotten(scene, 4));
+    // Nor by a box that begins now and knows of nothing.
+    scene.world.crash(1);
+    scene.world.run_for(seconds(5));
+    scene.world.start(1);
+    scene.world.run_for(seconds(20));
+    CHECK(is_forgotten(scene, 4));
+    CHECK(scene.checkers.settle() == "");
+    // Its next start is welcome.
+    scene.world.start(4);
+    scene.world.run_for(seconds(20));
+    CHECK(scene.all_see(4, NodeStatus::Alive));
+    CHECK(scene.checkers.settle() == "");
+}
+
 TEST_CASE("forget: it stays forgotten where the box that was asked has restarted") {
     Scene scene(1004, lan(6));
     scene.form();

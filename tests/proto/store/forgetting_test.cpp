@@ -118,7 +118,7 @@ TEST_CASE_FIXTURE(Fixture, "forgetting: a record is dropped once it is not news 
 TEST_CASE_FIXTURE(Fixture, "forgetting: another start of the node is welcome") {
     look(kStart, id("b"), {scrapped()});
     Forgetting::Facts facts = held_since(kStart);
-    facts.is_other_start = true;
+    facts.is_later_start = true;
     CHECK(judge(after(hours(1)), facts) == Verdict::Nothing);
     facts.is_alive = true;
     CHECK(judge(after(hours(1)), facts) == Verdict::Nothing);

@@ -82,27 +82,32 @@ TEST_CASE("record: a node record has exactly these bytes, and reads back") {
 
 TEST_CASE("record: forgotten nodes stand in a node record where there are any") {
     NodeData data = full_node_data();
-    data.forgotten = {{id("cam-8"), StreamId{0x77}}, {id("cam-9"), StreamId{0x55}}};
+    data.forgotten = {{id("cam-8"), StreamId{0x77}, HybridTime{0x5}},
+                      {id("cam-9"), StreamId{0x55}, HybridTime{0x4}}};
     const Buffer bytes = encode_node_record(kNodeHeader, data);
-    const std::string json =
-        with(kNodeJson, R"("presence":"restarting")",
-             R"("presence":"restarting",)"
-             R"("forgotten":[["cam-8","0000000000000077"],["cam-9","0000000000000055"]])");
+    const std::string json = with(kNodeJson, R"("presence":"restarting")",
+                                  R"("presence":"restarting",)"
+                                  R"("forgotten":[["cam-8","0000000000000077","0000000000000005"],)"
+                                  R"(["cam-9","0000000000000055","0000000000000004"]])");
     CHECK(as_text(Bytes(bytes).subspan(3)) == json);
     CHECK(decode_record(bytes).value().node->forgotten == data.forgotten);
     CHECK(decode_record(record_of(kNodeJson)).value().node->forgotten.empty());
-    for (const std::string_view wrong : {
-             R"([["cam-9","0000000000000055"],["cam-8","0000000000000077"]])",
-             R"([["cam-9","0000000000000055"],["cam-9","0000000000000055"]])",
-             R"([["cam-1","0000000000000055"]])",
-             R"([["cam-9","0000000000000000"]])",
-             R"([["cam-9",55]])",
-             R"([["cam 9","0000000000000055"]])",
-             R"([["cam-9"]])",
-             R"(["cam-9"])",
-             R"({})",
-             R"(null)",
-         }) {
+    for (
+        const std::string_view wrong : {
+            R"([["cam-9","0000000000000055","0000000000000001"],["cam-8","0000000000000077","0000000000000001"]])",
+            R"([["cam-9","0000000000000055","0000000000000001"],["cam-9","0000000000000055","0000000000000002"]])",
+            R"([["cam-1","0000000000000055","0000000000000001"]])",
+            R"([["cam-9","0000000000000000","0000000000000001"]])",
+            R"([["cam-9",55,"0000000000000001"]])",
+            R"([["cam 9","0000000000000055","0000000000000001"]])",
+            R"([["cam-9","0000000000000055"]])",
+            R"([["cam-9","0000000000000055",1]])",
+            R"([["cam-9","0000000000000055","8000000000000000"]])",
+            R"([["cam-9"]])",
+            R"(["cam-9"])",
+            R"({})",
+            R"(null)",
+        }) {
         CAPTURE(wrong);
         CHECK_FALSE(
             is_accepted(with(kNodeJson, R"("presence":"restarting")",
