@@ -289,8 +289,8 @@ class Store {
     /// True where the record lives, and its latest form was taken to be written.
     bool is_written(RecordPlace place) const;
     /// Adds the time without power to the age of all that came from the disk: of the first
-    /// kDuePerTurn at once, of the others in on_timeout. Rows stay as they are where the owner adds
-    /// it to its life as well.
+    /// kDuePerTurn at once, of the others in on_timeout; what is due by that ends. Rows stay as
+    /// they are where the owner adds it to its life as well.
     void add_power_off(TimePoint now, std::uint64_t ms);
 
     /// The record's path is of no use any more once it was passed on.

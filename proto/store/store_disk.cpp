@@ -178,7 +178,7 @@ bool Store::is_written(RecordPlace place) const {
 
 void Store::add_power_off(TimePoint now, std::uint64_t ms) {
     impl_->power_off = Impl::PowerOff{now, ms};
-    impl_->add_power_off(now);
+    on_timeout(now);  // what is past its ttl by that is shown to nobody
 }
 
 /// In turns, like what is due: whoever holds up the heartbeats is taken for dead.

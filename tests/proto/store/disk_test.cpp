@@ -341,6 +341,18 @@ TEST_CASE("disk: the time without power is added to what came from the disk, and
     CHECK(fresh->born_ms == 1000 + 50'000 + 100);
 }
 
+TEST_CASE("disk: what is past its ttl by the time without power ends with its coming") {
+    Store store = start_of_b(1);
+    give(store, entry_bytes(entry_of("brief", "a", 60'000), 0x22, 1, 1));
+    Disk disk;
+    disk.write_all(store, 1000);
+    Store again = start_of_b(2);
+    again.restore(at(0), disk.load(1000));
+    REQUIRE(again.entry("brief", id("a")) != nullptr);
+    again.add_power_off(at(200), 70'000);
+    CHECK(again.entry("brief", id("a")) == nullptr);
+}
+
 TEST_CASE("disk: of much that came from the disk, each turn gets some of the time without power") {
     constexpr std::size_t kEntries = 2 * Store::kDuePerTurn + 1;
     Store store = start_of_b(1);
