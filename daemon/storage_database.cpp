@@ -80,6 +80,9 @@ Database::Tried<void> Database::open(std::vector<std::string>& notices) {
 }
 
 Database::Tried<void> Database::write_restored(const Restored& restored) {
+    if (is_out_of_order_) {
+        return refused({DiskTrouble::Damaged, "its rows are out of order"});
+    }
     Tried<void> done;
     const auto take = [&done](const sqlite::Result& result) {
         if (done && !result) {
@@ -89,7 +92,9 @@ Database::Tried<void> Database::write_restored(const Restored& restored) {
     take(connection_->execute("BEGIN IMMEDIATE"));
     if (done && (!lost_rows_.empty() || lost_streams_ != 0)) {
         for (const std::int64_t id : lost_rows_) {
-            take(statements_->remove.bind(1, id).run());
+            if (done) {
+                done = remove_row(id);
+            }
         }
         take(connection_->execute("DELETE FROM streams WHERE stream<>0"));
         for (const StoredStream& stream : restored.streams) {
@@ -196,8 +201,8 @@ std::int64_t Database::find_row(const Changes& changes, StreamId stream,
 
 Database::Tried<void> Database::write_record(const StoredRecord& record, Changes& changes) {
     if (const std::int64_t id = find_row(changes, record.stream, record.counter); id != 0) {
-        if (const auto removed = statements_->remove.bind(1, id).run(); !removed) {
-            return refused(removed.error());
+        if (const auto removed = remove_row(id); !removed) {
+            return removed;
         }
         changes[{record.stream, record.counter}] = 0;
     }
@@ -217,6 +222,18 @@ Database::Tried<void> Database::write_record(const StoredRecord& record, Changes
         return refused(inserted.error());
     }
     changes[{record.stream, record.counter}] = id;
+    return {};
+}
+
+Database::Tried<void> Database::remove_row(std::int64_t id) {
+    if (const auto removed = statements_->remove.bind(1, id).run(); !removed) {
+        return refused(removed.error());
+    }
+    // Left there because its id is not where the others lead to, it would live again at the next
+    // start.
+    if (connection_->changes() == 0) {
+        return refused({DiskTrouble::Damaged, "a row is not found where it was read"});
+    }
     return {};
 }
 

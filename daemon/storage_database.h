@@ -91,6 +91,9 @@ class Database {
     void forget();
     void drop_lost(Restored& restored, std::vector<std::string>& notices);
     Tried<void> write_restored(const Restored& restored);
+    /// What was read of a database that takes no changes goes into a new one.
+    Tried<void> rescue(const DatabaseRefusal& why, const Restored& restored,
+                       std::vector<std::string>& notices);
     Tried<void> replace(const DatabaseRefusal& why, std::vector<std::string>& notices);
     Tried<void> reopen(std::vector<std::string>& notices);
     /// Whether the file just opened is the one that this index is of: as it was before a commit
@@ -104,6 +107,8 @@ class Database {
     Tried<void> bound_log();
     Tried<void> write(const Persist& changes);
     Tried<void> write_record(const StoredRecord& record, Changes& changes);
+    /// Fails where the row, which was read or written, is not found.
+    Tried<void> remove_row(std::int64_t id);
     Tried<void> write_stream(const StreamIntervals& covered);
     Tried<void> write_clock(const StoreClock& clock);
     Tried<void> write_run();
@@ -136,6 +141,7 @@ class Database {
     std::set<std::int64_t> lost_rows_;  ///< ids of rows that broke and are still in the file
     std::vector<std::pair<StreamId, std::uint64_t>> lost_counters_;  ///< of rows that broke
     std::size_t lost_streams_ = 0;
+    bool is_out_of_order_ = false;  ///< rows have ids by which others, or none, are found
     DiskError trouble_;
 };
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <optional>
 
 #include "daemon/storage_database.h"
 #include "daemon/storage_rows.h"
@@ -45,7 +46,11 @@ Restored Database::load(std::vector<std::string>& notices) {
     drop_lost(restored, notices);
     ++run_;
     if (connection_) {
-        if (const auto written = write_restored(restored); !written) {
+        auto written = write_restored(restored);
+        if (!written && !written.error().label.empty()) {
+            written = rescue(written.error(), restored, notices);
+        }
+        if (!written) {
             trouble_ = written.error().error;
             if (is_closing(trouble_.trouble)) {
                 close(true);
@@ -107,9 +112,12 @@ Database::Tried<void> Database::read_records(Restored& restored) {
     sqlite::Statement rows(
         *connection_,
         "SELECT id, stream, counter, born_ms, arrival, checksum, bytes FROM records ORDER BY id");
+    std::optional<std::int64_t> former;
     auto row = rows.step();
     for (; row && *row; row = rows.step()) {
         const std::int64_t id = rows.integer(0);
+        is_out_of_order_ = is_out_of_order_ || (former && id <= *former);
+        former = id;
         const bool is_damaged = id > kRowIdMax;
         last_id_ = is_damaged ? last_id_ : std::max(last_id_, id);
         auto record = read_record_row(rows);
@@ -161,6 +169,7 @@ void Database::forget() {
     lost_counters_.clear();
     unsure_.clear();
     lost_streams_ = 0;
+    is_out_of_order_ = false;
     last_id_ = 0;
 }
 

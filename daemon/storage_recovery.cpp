@@ -30,6 +30,20 @@ Database::Tried<void> Database::replace(const DatabaseRefusal& why,
     return reopen(notices);
 }
 
+Database::Tried<void> Database::rescue(const DatabaseRefusal& why, const Restored& restored,
+                                       std::vector<std::string>& notices) {
+    auto tried = replace(why, notices);
+    if (tried) {
+        tried = write({0, restored.records, restored.streams, restored.clock});
+    }
+    if (tried) {
+        is_lost_ = false;
+        notices.push_back("database " + path_.string() + ": " + std::to_string(index_.size()) +
+                          " records of the one set aside are in the new one");
+    }
+    return tried;
+}
+
 Database::Tried<void> Database::reopen(std::vector<std::string>& notices) {
     auto tried = open(notices);
     if (tried && !is_lost_) {

@@ -132,6 +132,10 @@ void Connection::keep_log_on_close() {
     sqlite3_db_config(handle_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
 }
 
+int Connection::changes() const {
+    return sqlite3_changes(handle_.get());
+}
+
 std::uint64_t Connection::take_bytes_written() {
     int pages = 0;
     int highest = 0;

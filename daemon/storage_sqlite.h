@@ -54,6 +54,8 @@ class Connection {
     void roll_back();
     /// Closing leaves file and write-ahead log as they are.
     void keep_log_on_close();
+    /// Rows that the latest statement changed.
+    int changes() const;
     /// Bytes written since the last call: pages of the write-ahead log.
     std::uint64_t take_bytes_written();
     sqlite3* get() const { return handle_.get(); }
