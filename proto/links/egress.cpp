@@ -228,6 +228,7 @@ void Egress::repeat(const Ref& ref) {
     Sent& sent = slots_[ref.slot];
     const std::size_t bytes = sent.message->bytes.size();
     sent.is_waiting = true;
+    sent.retry_at = now_;
     in_flight_ -= 1;
     bytes_in_flight(sent.traffic_class) -= bytes;
     queued_ += 1;
@@ -356,6 +357,21 @@ Egress::Ref Egress::take_slot(SharedMessage message, TrafficClass traffic_class,
 
 void Egress::put_in_flight(const Ref& ref, TimePoint now, const RttEstimator& rtt) {
     Sent& sent = slots_[ref.slot];
+    if (sent.is_waiting) {
+        // While it waits, the peer could not have had it, and that is no stall. retry_at is since
+        // when. The slots stay in the order of what counts: is_stalled() need not look at all.
+        sent.first_sent += now - sent.retry_at;
+        while (sent.newer != kNone && slots_[sent.newer].first_sent < sent.first_sent) {
+            const std::uint32_t next = sent.newer;
+            Sent& other = slots_[next];
+            (sent.older == kNone ? oldest_ : slots_[sent.older].newer) = next;
+            (other.newer == kNone ? newest_ : slots_[other.newer].older) = ref.slot;
+            other.older = sent.older;
+            sent.newer = other.newer;
+            other.newer = ref.slot;
+            sent.older = next;
+        }
+    }
     Duration first_retry = rtt.first_retry();
     if (sent.traffic_class == TrafficClass::Bulk && ack_rtt_.smoothed()) {
         // Under load the peer answers heartbeats and acks later; a repetition would add to it.

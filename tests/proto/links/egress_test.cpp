@@ -347,3 +347,50 @@ TEST_CASE_FIXTURE(EgressFixture,
     CHECK(std::count(texts.begin(), texts.end(), "waiting") == 1);
     CHECK(std::count(texts.begin(), texts.end(), "acknowledged") == 0);
 }
+
+TEST_CASE_FIXTURE(EgressFixture, "egress: a message that is repeated in vain for long is a stall") {
+    send("nobody takes it");
+    REQUIRE(poll(at(0)));
+    run_until(at(9'999));
+    CHECK_FALSE(egress.is_stalled(at(9'999)));
+    run_until(at(10'100));
+    CHECK(egress.is_stalled(at(10'100)));
+}
+
+TEST_CASE_FIXTURE(EgressFixture, "egress: the time a message waits for its turn is no stall") {
+    measure_rtt(milliseconds(20));
+    send("late", Class::Low);
+    REQUIRE(poll(at(0)));
+    // Critical messages keep the window full: each round's are acknowledged in the next one.
+    std::uint64_t last = 1;
+    int now = 0;
+    for (; now < 11'000; now += 30) {
+        egress.on_timeout(at(now));
+        for (int i = 0; i < 60; ++i) {
+            send(text_of(1000), Class::Critical);
+        }
+        const auto sent = poll_all(at(now));
+        REQUIRE_FALSE(sent.empty());
+        for (const Received& one : sent) {
+            if (now > 0) {
+                CHECK(std::count(one.texts.begin(), one.texts.end(), "late") == 0);
+            }
+        }
+        egress.on_time(at(now));
+        if (now > 0) {
+            ack(2, last);
+        }
+        last = sent.back().counter;
+    }
+    ack(2, last);
+    const auto again = poll(at(now));
+    REQUIRE(again);
+    CHECK(again->texts == std::vector<std::string>{"late"});
+    CHECK_FALSE(egress.is_stalled(at(now)));
+    CHECK_FALSE(egress.is_stalled(at(now + 9'900)));
+    // Sent last of all, and still the first to stall.
+    run_until(at(now + 1'000));
+    send("later");
+    REQUIRE(poll(at(now + 1'000)));
+    CHECK(egress.is_stalled(at(now + 10'000)));
+}
