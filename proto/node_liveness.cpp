@@ -170,11 +170,16 @@ void Node::Impl::check_all_after_losses(TimePoint now) {
 }
 
 void Node::Impl::schedule_exchanges(TimePoint now) {
-    const Duration interval = exchange_interval(links_.size(), config_.heartbeat_interval);
     for (auto& [peer, link] : links_) {
         if (!link.liveness.needs_schedule()) {
             continue;
         }
+        // By the end that has fewer links: where only a hub hears the peer, nobody else checks it.
+        const HeldRecord* held = store_.node_record(peer);
+        const std::size_t theirs = held == nullptr ? 0 : held->record.node->links.size();
+        const Duration interval =
+            exchange_interval(theirs == 0 ? links_.size() : std::min(theirs, links_.size()),
+                              config_.heartbeat_interval);
         exchanges_due_.clear();
         for (const auto& [other, other_link] : links_) {
             if (const auto due = other_link.liveness.due()) {

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
 #include "tests/sim/scene.h"
 
 namespace meshd::sim {
@@ -223,6 +225,29 @@ TEST_CASE("clone: a second box of one name does not take the name over") {
         CHECK(scene.world.node(1).peers(scene.world.now(1)).size() == 2);
         CHECK(scene.checkers.events(3, NodeEventKind::Conflict, scene.world.id(0)) >= 1);
     }
+}
+
+TEST_CASE("crash: a leaf that only a hub of many hears is known dead within three seconds") {
+    std::vector<Duration> times;
+    for (std::uint64_t seed = 330; seed < 333; ++seed) {
+        Scene scene(seed, hub(21));
+        scene.form(seconds(20));
+        scene.world.run_for(minutes(1));
+        for (Host leaf = 1; leaf <= 12; ++leaf) {
+            scene.world.run_for(seconds(5) +
+                                scene.world.prng().between(Duration::zero(), seconds(5)));
+            scene.world.crash(leaf);
+            const auto known = scene.world.run_until(
+                [&] { return scene.status(0, leaf) == NodeStatus::Offline; }, seconds(10));
+            REQUIRE(known);
+            times.push_back(*known);
+        }
+    }
+    std::sort(times.begin(), times.end());
+    MESSAGE("known after " << print_ms(times[times.size() / 2]) << " in the median, "
+                           << print_ms(times.back()) << " at most");
+    CHECK(times[times.size() / 2] < milliseconds(1500));
+    CHECK(times.back() < seconds(3));
 }
 
 }  // namespace meshd::sim
