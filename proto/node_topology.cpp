@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <deque>
+#include <map>
 
 #include "proto/base/assert.h"
 #include "proto/node_impl.h"
@@ -31,6 +33,9 @@ NodeEventKind node_event_kind(MembershipChange change) {
 constexpr Duration kRefreshPerNode = std::chrono::microseconds(50);
 constexpr Duration kRefreshPerNodeFormed = std::chrono::microseconds(200);
 constexpr Duration kRefreshMax = std::chrono::milliseconds(100);
+/// A relay that has started anew links again with those behind it in a moment; who is not there
+/// after this long is lost for another reason.
+constexpr Duration kRelinkTime = std::chrono::seconds(5);
 
 NodeLinks links_of(const HeldRecord& held) {
     NodeLinks links{held.record.header.author, {}};
@@ -42,6 +47,51 @@ NodeLinks links_of(const HeldRecord& held) {
         }
     }
     return links;
+}
+
+bool claims(const HeldRecord& held, const NodeId& peer) {
+    const std::vector<LinkClaim>& links = held.record.node->links;
+    return std::any_of(links.begin(), links.end(),
+                       [&](const LinkClaim& claim) { return claim.peer == peer; });
+}
+
+/// Nobody reachable took down a link to those behind a node that has left, and it is in no graph
+/// any more. Its last record says whom it was joined to. By position, the node left of the nearest.
+std::map<std::uint32_t, std::uint32_t> find_left_behind(
+    const std::vector<const HeldRecord*>& records, const std::vector<NodeId>& names,
+    const std::vector<StatusOf>& statuses) {
+    std::map<std::uint32_t, std::uint32_t> behind;
+    std::deque<std::uint32_t> frontier;
+    const auto is_alive = [&](const LinkClaim& claim) {
+        const auto at = find_sorted(names, claim.peer);
+        return at && statuses[*at].status == NodeStatus::Alive;
+    };
+    const auto follow = [&](std::uint32_t from, std::uint32_t cause) {
+        for (const LinkClaim& claim : records[from]->record.node->links) {
+            const auto to = find_sorted(names, claim.peer);
+            if (!to || statuses[*to].status != NodeStatus::Offline || behind.count(*to) != 0) {
+                continue;
+            }
+            const NodeData& data = *records[*to]->record.node;
+            if (data.presence == Presence::Here && claims(*records[*to], names[from]) &&
+                std::none_of(data.links.begin(), data.links.end(), is_alive)) {
+                behind.emplace(*to, cause);
+                frontier.push_back(*to);
+            }
+        }
+    };
+    for (std::uint32_t i = 0; i < records.size(); ++i) {
+        if (records[i]->record.node->presence != Presence::Here &&
+            statuses[i].status != NodeStatus::Alive) {
+            follow(i, i);
+        }
+    }
+    while (!frontier.empty()) {
+        const std::uint32_t next = frontier.front();
+        frontier.pop_front();
+        follow(next, behind.at(next));
+    }
+    return behind;
 }
 
 }  // namespace
@@ -123,6 +173,40 @@ bool Node::Impl::update_members(TimePoint now, const std::vector<const HeldRecor
         });
         is_out = is_out || is_rejoining_;
     }
+    const auto behind = is_out ? std::map<std::uint32_t, std::uint32_t>()
+                               : find_left_behind(records, topology_.names(), statuses);
+    const auto is_relinking = [&](const NodeId& relay) {
+        const auto at = find_sorted(topology_.names(), relay);
+        const Membership::Member* member = membership_.find(relay);
+        return at && member != nullptr &&
+               (records[*at]->record.node->start != member->start ||
+                now - member->since < kRelinkTime);
+    };
+    // A relay's new start claims no link to those behind it yet.
+    const auto relinking_relay = [&](const HeldRecord& held) {
+        NodeId relay;
+        const Membership::Member* member = membership_.find(held.record.header.author);
+        if (member == nullptr || !member->ever_alive) {
+            return relay;
+        }
+        if (member->status == NodeStatus::Unreachable) {
+            return is_relinking(member->because) ? member->because : relay;
+        }
+        for (const LinkClaim& claim : held.record.node->links) {
+            const auto at = find_sorted(topology_.names(), claim.peer);
+            const Membership::Member* peer = membership_.find(claim.peer);
+            const bool is_new =
+                at && peer != nullptr && records[*at]->record.node->start != peer->start;
+            if (member->status != NodeStatus::Alive ||
+                (!is_new && topology_.is_reachable(claim.peer))) {
+                return NodeId();
+            }
+            if (is_new && (relay.empty() || claim.peer < relay)) {
+                relay = claim.peer;
+            }
+        }
+        return relay;
+    };
     std::vector<std::pair<NodeId, Membership::Member>> changed;
     std::vector<NodeId> gone;
     auto known = membership_.members().begin();
@@ -144,6 +228,17 @@ bool Node::Impl::update_members(TimePoint now, const std::vector<const HeldRecor
         } else if (is_out) {
             member.status = NodeStatus::Unreachable;
             member.because = NodeId();
+        } else if (member.status == NodeStatus::Offline) {
+            const auto left = behind.find(static_cast<std::uint32_t>(i));
+            member.because = left != behind.end() ? topology_.names()[left->second]
+                                                  : relinking_relay(*records[i]);
+            if (!member.because.empty()) {
+                member.status = NodeStatus::Unreachable;
+            }
+        } else if (member.status == NodeStatus::Unreachable) {
+            const auto lost = find_sorted(topology_.names(), member.because);
+            const NodeId relay = lost ? relinking_relay(*records[*lost]) : NodeId();
+            member.because = relay.empty() ? member.because : relay;
         }
         for (; known != end && known->first < node; ++known) {
             gone.push_back(known->first);
@@ -181,7 +276,12 @@ void Node::Impl::update_forget_time(TimePoint now) {
     forget_at_.reset();
     for (const auto& [node, member] : membership_.members()) {
         if (member.status != NodeStatus::Alive) {
-            const TimePoint at = forget_time(now, node, member);
+            TimePoint at = forget_time(now, node, member);
+            // Its relay is given no longer to link with it again.
+            const Membership::Member* relay = membership_.find(member.because);
+            if (relay != nullptr && now - relay->since < kRelinkTime) {
+                at = std::min(at, relay->since + kRelinkTime);
+            }
             forget_at_ = forget_at_ ? std::min(*forget_at_, at) : at;
         }
     }
@@ -229,6 +329,7 @@ void Node::Impl::forget_old(TimePoint now) {
         }
     }
     if (old.empty()) {
+        topology_dirty_ = true;  // a relay's time is over
         update_forget_time(now);
         return;
     }

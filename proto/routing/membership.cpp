@@ -63,7 +63,7 @@ std::vector<Membership::Event> Membership::update_some(
                                      member.restarting == old.restarting;
             const bool restarted = member.status == NodeStatus::Alive && member.start != old.start;
             changed = !same_status || restarted;
-            if (same_status) {
+            if (same_status && member.start == old.start) {
                 member.since = old.since;
             }
         }

@@ -250,4 +250,62 @@ TEST_CASE("crash: a leaf that only a hub of many hears is known dead within thre
     CHECK(times.back() < seconds(3));
 }
 
+TEST_CASE("leave: who is behind a relay that leaves is unreachable because of it, not offline") {
+    for (const bool restarting : {false, true}) {
+        CAPTURE(restarting);
+        Scene scene(334, line(4));
+        scene.form();
+        scene.world.run_for(seconds(5));
+        scene.world.stop(1, restarting);
+        REQUIRE(scene.world.run_until([&] { return !scene.world.is_running(1); }, seconds(2)));
+        scene.world.run_for(seconds(10));
+        CHECK(scene.status(0, 1) == NodeStatus::Left);
+        for (const Host far : {Host{2}, Host{3}}) {
+            const auto view = scene.world.node(0).node(scene.world.now(0), scene.world.id(far));
+            REQUIRE(view);
+            CHECK(view->status == NodeStatus::Unreachable);
+            CHECK(view->because == scene.world.id(1));
+        }
+        scene.world.start(1);
+        CHECK(scene.checkers.settle() == "");
+        scene.world.run_for(seconds(10));
+        CHECK(scene.events(NodeEventKind::Offline) == 0);
+    }
+}
+
+TEST_CASE("crash: a relay that is back at once has taken nobody offline behind it") {
+    std::size_t unreachable = 0;
+    for (std::uint64_t seed = 336; seed < 346; ++seed) {
+        CAPTURE(seed);
+        Scene scene(seed, line(3));
+        scene.world.network().defaults().loss = 0.2;
+        scene.form(seconds(20));
+        scene.world.run_for(seconds(10));
+        scene.world.crash(1);
+        scene.world.run_for(scene.world.prng().between(Duration::zero(), seconds(1)));
+        scene.world.start(1);
+        CHECK(scene.checkers.settle() == "");
+        for (const auto& [viewer, subject] : {std::pair<Host, Host>{0, 2}, {2, 0}}) {
+            CHECK(scene.checkers.events(viewer, NodeEventKind::Offline, scene.world.id(subject)) ==
+                  0);
+        }
+        unreachable += scene.events(NodeEventKind::Unreachable);
+    }
+    MESSAGE(unreachable << " times unreachable in 10 runs");
+}
+
+TEST_CASE("crash: a relay that comes back without those behind it leaves them offline") {
+    Scene scene(347, line(3));
+    scene.form();
+    scene.world.run_for(seconds(5));
+    scene.world.crash(2);
+    scene.world.crash(1);
+    scene.world.run_for(seconds(5));
+    CHECK(scene.status(0, 2) == NodeStatus::Unreachable);
+    scene.world.start(1);
+    CHECK(scene.world.run_until([&] { return scene.status(0, 2) == NodeStatus::Offline; },
+                                seconds(10)));
+    CHECK(scene.checkers.settle() == "");
+}
+
 }  // namespace meshd::sim
