@@ -272,6 +272,9 @@ void Node::Impl::on_heartbeat(TimePoint now, Link& link, const Heartbeat& heartb
         learn_time({now, wall_});
     }
     if (heartbeat.is_reply) {
+        if (heartbeat.seq == link.liveness.seq()) {
+            link.is_uprooted = false;  // the way in use goes on working
+        }
         link.liveness.on_reply(now, heartbeat.seq);
         reconciler_.on_hashes(now, link.peer().node, heartbeat.hashes.value_or(store_.hashes()),
                               store_.hashes());

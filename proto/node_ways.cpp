@@ -68,14 +68,21 @@ void Node::Impl::move_links(TimePoint now, const std::vector<Endpoint>& before) 
     };
     for (auto& [peer, link] : links_) {
         const std::uint32_t interface = link.endpoint().interface;
+        // A new lease often comes a moment after the old one went: without an address there is no
+        // way to ask, but it is known which links will need one.
         const bool is_affected =
-            std::any_of(before.begin(), before.end(), [&](const Endpoint& address) {
-                return is_gone(address) && (interface == 0 || address.interface == interface);
-            });
-        if (!is_affected || addresses_.empty()) {
+            before.empty()
+                ? link.is_uprooted
+                : std::any_of(before.begin(), before.end(), [&](const Endpoint& one) {
+                      return is_gone(one) && (interface == 0 || one.interface == interface);
+                  });
+        if (!is_affected) {
             continue;
         }
         link.is_uprooted = true;
+        if (addresses_.empty()) {
+            continue;
+        }
         check_link(now, link);  // what its address is gone with may have been the only way
         Endpoint same = link.endpoint();
         if (interfaces.count(same.interface) == 0) {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Networks that change under a running mesh: cables, addresses, several interfaces, bad links.
+#include <algorithm>
+
 #include "tests/sim/scene.h"
 
 namespace meshd::sim {
@@ -240,6 +242,41 @@ TEST_CASE("notices: where boxes stand still now and then, they do not breed, and
     CHECK(each < 5);
     check_nobody_was_lost(scene);
     CHECK(scene.checkers.settle() == "");
+}
+
+TEST_CASE("address: gone for a moment and then another, its links move within a second") {
+    for (std::uint64_t seed = 2211; seed < 2216; ++seed) {
+        CAPTURE(seed);
+        Scene scene(seed, lan(6));
+        scene.form();
+        scene.world.run_for(seconds(30));
+        Network& network = scene.world.network();
+        network.set_carrier(3, 0, false);
+        scene.world.tell_addresses(3);
+        scene.world.run_for(milliseconds(200));
+        network.readdress(3, 0, 0);
+        network.set_carrier(3, 0, true);
+        scene.world.tell_addresses(3);
+        const Endpoint address = network.interfaces(3)[0].endpoint;
+        const auto moved = scene.world.run_until(
+            [&] {
+                for (const Host host : {Host{0}, Host{1}, Host{2}, Host{4}, Host{5}}) {
+                    const auto peers = scene.world.node(host).peers(scene.world.now(host));
+                    if (std::none_of(peers.begin(), peers.end(), [&](const PeerView& peer) {
+                            return peer.address.same_address(address);
+                        })) {
+                        return false;
+                    }
+                }
+                return true;
+            },
+            seconds(20));
+        REQUIRE(moved);
+        CHECK(*moved < seconds(1));
+        scene.world.run_for(seconds(10));
+        check_nobody_was_lost(scene);
+        CHECK(scene.checkers.settle() == "");
+    }
 }
 
 }  // namespace meshd::sim
