@@ -17,6 +17,27 @@ constexpr Duration kLinkUpPublishDelay = milliseconds(20);
 constexpr Duration kLinkPublishPerNews = milliseconds(2);
 constexpr Duration kLinkPublishDelayMax = milliseconds(400);
 
+/// Of a link that comes up after such a silence, or in the place of one that had recovered from it.
+Liveness recovered(TimePoint now, Duration silence, const Config& config, Prng& prng) {
+    const TimePoint since = now - silence;
+    Liveness liveness(since - 2 * Liveness::kFreshEvidence,
+                      {config.link_patience, config.link_patience_max}, prng);
+    liveness.check(since);
+    liveness.on_heard(now);
+    return liveness;
+}
+
+/// What the same start of the peer was silent for, when its link went down of late. No patience
+/// would have bridged more than the longest: that is not to be learned from.
+std::optional<Duration> bridgeable_silence(TimePoint now, const HeardNode* heard,
+                                           const Identity& peer, const Config& config) {
+    if (heard == nullptr || heard->identity != peer || heard->losses.empty()) {
+        return std::nullopt;
+    }
+    const Duration silence = now - heard->losses.back() + config.link_patience;
+    return silence <= config.link_patience_max ? std::optional(silence) : std::nullopt;
+}
+
 }  // namespace
 
 Duration Node::Impl::link_publish_delay(TimePoint now) const {
@@ -69,6 +90,18 @@ void Node::Impl::open_link(TimePoint now, const Established& established) {
         links_.try_emplace(node, now, established, config_, counters_, reassembly_budget_, prng_)
             .first->second;
     link.cost_class = cost_class;
+    std::optional<Duration> silence;
+    if (!replaces) {
+        silence = bridgeable_silence(now, neighbours_.find(node), established.peer, config_);
+    } else if (former.mapped().liveness.rtt().smoothed() &&
+               former.mapped().liveness.patience(now) > config_.link_patience) {
+        silence = former.mapped().liveness.patience(now) * 2 / 3;
+    }
+    if (silence) {
+        link.liveness = recovered(now, *silence, config_, prng_);
+        // It is not the first exchange, which is later, but carries the hashes as that does.
+        send_heartbeat(link, false, link.liveness.seq(), std::nullopt);
+    }
     if (replaces) {
         link.egress.take_over(former.mapped().egress);
         link.claims = std::move(former.mapped().claims);

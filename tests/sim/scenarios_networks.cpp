@@ -244,6 +244,31 @@ TEST_CASE("notices: where boxes stand still now and then, they do not breed, and
     CHECK(scene.checkers.settle() == "");
 }
 
+TEST_CASE("fades: of a box whose radio fades now and then, the loss is told a few times only") {
+    Scene scene(2210, lan(4));
+    scene.form();
+    scene.world.run_for(seconds(5));
+    std::vector<std::size_t> told;
+    for (int round = 0; round < 30; ++round) {
+        const std::size_t before = scene.events(NodeEventKind::Offline);
+        scene.world.pause(3);
+        scene.world.run_for(milliseconds(1200));
+        scene.world.resume(3);
+        scene.world.run_for(milliseconds(18800));
+        told.push_back(scene.events(NodeEventKind::Offline) - before);
+    }
+    const auto last = std::find_if(told.rbegin(), told.rend(), [](std::size_t n) { return n > 0; });
+    MESSAGE("last told offline in round " << told.rend() - last << " of 30");
+    CHECK(told.rend() - last <= 3);
+    // And when it dies, it is known in time.
+    scene.world.crash(3);
+    const auto known =
+        scene.world.run_until([&] { return scene.all_see(3, NodeStatus::Offline); }, seconds(10));
+    REQUIRE(known);
+    MESSAGE("its death is known after " << print_ms(*known));
+    CHECK(*known < seconds(5));
+}
+
 TEST_CASE("address: gone for a moment and then another, its links move within a second") {
     for (std::uint64_t seed = 2211; seed < 2216; ++seed) {
         CAPTURE(seed);
