@@ -18,6 +18,11 @@ namespace {
 constexpr std::array<std::string_view, 6> kNotByDefault = {"docker*", "veth*", "virbr*",
                                                            "br-*",    "tun*",  "tap*"};
 
+/// 169.254.0.0/16 (RFC 3927).
+bool is_link_local(const Ipv4& address) {
+    return address[0] == 169 && address[1] == 254;
+}
+
 std::optional<Ipv4> ipv4_of(const sockaddr* address) {
     if (address == nullptr || address->sa_family != AF_INET) {
         return std::nullopt;
@@ -58,11 +63,18 @@ std::vector<LocalInterface> usable_interfaces(const std::vector<LocalInterface>&
             allowed.empty() ? !interface.is_loopback &&
                                   std::none_of(kNotByDefault.begin(), kNotByDefault.end(), matches)
                             : std::any_of(allowed.begin(), allowed.end(), matches);
-        const bool is_known = std::any_of(
+        if (!interface.is_up || !is_allowed) {
+            continue;
+        }
+        const auto known = std::find_if(
             usable.begin(), usable.end(),
             [&](const LocalInterface& other) { return other.index == interface.index; });
-        if (interface.is_up && is_allowed && !is_known) {
+        if (known == usable.end()) {
             usable.push_back(interface);
+        } else if (is_link_local(known->address) && !is_link_local(interface.address)) {
+            // The kernel lists the narrower scope first: a link-local address that appears beside
+            // the one in use would take its place, and with it every session.
+            *known = interface;
         }
     }
     std::sort(usable.begin(), usable.end(),

@@ -61,6 +61,21 @@ TEST_CASE("interfaces: one that is down is not used, and the first address count
     CHECK(usable[0].address == Ipv4{10, 0, 1, 1});
 }
 
+TEST_CASE("interfaces: a link-local address counts where the interface has no other") {
+    const auto local = interface("eth0", 2, {169, 254, 7, 7});
+    const auto other = interface("eth0", 2, {10, 0, 1, 1});
+    const auto late = interface("eth0", 2, {10, 0, 9, 1});
+    const auto address = [](const std::vector<LocalInterface>& all) {
+        const auto usable = usable_interfaces(all, {});
+        REQUIRE(usable.size() == 1);
+        return usable[0].address;
+    };
+    // The kernel lists the narrower scope first, whichever came first.
+    CHECK(address({local, other, late}) == other.address);
+    CHECK(address({other, local}) == other.address);
+    CHECK(address({local}) == local.address);
+}
+
 TEST_CASE("interfaces: a list may name what is not there yet") {
     std::vector<LocalInterface> all = {interface("lo", 1, {127, 0, 0, 1}),
                                        interface("eth0", 2, {10, 0, 1, 1})};

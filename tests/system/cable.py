@@ -85,6 +85,12 @@ def other_address(lab, boxes, host):
     check(told(box, "addresses now:") == before, "a second address of the interface is not used")
     check(alive(box) == {"a", "b", "c"}, "and nobody is lost")
     lab.ip(host, "address del 10.99.0.1/24 dev eth0")
+    # Nor does a link-local one, which the kernel lists before the others.
+    lab.ip(host, "address add 169.254.7.7/16 brd + scope link dev eth0")
+    time.sleep(1)
+    check(told(box, "addresses now:") == before, "a link-local address beside it is not used")
+    check(alive(box) == {"a", "b", "c"}, "and nobody is lost")
+    lab.ip(host, "address del 169.254.7.7/16 dev eth0")
 
 
 def storm(lab, boxes, host):
