@@ -110,6 +110,11 @@ tl::expected<BoundSocket, std::string> bind_ipc_socket(const std::string& path) 
     const int result =
         bound.fd < 0 ? -1
                      : bind(bound.fd, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+    // At once: another daemon that starts now would take a socket that does not listen for one that
+    // a killed daemon left. The server listens again, with its own backlog.
+    if (result == 0) {
+        static_cast<void>(listen(bound.fd, SOMAXCONN));
+    }
     const int error = errno;
     umask(mask);
     if (result != 0) {

@@ -12,8 +12,8 @@ struct BoundSocket {
     std::string access_text;
 };
 
-/// Makes the directory of the default places, replaces a socket file nobody answers at, and binds
-/// (not yet listens). Fails with what was found and what to do.
+/// Makes the directory of the default places, replaces a socket file nobody answers at, binds and
+/// listens. Fails with what was found and what to do.
 tl::expected<BoundSocket, std::string> bind_ipc_socket(const std::string& path);
 
 }  // namespace meshd

@@ -15,6 +15,7 @@
 #include <set>
 
 #include "daemon/ipc_peer.h"
+#include "daemon/ipc_socket.h"
 #include "tests/daemon/temporary_dir.h"
 
 using namespace meshd;
@@ -386,6 +387,18 @@ TEST_CASE("ipc server: a path where another server answers is refused") {
     CHECK(bench.error.find("--socket") != std::string::npos);
     Connection client(bench.path());
     CHECK(client.is_connected());
+}
+
+TEST_CASE(
+    "ipc server: a path is taken from when it is bound, not from the first turn of its loop") {
+    const TemporaryDir dir;
+    const std::string path = (dir.path() / "meshd.sock").string();
+    const auto first = bind_ipc_socket(path);
+    REQUIRE(first);
+    const auto second = bind_ipc_socket(path);
+    REQUIRE_FALSE(second);
+    CHECK(second.error().find("answers there") != std::string::npos);
+    close(first->fd);
 }
 
 TEST_CASE("ipc server: a socket file left by a killed daemon is replaced, other files are not") {
