@@ -475,7 +475,7 @@ void Driver::flush_storage() {
     uv_timer_start(
         leave_timer_,
         [](uv_timer_t* timer) {
-            log_warning("the disk is too slow: ending without what is not written yet");
+            log_warning("the disk is too slow: it is waited for no longer");
             static_cast<Driver*>(timer->data)->finish_leaving();
         },
         kFlushTimeoutMs, 0);
@@ -489,6 +489,11 @@ void Driver::flush_storage() {
 void Driver::finish_leaving() {
     uv_timer_stop(leave_timer_);
     if (auto done = std::exchange(leave_done_, nullptr)) {
+        if (const auto unwritten = node_.status(now()).store.unwritten; unwritten != 0) {
+            log_warning("ending with " + std::to_string(unwritten) +
+                        " records and streams that are not on the disk: only what other boxes hold "
+                        "comes back");
+        }
         done();
     }
 }

@@ -178,6 +178,9 @@ std::optional<Persist> Node::Impl::poll_persist() {
 
 void Node::Impl::handle_flush(Now now) {
     at(now);
+    // The last chance of a box that ends: one attempt, however often the disk failed before.
+    disk_allowed_at_ = now.monotonic;
+    disk_retry_at_ = now.monotonic;
     flushing_ = store_.changes();
     settle(now);
 }

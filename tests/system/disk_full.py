@@ -86,6 +86,26 @@ def full(a, b):
     b.thaw()
 
 
+def freed_at_the_end(a, b):
+    """There is room again just before it ends, while it waits for its next try."""
+    fill(a.state_dir)
+    number, reply = 0, {"durable": True}
+    while reply["durable"]:
+        reply = raise_one(a, f"again-{number}", text="x" * 50_000)
+        number += 1
+        check(number < 600, "the disk takes more than it has")
+    time.sleep(4)
+    late = [raise_one(a, f"last-{n}")["id"] for n in range(5)]
+    (a.state_dir / "filler").unlink()
+    a.terminate()
+    check(not log_lines(a, "not on the disk"), f"all is written at the end: {log_lines(a, 'not on the disk')}")
+    b.freeze()
+    a.start().ready()
+    held = {alert["id"] for alert in a.call("alerts.list", limit=1000)["alerts"]}
+    check(set(late) <= held, f"kept from before the end; lost: {set(late) - held}")
+    b.thaw()
+
+
 def read_only(a, b, mount):
     """A start on a disk that has become read-only, and its recovery."""
     a.terminate()
@@ -165,6 +185,8 @@ def run(lab):
         wait_settled_lan(boxes)
         put_many(a, [f"a-{n}" for n in range(ENTRIES)], dimension=64, durable=True)
         full(a, b)
+        wait_settled_lan(boxes)
+        freed_at_the_end(a, b)
         wait_settled_lan(boxes)
         read_only(a, b, str(directory))
         # Large alerts have done their work; a fresh disk for what follows is quicker.

@@ -305,6 +305,31 @@ TEST_CASE("node disk: a flush asks for all that is not written yet, at once") {
     CHECK(box.node.status(box.now()).store.unwritten != 0);
 }
 
+TEST_CASE("node disk: a flush tries a disk that failed at once, and only once") {
+    DiskBox box;
+    box.command(put("h", false));
+    for (int i = 0; i < 4; ++i) {
+        const auto persist = box.persist_within(30'000);
+        REQUIRE(persist);
+        box.end(*persist, PersistResult::Failed);
+    }
+    CHECK_FALSE(box.persist());
+    box.node.handle_flush(box.now());
+    const auto failed = box.persist();
+    REQUIRE(failed);
+    CHECK(failed->records.size() == 1);
+    box.end(*failed, PersistResult::Failed);
+    CHECK_FALSE(box.persist());
+    CHECK(box.node.is_flushed());
+    // The same when it works again, and while it leaves.
+    box.command(Leave{});
+    box.node.handle_flush(box.now());
+    const auto last = box.persist();
+    REQUIRE(last);
+    box.end(*last, PersistResult::Stored);
+    CHECK(box.node.status(box.now()).store.unwritten == 0);
+}
+
 TEST_CASE("node disk: what is left when it leaves is written at once") {
     DiskBox box;
     box.command(put("h", false));
