@@ -14,6 +14,8 @@ namespace {
 
 /// The newest are kept: a card that breaks its database again and again has the same to say.
 constexpr std::size_t kNoticesMax = 8;
+/// When the core takes a write for one of a disk that stalls.
+constexpr std::chrono::seconds kStall{2};
 
 std::string_view trouble_name(DiskTrouble trouble) {
     switch (trouble) {
@@ -71,17 +73,24 @@ Storage::Opened Storage::open(uv_loop_t* loop, const std::filesystem::path& stat
 }
 
 Storage::Storage(uv_loop_t* loop, std::filesystem::path state_dir)
-    : state_dir_(std::move(state_dir)), wake_(new uv_async_t{}) {
+    : state_dir_(std::move(state_dir)),
+      wake_(new uv_async_t{}),
+      stall_timer_(new uv_timer_t{}),
+      stall_(kStall) {
     const int code = uv_async_init(
         loop, wake_, [](uv_async_t* wake) { static_cast<Storage*>(wake->data)->on_reports(); });
     MESHD_ASSERT(code == 0);
     wake_->data = this;
+    uv_timer_init(loop, stall_timer_);
+    stall_timer_->data = this;
 }
 
 Storage::~Storage() {
     worker_.reset();
     uv_close(reinterpret_cast<uv_handle_t*>(wake_),
              [](uv_handle_t* closed) { delete reinterpret_cast<uv_async_t*>(closed); });
+    uv_close(reinterpret_cast<uv_handle_t*>(stall_timer_),
+             [](uv_handle_t* closed) { delete reinterpret_cast<uv_timer_t*>(closed); });
 }
 
 void Storage::set_on_persisted(OnPersisted on_persisted) {
@@ -89,7 +98,40 @@ void Storage::set_on_persisted(OnPersisted on_persisted) {
 }
 
 void Storage::persist(Persist changes) {
+    writing_since_ns_ = uv_hrtime();
+    uv_update_time(stall_timer_->loop);
+    uv_timer_start(
+        stall_timer_,
+        [](uv_timer_t* timer) {
+            auto* self = static_cast<Storage*>(timer->data);
+            self->is_stall_told_ = true;
+            log_warning(self->stall_text());
+        },
+        static_cast<std::uint64_t>(stall_.count()), 0);
     worker_->persist(std::move(changes));
+}
+
+std::chrono::milliseconds Storage::writing_for() const {
+    if (!writing_since_ns_) {
+        return {};
+    }
+    return std::chrono::duration_cast<std::chrono::milliseconds>(
+        std::chrono::nanoseconds(uv_hrtime() - *writing_since_ns_));
+}
+
+std::string Storage::stall_text() const {
+    return "state directory " + state_dir_.string() + ": a write has been under way for " +
+           std::to_string(std::chrono::floor<std::chrono::seconds>(writing_for()).count()) +
+           " s: alerts still go out, nothing is kept until it ends";
+}
+
+void Storage::end_write() {
+    uv_timer_stop(stall_timer_);
+    if (std::exchange(is_stall_told_, false)) {
+        log_info("state directory " + state_dir_.string() + ": the write ended after " +
+                 std::to_string(writing_for().count()) + " ms");
+    }
+    writing_since_ns_.reset();
 }
 
 void Storage::backup(std::string path, OnBackup done) {
@@ -106,6 +148,9 @@ std::vector<std::string> Storage::warnings() const {
     std::vector<std::string> all(notices_.begin(), notices_.end());
     if (trouble_ != DiskTrouble::None) {
         all.push_back(trouble_text_);
+    }
+    if (writing_since_ns_ && writing_for() >= stall_) {
+        all.push_back(stall_text());
     }
     return all;
 }
@@ -126,6 +171,7 @@ void Storage::on_reports() {
             continue;
         }
         auto& [token, committed] = std::get<StorageWorker::Persisted>(report);
+        end_write();
         commits_ += committed.result == PersistResult::Stored ? 1 : 0;
         failures_ += committed.result == PersistResult::Failed ? 1 : 0;
         replaced_ += committed.result == PersistResult::Lost ? 1 : 0;

@@ -3,11 +3,13 @@
 
 #include <uv.h>
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
@@ -50,6 +52,8 @@ class Storage {
     void set_on_persisted(OnPersisted on_persisted);
     /// One at a time: the next only when the former has ended.
     void persist(Persist changes);
+    /// How long a write may last before warnings() and the log say so: two seconds, as the core.
+    void set_stall(std::chrono::milliseconds stall) { stall_ = stall; }
 
     /// Copies the database as it is on the disk to `path`, an absolute one where nothing is yet;
     /// empty: "backup-<UTC>.db" in the state directory. `done` is called from the loop, except
@@ -64,12 +68,21 @@ class Storage {
   private:
     Storage(uv_loop_t* loop, std::filesystem::path state_dir);
     void on_reports();
+    /// How long the write under way has lasted; zero where there is none.
+    std::chrono::milliseconds writing_for() const;
+    std::string stall_text() const;
+    void end_write();
     void tell_trouble(const DiskError& error);
     void tell_notices(std::vector<std::string> notices);
 
     std::filesystem::path state_dir_;
+    // On the heap because libuv closes handles later than this object ends.
     uv_async_t* wake_;
+    uv_timer_t* stall_timer_;
     std::unique_ptr<StorageWorker> worker_;
+    std::chrono::milliseconds stall_;
+    std::optional<std::uint64_t> writing_since_ns_;  ///< uv_hrtime()
+    bool is_stall_told_ = false;
     OnPersisted on_persisted_;
     OnBackup on_backup_;
     DiskTrouble trouble_ = DiskTrouble::None;

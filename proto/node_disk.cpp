@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "proto/base/mutant.h"
+#include "proto/disk_stall.h"
 #include "proto/node_impl.h"
 
 namespace meshd {
@@ -112,7 +113,8 @@ void Node::Impl::await_disk(TimePoint now, RequestId request, std::vector<Record
     const bool is_written =
         !writing_ && std::all_of(all.begin(), all.end(),
                                  [&](RecordPlace place) { return store_.is_written(place); });
-    if (is_written || !has_disk_ || disk_allowed_at_ > now) {
+    const bool is_stalled = is_disk_stalled(writing_.has_value(), clock_written_at_, now);
+    if (is_written || !has_disk_ || is_stalled || disk_allowed_at_ > now) {
         wait->second.is_durable = is_written;
         finish_wait(wait);
         return;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "proto/disk_stall.h"
 #include "proto/node_impl.h"
 
 namespace meshd {
@@ -33,7 +34,8 @@ StatusView Node::Impl::status(Now now) const {
                   store_.alert_count(),
                   store_.shared_count(),
                   store_.streams_unheld(),
-                  has_disk_ && disk_backoff_ == Duration{},
+                  has_disk_ && disk_backoff_ == Duration{} &&
+                      !is_disk_stalled(writing_.has_value(), clock_written_at_, now.monotonic),
                   store_.changes() + (writing_ ? writing_->records.size() : 0)};
     view.security = security_view(now.monotonic);
     view.run = run_;

@@ -137,6 +137,23 @@ TEST_CASE("storage: trouble is a warning until it is over") {
     CHECK(bench.storage().warnings().empty());
 }
 
+TEST_CASE("storage: a write that does not end is a warning until it does") {
+    const StorageDir dir;
+    Bench bench(dir.path());
+    // Its end is told by the loop, which does not turn yet.
+    bench.storage().persist(sample_persist(7, 1, 3));
+    CHECK(bench.storage().warnings().empty());
+    bench.storage().set_stall(std::chrono::milliseconds(0));
+    REQUIRE(bench.storage().warnings().size() == 1);
+    const std::string warning = bench.storage().warnings()[0];
+    CHECK(warning.find("a write has been under way for 0 s") != std::string::npos);
+    CHECK(warning.find("alerts still go out") != std::string::npos);
+    while (bench.ended.empty()) {
+        bench.run_once();
+    }
+    CHECK(bench.storage().warnings().empty());
+}
+
 TEST_CASE("storage: a database set aside stays a warning") {
     const StorageDir dir;
     dir.write("meshd.db", "no database");

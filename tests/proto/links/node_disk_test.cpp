@@ -275,6 +275,37 @@ TEST_CASE("node disk: a caller waits 10 s for a disk that does not answer") {
     CHECK(box.take<EntriesPut>().empty());
 }
 
+TEST_CASE("node disk: nobody waits behind a write that does not end, and status says so") {
+    DiskBox box;
+    RaiseAlert raise;
+    raise.alert = "{}";
+    box.command(raise);
+    const auto persist = box.persist();
+    REQUIRE(persist);
+    box.ms += 1999;
+    CHECK(box.node.status(box.now()).store.has_disk);
+    box.ms += 1;
+    CHECK_FALSE(box.node.status(box.now()).store.has_disk);
+    box.ms += 1000;
+    box.command(raise);
+    auto raised = box.take<AlertRaised>();
+    REQUIRE(raised.size() == 1);
+    CHECK_FALSE(raised[0].is_durable);
+    box.command(put("h", true));
+    CHECK_FALSE(box.take<EntriesPut>().at(0).is_durable);
+    CHECK(box.node.alerts(box.now()).size() == 2);
+    // The first caller is there still, and all is as before when the write ends.
+    box.end(*persist, PersistResult::Stored);
+    raised = box.take<AlertRaised>();
+    REQUIRE(raised.size() == 1);
+    CHECK(raised[0].is_durable);
+    CHECK(box.node.status(box.now()).store.has_disk);
+    box.command(raise);
+    CHECK(box.take<AlertRaised>().empty());
+    box.end(box.persist().value(), PersistResult::Stored);
+    CHECK(box.take<AlertRaised>().at(0).is_durable);
+}
+
 TEST_CASE("node disk: when the database was lost all is written anew, and callers wait for that") {
     DiskBox box;
     box.command(put("h", true));
