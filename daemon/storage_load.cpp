@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <chrono>
 #include <optional>
+#include <thread>
 
 #include "daemon/storage_database.h"
 #include "daemon/storage_rows.h"
@@ -8,12 +10,41 @@
 #include "daemon/storage_sqlite.h"
 
 namespace meshd {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using std::chrono::steady_clock;
+
+/// A shell or a copying script that holds the database is waited for so long at a start: what is
+/// not read now is not kept until the next start. Beyond, alerts matter more.
+constexpr seconds kInUseMax{20};
+/// SQLite waits a second in each try.
+constexpr milliseconds kInUsePause{100};
+
+}  // namespace
 
 Restored Database::load(std::vector<std::string>& notices) {
     Restored restored;
-    auto tried = open(notices);
-    if (tried) {
-        tried = read_all(restored);
+    const auto open_and_read = [&] {
+        auto done = open(notices);
+        return done ? read_all(restored) : done;
+    };
+    auto tried = open_and_read();
+    const auto is_in_use = [&tried] {
+        return !tried && tried.error().error.trouble == DiskTrouble::InUse;
+    };
+    if (is_in_use()) {
+        notices.push_back("database " + path_.string() +
+                          " was in use by another program at the start, which waited for it");
+    }
+    for (const auto end = steady_clock::now() + kInUseMax;
+         is_in_use() && steady_clock::now() < end;) {
+        close(true);
+        restored = {};
+        forget();
+        std::this_thread::sleep_for(kInUsePause);
+        tried = open_and_read();
     }
     if (!tried && !tried.error().label.empty()) {
         restored = {};

@@ -2,6 +2,9 @@
 #include "daemon/storage_database.h"
 
 #include <doctest/doctest.h>
+#include <sqlite3.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <limits>
 
@@ -444,6 +447,40 @@ TEST_CASE("database: a file that cannot be opened keeps nothing and is left alon
     REQUIRE(loaded.notices.size() == 1);
     CHECK(loaded.notices[0].find("nothing is kept") != std::string::npos);
     CHECK(std::filesystem::is_directory(dir.path() / "meshd.db"));
+}
+
+TEST_CASE("database: a program that holds it for a while at a start costs nothing but that while") {
+    const StorageDir dir;
+    REQUIRE(write_samples(dir.path(), 20));
+    int ready[2];
+    REQUIRE(pipe(ready) == 0);
+    const pid_t holder = fork();
+    REQUIRE(holder >= 0);
+    if (holder == 0) {
+        sqlite3* handle = nullptr;
+        const bool is_held =
+            sqlite3_open((dir.path() / "meshd.db").c_str(), &handle) == SQLITE_OK &&
+            sqlite3_exec(handle, "SELECT count(*) FROM records", nullptr, nullptr, nullptr) ==
+                SQLITE_OK;
+        const bool is_told = write(ready[1], "x", 1) == 1;
+        // Beyond the second that SQLite itself waits.
+        sleep(2);
+        _exit(is_held && is_told ? 0 : 1);
+    }
+    char told = 0;
+    REQUIRE(read(ready[0], &told, 1) == 1);
+    close(ready[0]);
+    close(ready[1]);
+    Database database(dir.path() / "meshd.db", {});
+    const Loaded loaded = load(database);
+    int status = 0;
+    REQUIRE(waitpid(holder, &status, 0) == holder);
+    CHECK(status == 0);
+    CHECK(loaded.restored.has_disk);
+    CHECK(loaded.restored.records.size() == 20);
+    REQUIRE(loaded.notices.size() == 1);
+    CHECK(loaded.notices[0].find("in use by another program") != std::string::npos);
+    CHECK(database.commit(sample_persist(8, 1, 1)).result == PersistResult::Stored);
 }
 
 TEST_CASE("database: one that is removed while in use is made anew and all is asked for") {
