@@ -34,6 +34,10 @@ void ServiceManager::tell_ready(std::string_view status) {
     send("READY=1\nSTATUS=" + shown_);
 }
 
+void ServiceManager::ask_for_start_time(std::chrono::seconds time) {
+    send("EXTEND_TIMEOUT_USEC=" + std::to_string(std::chrono::microseconds(time).count()));
+}
+
 void ServiceManager::tell_reload(bool is_reloading) {
     if (!is_reloading) {
         send("READY=1");

@@ -22,6 +22,8 @@ class ServiceManager {
     std::optional<std::chrono::microseconds> watchdog() const { return watchdog_; }
 
     void tell_ready(std::string_view status);
+    /// The start may last so long from now on, whatever TimeoutStartSec= of the unit says.
+    void ask_for_start_time(std::chrono::seconds time);
     void tell_reload(bool is_reloading);
     void tell_stopping(std::string_view status);
     /// Sends what differs from the last text only.

@@ -21,6 +21,8 @@ using std::chrono::seconds;
 
 constexpr seconds kDelayMax{60};
 constexpr seconds kRowEnds{600};
+/// For the start behind the delay: TimeoutStartSec= of the unit.
+constexpr seconds kStartTime{90};
 /// 2^6 s is more than the longest delay.
 constexpr unsigned kDoublingsMax = 6;
 
@@ -77,7 +79,10 @@ bool ServiceStart::wait() {
     const std::string text = "the last starts failed (see the lines above): the next one is in " +
                              std::to_string(delay.count()) + " s";
     log_warning(text);
-    ServiceManager().show_status(text);
+    ServiceManager manager;
+    manager.show_status(text);
+    // Else what the delay takes is missing for the start, and one that was slow fails for ever.
+    manager.ask_for_start_time(delay + kStartTime);
     // The operator's stop or restart need not wait, and begins a new row.
     sigset_t signals;
     sigset_t before;

@@ -2,6 +2,7 @@
 #include "daemon/service_manager.h"
 
 #include <doctest/doctest.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -10,6 +11,7 @@
 #include <array>
 #include <cstring>
 
+#include "daemon/start_delay.h"
 #include "tests/daemon/temporary_dir.h"
 
 using namespace meshd;
@@ -46,6 +48,23 @@ struct Listener {
     }
 };
 
+/// Already pending when the start begins to wait for it.
+struct Pending {
+    explicit Pending(int number) {
+        sigset_t one;
+        sigemptyset(&one);
+        sigaddset(&one, number);
+        pthread_sigmask(SIG_BLOCK, &one, &before_);
+        raise(number);
+    }
+    Pending(const Pending&) = delete;
+    Pending& operator=(const Pending&) = delete;
+    ~Pending() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+  private:
+    sigset_t before_{};
+};
+
 StatusView healthy() {
     StatusView status;
     status.nodes_alive = 3;
@@ -77,6 +96,24 @@ TEST_CASE("service manager: it hears of start, feeding and end") {
     CHECK(listener.next() == "WATCHDOG=1");
     manager.tell_stopping("leaving");
     CHECK(listener.next() == "STOPPING=1\nSTATUS=leaving");
+}
+
+TEST_CASE("service manager: a start that takes longer asks for the time it needs") {
+    const Listener listener;
+    ServiceManager().ask_for_start_time(150s);
+    CHECK(listener.next() == "EXTEND_TIMEOUT_USEC=150000000");
+}
+
+TEST_CASE("service manager: a start that waits has its whole time behind the delay") {
+    const Listener listener;
+    const TemporaryDir runtime;
+    setenv("RUNTIME_DIRECTORY", runtime.path().c_str(), 1);
+    runtime.write("starts", "9 4000000000");
+    const Pending ended(SIGTERM);
+    CHECK_FALSE(ServiceStart().wait());
+    unsetenv("RUNTIME_DIRECTORY");
+    CHECK(listener.next().starts_with("STATUS=the last starts failed"));
+    CHECK(listener.next() == "EXTEND_TIMEOUT_USEC=150000000");
 }
 
 TEST_CASE("service manager: a status is told when it changes") {
