@@ -44,6 +44,9 @@ constexpr std::int64_t kFeedsPerWatchdog = 6;
 /// The deadline timer is due before a feeding of the same turn; more than that is not the machine.
 constexpr Duration kCorePatience = std::chrono::seconds(1);
 
+/// To read what was kept, hundreds of megabytes from a slow card. Whoever takes longer hangs.
+constexpr std::chrono::seconds kLoadTimeMax{600};
+
 template <class T>
 T random_value() {
     T value{};
@@ -153,25 +156,28 @@ class Daemon {
 };
 
 std::string Daemon::open_node(const Settings& settings) {
-    const auto hardware_id = find_hardware_id();
-    if (!hardware_id && settings.node_id.empty()) {
-        return hardware_id.error();
-    }
-    const std::string hardware = hardware_id.value_or("");
-    const auto node_id = NodeId::parse(
-        settings.node_id.empty() ? default_node_id(host_name(), hardware) : settings.node_id);
-    MESHD_ASSERT(node_id);
-    set_log_node(node_id->text());
-
-    Driver::Options options = driver_options(settings);
     InstanceId fresh;
     while (!fresh) {
         fresh = InstanceId{random_value<std::uint64_t>()};
     }
-    const Installation identity = load_installation(*state_dir_, hardware, fresh);
-    if (!identity.notice.empty()) {
-        log_warning(identity.notice);
-        options.warnings.push_back(identity.notice);
+    const auto identity = load_installation(*state_dir_, find_hardware(), fresh);
+    if (!identity) {
+        return identity.error();
+    }
+    if (settings.node_id.empty() && identity->name_id.empty()) {
+        return "no hardware id to make a node id from: no serial number in the device tree and no "
+               "network interface with a MAC address; name the node with --node-id NAME";
+    }
+    const auto node_id =
+        NodeId::parse(settings.node_id.empty() ? default_node_id(host_name(), identity->name_id)
+                                               : settings.node_id);
+    MESHD_ASSERT(node_id);
+    set_log_node(node_id->text());
+
+    Driver::Options options = driver_options(settings);
+    if (!identity->notice.empty()) {
+        log_warning(identity->notice);
+        options.warnings.push_back(identity->notice);
     }
     options.keyring = state_dir_->path() / "keyring";
     auto keys = load_keyring(options.keyring);
@@ -181,12 +187,13 @@ std::string Daemon::open_node(const Settings& settings) {
     options.node.keyring = keys->ring;
     options.keys = std::move(*keys);
     options.state_dir = state_dir_->path();
+    manager_.ask_for_start_time(kLoadTimeMax);
     options.kept = Storage::open(&loop_, state_dir_->path());
     if (const Restored& restored = options.kept.restored; !restored.records.empty()) {
         log_info("kept from before: " + std::to_string(restored.records.size()) + " records");
     }
     options.node.node_id = *node_id;
-    options.node.instance = identity.instance;
+    options.node.instance = identity->instance;
     options.node.entropy = random_value<Entropy>();
     options.node.version = MESHD_VERSION;
     driver_ = std::make_unique<Driver>(

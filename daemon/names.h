@@ -5,17 +5,31 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
-#include <tl/expected.hpp>
+#include <vector>
 
 namespace meshd {
 
-/// What identifies this hardware, as text: $MESHD_HARDWARE_ID, else the serial number in the device
-/// tree, else the permanent MAC address of the first physical interface by name, else any MAC
-/// address but loopback's. `root` stands before /proc and /sys. Fails with what to do where there
-/// is none of these.
-tl::expected<std::string, std::string> find_hardware_id(const std::filesystem::path& root = "/");
+/// What tells this hardware from other hardware, as text.
+struct HardwareMarks {
+    /// What stays with it, best first: $MESHD_HARDWARE_ID alone where it is set; else the serial
+    /// number in the device tree, and the burnt-in MAC address of each physical interface by name,
+    /// those of USB after the others. May be empty, and grow when a driver comes late.
+    std::vector<std::string> lasting;
+    /// Any MAC address but loopback's; may be another one at the next start. May be empty.
+    std::string passing;
+};
+
+/// The MAC address that an interface was made with, whatever it uses now; empty where it has none.
+using PermanentAddress = std::function<std::string(const std::string& interface)>;
+/// As the kernel says it (ETHTOOL_GPERMADDR).
+std::string permanent_address(const std::string& interface);
+
+/// `root` stands before /proc and /sys.
+HardwareMarks find_hardware(const std::filesystem::path& root = "/",
+                            const PermanentAddress& permanent = permanent_address);
 
 /// `<host_name>-<4 hex digits of the hardware id's hash>`, with other characters than a node id may
 /// have replaced by '-', and cut to length. An empty host name becomes "node".

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdlib>
@@ -48,10 +49,35 @@ int make_directories(const fs::path& path) {
     return 0;
 }
 
-std::string read_all(int fd) {
+/// The start of a small file, or errno.
+tl::expected<std::string, int> read_all(int fd) {
     std::array<char, 4096> bytes{};
     const ssize_t size = pread(fd, bytes.data(), bytes.size(), 0);
-    return {bytes.data(), size > 0 ? static_cast<std::size_t>(size) : 0};
+    if (size < 0) {
+        return tl::unexpected(errno);
+    }
+    return std::string(bytes.data(), static_cast<std::size_t>(size));
+}
+
+/// A card that fails to read may do it at the next try.
+constexpr int kReadTries = 3;
+
+/// The same by path; ENOENT where there is none.
+tl::expected<std::string, int> read_file(const fs::path& path) {
+    tl::expected<std::string, int> text = tl::unexpected(ENOENT);
+    for (int tries = 0; tries < kReadTries; ++tries) {
+        const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+        if (fd < 0) {
+            text = tl::unexpected(errno);
+        } else {
+            text = read_all(fd);
+            close(fd);
+        }
+        if (text || text.error() == ENOENT) {
+            break;
+        }
+    }
+    return text;
 }
 
 /// Written beside and renamed, so that a power cut leaves the old file or the new one. 0, or errno.
@@ -86,6 +112,7 @@ int replace_file(const fs::path& path, std::string_view text) {
 struct Stored {
     InstanceId instance;
     std::string hardware_id;
+    std::string name_id;
 };
 
 std::optional<Stored> parse_identity(const std::string& text) {
@@ -99,7 +126,9 @@ std::optional<Stored> parse_identity(const std::string& text) {
     if (!value || *value == 0 || !hardware) {
         return std::nullopt;
     }
-    return Stored{InstanceId{*value}, std::string(*hardware)};
+    const auto name = document->root()["name_id"].as_string();
+    return Stored{InstanceId{*value}, std::string(*hardware),
+                  std::string(name.value_or(*hardware))};
 }
 
 }  // namespace
@@ -142,7 +171,7 @@ tl::expected<StateDir, std::string> StateDir::open(const fs::path& given) {
         return tl::unexpected(failure(path, "open its file \"lock\"", errno));
     }
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        const std::string pid = read_all(fd);
+        const std::string pid = read_all(fd).value_or("");
         close(fd);
         return tl::unexpected("state directory " + path.string() + " in use by pid " +
                               (pid.empty() ? "unknown" : pid) +
@@ -184,45 +213,60 @@ tl::expected<fs::path, std::string> choose_state_dir(const std::string& configur
         "set; say --state-dir DIR"));
 }
 
-Installation load_installation(const StateDir& dir, std::string_view hardware_id,
-                               InstanceId fresh) {
+tl::expected<Installation, std::string> load_installation(const StateDir& dir,
+                                                          const HardwareMarks& hardware,
+                                                          InstanceId fresh) {
     const fs::path path = dir.path() / "identity.json";
-    Installation identity{fresh, {}};
-    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd >= 0) {
-        const auto stored = parse_identity(read_all(fd));
-        close(fd);
-        if (stored && stored->hardware_id == hardware_id) {
-            return {stored->instance, {}};
-        }
-        if (stored) {
-            identity.notice = "identity.json comes from other hardware (" + stored->hardware_id +
-                              ", this is " + std::string(hardware_id) +
-                              "): this installation gets a new instance id";
+    const auto kept = read_file(path);
+    if (!kept && kept.error() != ENOENT) {
+        return tl::unexpected("cannot read " + path.string() + ": " + std::strerror(kept.error()) +
+                              "; it says which installation this is, and nothing is put in its "
+                              "place: repair the disk, or remove the file to begin as a new one");
+    }
+    const auto& lasting = hardware.lasting;
+    const std::string first = lasting.empty() ? "" : lasting.front();
+    Stored next{fresh, first, first.empty() ? hardware.passing : first};
+    std::string notice;
+    bool is_same = false;
+    if (const auto stored = kept ? parse_identity(*kept) : std::nullopt) {
+        const bool is_known =
+            std::find(lasting.begin(), lasting.end(), stored->hardware_id) != lasting.end();
+        // Marks that are not there say nothing: a driver may come late, or hide its address.
+        is_same = is_known || lasting.empty() || stored->hardware_id.empty();
+        if (is_same) {
+            next.instance = stored->instance;
+            next.hardware_id = stored->hardware_id.empty() ? first : stored->hardware_id;
+            next.name_id = stored->name_id.empty() ? next.name_id : stored->name_id;
+            if (next.hardware_id == stored->hardware_id && next.name_id == stored->name_id) {
+                return Installation{next.instance, next.name_id, {}};
+            }
         } else {
-            const fs::path aside = path.string() + ".broken";
-            rename(path.c_str(), aside.c_str());
-            identity.notice = path.string() + " cannot be read: set aside as " + aside.string() +
-                              "; this installation gets a new instance id";
+            notice = "identity.json comes from other hardware (" + stored->hardware_id +
+                     ", this is " + first + "): this installation gets a new instance id";
         }
-    } else if (errno != ENOENT) {
-        identity.notice = path.string() + ": " + std::strerror(errno) +
-                          "; this installation gets a new instance id";
+    } else if (kept) {
+        const fs::path aside = path.string() + ".broken";
+        rename(path.c_str(), aside.c_str());
+        notice = path.string() + " is broken: set aside as " + aside.string() +
+                 "; this installation gets a new instance id";
     }
     std::string text;
-    json::Writer(text)
-        .begin_object()
-        .member("instance", print_hex(fresh.value))
-        .member("hardware_id", hardware_id)
-        .end_object();
-    const int error = dir.is_writable() ? replace_file(path, text + "\n") : 0;
-    if (!dir.is_writable() || error != 0) {
-        identity.notice += (identity.notice.empty() ? "" : "; ") + std::string("state directory ") +
-                           dir.path().string() + ": " +
-                           (dir.is_writable() ? std::strerror(error) : dir.why_read_only()) +
-                           ": the instance id lasts only until this process ends";
+    json::Writer writer(text);
+    writer.begin_object()
+        .member("instance", print_hex(next.instance.value))
+        .member("hardware_id", next.hardware_id);
+    if (next.name_id != next.hardware_id) {
+        writer.member("name_id", next.name_id);
     }
-    return identity;
+    writer.end_object();
+    const int error = dir.is_writable() ? replace_file(path, text + "\n") : 0;
+    if (!is_same && (!dir.is_writable() || error != 0)) {
+        notice += (notice.empty() ? "" : "; ") + std::string("state directory ") +
+                  dir.path().string() + ": " +
+                  (dir.is_writable() ? std::strerror(error) : dir.why_read_only()) +
+                  ": the instance id lasts only until this process ends";
+    }
+    return Installation{next.instance, next.name_id, notice};
 }
 
 }  // namespace meshd

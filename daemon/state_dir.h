@@ -7,6 +7,7 @@
 #include <string_view>
 #include <tl/expected.hpp>
 
+#include "daemon/names.h"
 #include "proto/base/ids.h"
 
 namespace meshd {
@@ -43,13 +44,19 @@ tl::expected<std::filesystem::path, std::string> choose_state_dir(const std::str
 /// Which installation this is.
 struct Installation {
     InstanceId instance;
+    /// What a default name is made of, the same as long as the instance id. Empty where the
+    /// hardware has no mark at all.
+    std::string name_id;
     /// What to tell the operator: a new identity and why, or that it is not kept. May be empty.
     std::string notice;
 };
 
 /// The instance id kept in `identity.json`; `fresh` is stored instead where there is none, where
-/// the file cannot be read (it is set aside), or where it comes from other hardware: the copied
-/// card must not be the same installation twice.
-Installation load_installation(const StateDir& dir, std::string_view hardware_id, InstanceId fresh);
+/// the file is broken (it is set aside), or where it comes from other hardware: the copied card
+/// must not be the same installation twice. Other hardware is what has lasting marks, and not the
+/// one that is kept. Fails where the disk does not give the file: what it holds is not lost yet.
+tl::expected<Installation, std::string> load_installation(const StateDir& dir,
+                                                          const HardwareMarks& hardware,
+                                                          InstanceId fresh);
 
 }  // namespace meshd

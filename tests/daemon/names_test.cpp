@@ -16,6 +16,24 @@ struct WithoutVariable {
     WithoutVariable() { unsetenv("MESHD_HARDWARE_ID"); }
 };
 
+/// An interface as sysfs shows it; `type`: addr_assign_type, 0 = burnt in, 1 = random, 3 = set.
+void add_interface(const TemporaryDir& root, const std::string& name, const std::string& mac,
+                   const std::string& type, const std::string& device = "") {
+    root.write("sys/class/net/" + name + "/address", mac + "\n");
+    root.write("sys/class/net/" + name + "/addr_assign_type", type + "\n");
+    if (!device.empty()) {
+        std::filesystem::create_directories(root.path() / device);
+        std::filesystem::create_directory_symlink(root.path() / device,
+                                                  root.path() / "sys/class/net" / name / "device");
+    }
+}
+
+HardwareMarks find(const TemporaryDir& root) {
+    return find_hardware(root.path(), [](const std::string&) { return std::string(); });
+}
+
+using Texts = std::vector<std::string>;
+
 }  // namespace
 
 TEST_CASE("names: boxes of one host name differ by their hardware") {
@@ -37,36 +55,54 @@ TEST_CASE("names: any host name becomes a valid node id") {
     CHECK(default_node_id("A.b_c-9", "id").starts_with("A.b_c-9-"));
 }
 
-TEST_CASE("names: the device tree serial is the hardware id where there is one") {
+TEST_CASE("names: the device tree serial is the best mark where there is one") {
     const WithoutVariable clean;
     const TemporaryDir root;
     root.write("proc/device-tree/serial-number", std::string("10000000abcdef\0", 15));
-    root.write("sys/class/net/eth0/address", "02:00:00:00:00:01\n");
-    CHECK(*find_hardware_id(root.path()) == "10000000abcdef");
+    add_interface(root, "eth0", "02:00:00:00:00:01", "0", "sys/devices/soc");
+    CHECK(find(root).lasting == Texts{"10000000abcdef", "02:00:00:00:00:01"});
 }
 
-TEST_CASE("names: a permanent address of a physical interface beats a virtual one") {
+TEST_CASE(
+    "names: burnt-in addresses of physical interfaces are marks, adapters' after the others") {
     const WithoutVariable clean;
     const TemporaryDir root;
-    root.write("sys/class/net/lo/address", "00:00:00:00:00:00\n");
-    root.write("sys/class/net/br0/address", "02:00:00:00:00:01\n");
-    root.write("sys/class/net/br0/addr_assign_type", "3\n");
-    CHECK(*find_hardware_id(root.path()) == "02:00:00:00:00:01");
-    root.write("sys/class/net/eth0/address", "02:00:00:00:00:02\n");
-    root.write("sys/class/net/eth0/addr_assign_type", "0\n");
-    root.write("sys/class/net/eth0/device/vendor", "x\n");
-    CHECK(*find_hardware_id(root.path()) == "02:00:00:00:00:02");
+    add_interface(root, "lo", "00:00:00:00:00:00", "0");
+    add_interface(root, "br0", "02:00:00:00:00:01", "3");
+    CHECK(find(root).lasting.empty());
+    CHECK(find(root).passing == "02:00:00:00:00:01");
+    add_interface(root, "eth0", "02:00:00:00:00:02", "0", "sys/devices/usb1/1-1");
+    add_interface(root, "eth1", "02:00:00:00:00:03", "0", "sys/devices/pci0");
+    CHECK(find(root).lasting == Texts{"02:00:00:00:00:03", "02:00:00:00:00:02"});
 }
 
-TEST_CASE("names: hardware without any mark asks for a name, and the variable gives one") {
+TEST_CASE("names: a random or set address is no mark, the burnt-in one behind it is") {
+    const WithoutVariable clean;
+    const TemporaryDir root;
+    add_interface(root, "wlan0", "02:00:00:00:00:01", "1", "sys/devices/soc/a");
+    add_interface(root, "wlan1", "02:00:00:00:00:02", "3", "sys/devices/soc/b");
+    CHECK(find(root).lasting.empty());
+    const auto marks = find_hardware(root.path(), [](const std::string& interface) {
+        return interface == "wlan1" ? "dc:a6:32:00:00:02" : "";
+    });
+    CHECK(marks.lasting == Texts{"dc:a6:32:00:00:02"});
+    CHECK(marks.passing == "02:00:00:00:00:01");
+}
+
+TEST_CASE("names: what the kernel does not say is no address") {
+    CHECK(permanent_address("lo").empty());
+    CHECK(permanent_address("no such interface at all").empty());
+}
+
+TEST_CASE("names: hardware without any mark has none, and the variable is the only one") {
     const TemporaryDir root;
     {
         const WithoutVariable clean;
-        const auto id = find_hardware_id(root.path());
-        REQUIRE_FALSE(id);
-        CHECK(id.error().find("--node-id") != std::string::npos);
+        CHECK(find(root).lasting.empty());
+        CHECK(find(root).passing.empty());
     }
+    add_interface(root, "eth0", "02:00:00:00:00:01", "0", "sys/devices/soc");
     setenv("MESHD_HARDWARE_ID", "box-7", 1);
-    CHECK(*find_hardware_id(root.path()) == "box-7");
+    CHECK(find(root).lasting == Texts{"box-7"});
     unsetenv("MESHD_HARDWARE_ID");
 }

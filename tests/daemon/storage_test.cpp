@@ -100,14 +100,15 @@ TEST_CASE("storage: data copied to other hardware stay, under a new instance id"
     {
         const auto state = StateDir::open(first.path());
         REQUIRE(state);
-        CHECK(load_installation(*state, "hw-1", InstanceId{11}).instance == InstanceId{11});
+        CHECK(load_installation(*state, {{"hw-1"}, ""}, InstanceId{11})->instance ==
+              InstanceId{11});
         Bench bench(first.path());
         CHECK(bench.persist(sample_persist(7, 1, 20)) == PersistResult::Stored);
     }
     std::filesystem::copy(first.path(), second.path(), std::filesystem::copy_options::recursive);
     const auto state = StateDir::open(second.path());
     REQUIRE(state);
-    CHECK(load_installation(*state, "hw-2", InstanceId{12}).instance == InstanceId{12});
+    CHECK(load_installation(*state, {{"hw-2"}, ""}, InstanceId{12})->instance == InstanceId{12});
     CHECK(Bench(second.path()).restored.records.size() == 20);
 }
 
