@@ -49,12 +49,13 @@ Node::Impl::Impl(Config config, NodeOptions options, Now start, Restored restore
       handshake_(self_, config_.mesh_name, options_.features, sealing_.ring(), prng_),
       neighbours_({config_.max_peers, config_.bridges_max, heard_for(config_), self_.node}, prng_),
       discovery_(start.monotonic,
-                 {config_.broadcast_interval, config_.broadcast_interval_max, config_.bootstrap},
+                 {config_.broadcast_interval, config_.broadcast_interval_max, config_.bootstrap,
+                  hash_key()},
                  prng_),
       volatile_stream_{prng_.next() | 1},
       durable_stream_{prng_.next() | 1},
       store_({self_.node, volatile_stream_, durable_stream_, config_.tombstone_time,
-              config_.store_bytes_max, restored.run}),
+              config_.store_bytes_max, restored.run, hash_key()}),
       announcer_(counters_,
                  [this](const NodeId& peer) {
                      const Link* link = find_link(peer);

@@ -18,6 +18,7 @@
 #include <memory>
 #include <set>
 
+#include "proto/base/hash.h"
 #include "proto/base/prng.h"
 #include "proto/links/discovery.h"
 #include "proto/links/handshake.h"
@@ -121,6 +122,8 @@ class Node::Impl {
     tl::expected<RequestId, CommandError> leave(Now now, const Leave& command);
     tl::expected<RequestId, CommandError> discover(Now now);
     bool is_congested(std::size_t backlog_max) const;
+    /// Of the tables into which others choose what to write.
+    std::uint64_t hash_key() const { return hash64(options_.entropy); }
     RequestId next_request() { return RequestId{++last_request_}; }
 
     // node_forget.cpp
@@ -359,7 +362,7 @@ class Node::Impl {
     TimePoint newest_key_since_;
     std::optional<TimePoint> ring_wanted_at_;
     CookieJar cookies_;
-    OutsideGate outside_gate_;
+    OutsideGate outside_gate_{hash_key()};
     Handshake handshake_;
     Neighbours neighbours_;
     Strangers strangers_;

@@ -13,9 +13,14 @@ std::uint64_t hash64(Bytes bytes) {
 }
 
 std::uint64_t checksum64(Bytes bytes) {
-    static constexpr std::uint8_t kKey[crypto_shorthash_siphash24_KEYBYTES] = {};
+    return keyed_checksum64(bytes, 0);
+}
+
+std::uint64_t keyed_checksum64(Bytes bytes, std::uint64_t key) {
+    std::uint8_t whole_key[crypto_shorthash_siphash24_KEYBYTES] = {};
+    store_big_endian<8>(whole_key, key);
     std::uint8_t digest[crypto_shorthash_siphash24_BYTES];
-    crypto_shorthash_siphash24(digest, bytes.data(), bytes.size(), kKey);
+    crypto_shorthash_siphash24(digest, bytes.data(), bytes.size(), whole_key);
     std::uint64_t number = 0;  // the paper's: its bytes are little-endian
     for (std::size_t i = sizeof digest; i > 0; --i) {
         number = number << 8 | digest[i - 1];

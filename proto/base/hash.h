@@ -19,6 +19,9 @@ std::uint64_t hash64(Bytes bytes);
 /// compute them.
 std::uint64_t checksum64(Bytes bytes);
 
+/// The same under a key that is not known outside: nobody can choose strings by what it gives.
+std::uint64_t keyed_checksum64(Bytes bytes, std::uint64_t key);
+
 using Hash128 = std::array<std::uint8_t, 16>;
 /// BLAKE2b-128 of `bytes`; with `key` (16 to 64 bytes) the keyed hash.
 Hash128 hash128(Bytes bytes, Bytes key = {});

@@ -29,8 +29,8 @@ Discovery::Discovery(TimePoint now, Options options, Prng& prng)
       last_beacon_(now),
       probe_at_(now),
       offers_({kOffersPerSecond, kOffersPerSecond}),
-      hellos_(kHellosPerSource, kHellosPerAddress, kHellosInAll),
-      offers_heard_(kHellosPerSource, kHellosPerAddress, kHellosInAll) {
+      hellos_(kHellosPerSource, kHellosPerAddress, kHellosInAll, options_.sources_key),
+      offers_heard_(kHellosPerSource, kHellosPerAddress, kHellosInAll, options_.sources_key) {
     start(now);
 }
 

@@ -24,6 +24,7 @@ class Discovery {
         Duration interval;      ///< between beacons after the fast start
         Duration interval_max;  ///< backing off ends here while nothing changes
         std::vector<Endpoint> bootstrap;
+        std::uint64_t sources_key = 0;  ///< SourceLimiter's
     };
     /// What pacing needs to know of the rest of the node.
     struct Facts {

@@ -97,29 +97,31 @@ std::size_t Neighbours::soft_max() const {
 
 /// Links are few and handshakes bounded, so that this passes over few nodes that stay.
 bool Neighbours::make_room() {
-    for (auto oldest = by_last_heard_.begin(); oldest != by_last_heard_.end(); ++oldest) {
-        const auto it = heard_.find(oldest->second);
-        if (!it->second.is_taken) {
-            heard_.erase(it);
-            by_last_heard_.erase(oldest);
-            return true;
-        }
+    const auto oldest =
+        std::find_if(by_silence_.begin(), by_silence_.end(),
+                     [&](const NodeId* node) { return !heard_.find(*node)->is_taken; });
+    if (oldest == by_silence_.end()) {
+        return false;
     }
-    return false;
+    const NodeId node = **oldest;
+    by_silence_.erase(oldest);
+    heard_.erase(node);
+    return true;
 }
 
 bool Neighbours::on_heard(TimePoint now, const Identity& identity, const Endpoint& endpoint,
                           const std::optional<Cookie>& cookie) {
-    auto it = heard_.find(identity.node);
-    if (it == heard_.end()) {
+    Kept* kept = heard_.find(identity.node);
+    if (kept == nullptr) {
         if (heard_.size() >= kHeardMax && !make_room()) {
             return false;
         }
-        it = heard_.emplace(identity.node, HeardNode{}).first;
+        kept = &heard_[identity.node];
+        kept->place = by_silence_.insert(by_silence_.end(), &kept->identity.node);
+    } else {
+        by_silence_.splice(by_silence_.end(), by_silence_, kept->place);
     }
-    HeardNode& heard = it->second;
-    by_last_heard_.erase({heard.last_heard, identity.node});
-    by_last_heard_.emplace(now, identity.node);
+    HeardNode& heard = *kept;
     const bool is_new = heard.identity != identity;
     if (is_new) {
         heard = HeardNode{};
@@ -157,11 +159,11 @@ bool Neighbours::on_heard(TimePoint now, const Identity& identity, const Endpoin
 }
 
 void Neighbours::on_seal(TimePoint now, const NodeId& node, KeyId seal, std::uint32_t generation) {
-    const auto it = heard_.find(node);
-    if (it == heard_.end()) {
+    HeardNode* known = heard_.find(node);
+    if (known == nullptr) {
         return;
     }
-    HeardNode& heard = it->second;
+    HeardNode& heard = *known;
     if (generation >= heard.seal_generation || now - heard.sealed_at > kSealedFor) {
         heard.seal = seal;
         heard.seal_generation = generation;
@@ -170,9 +172,8 @@ void Neighbours::on_seal(TimePoint now, const NodeId& node, KeyId seal, std::uin
 }
 
 void Neighbours::on_failed(TimePoint now, const NodeId& peer, bool refused) {
-    const auto it = heard_.find(peer);
-    if (it != heard_.end()) {
-        HeardNode& heard = it->second;
+    if (HeardNode* known = heard_.find(peer)) {
+        HeardNode& heard = *known;
         Duration avoid = refused ? prng_->between(kRefusedMin, kRefusedMax)
                                  : prng_->between(kSilentMin, kSilentMax);
         // Who is out of reach is worth every try that it answers.
@@ -197,18 +198,17 @@ void Neighbours::on_failed(TimePoint now, const NodeId& peer, bool refused) {
 }
 
 void Neighbours::on_dropped(TimePoint now, const NodeId& peer) {
-    const auto it = heard_.find(peer);
-    if (it != heard_.end()) {
-        it->second.avoid_until = now + prng_->between(kRefusedMin, kRefusedMax);
+    if (HeardNode* heard = heard_.find(peer)) {
+        heard->avoid_until = now + prng_->between(kRefusedMin, kRefusedMax);
     }
 }
 
 void Neighbours::on_link_lost(TimePoint now, const NodeId& peer, const Endpoint& endpoint) {
-    const auto it = heard_.find(peer);
-    if (it == heard_.end()) {
+    HeardNode* known = heard_.find(peer);
+    if (known == nullptr) {
         return;
     }
-    HeardNode& heard = it->second;
+    HeardNode& heard = *known;
     demote(heard, endpoint);
     std::erase_if(heard.losses, [now](TimePoint at) { return now - at > kLossWindow; });
     heard.losses.push_back(now);
@@ -254,14 +254,15 @@ void Neighbours::again_at(TimePoint at) {
 }
 
 std::pair<const HeardNode*, const HeardNode*> Neighbours::ring_neighbours() const {
-    const auto place = [](const NodeId& node) { return std::pair(node.hash(), node); };
-    const auto self = place(options_.self);
     const HeardNode* first = nullptr;
     const HeardNode* last = nullptr;
     const HeardNode* successor = nullptr;
     const HeardNode* predecessor = nullptr;
+    const auto is_below = [](const NodeId& a, const NodeId& b) {
+        return a.hash() != b.hash() ? a.hash() < b.hash() : a < b;
+    };
     const auto is_lower = [&](const HeardNode* a, const HeardNode* b) {
-        return place(a->identity.node) < place(b->identity.node);
+        return is_below(a->identity.node, b->identity.node);
     };
     for (const auto& entry : heard_) {
         const HeardNode* heard = &entry.second;
@@ -270,7 +271,7 @@ std::pair<const HeardNode*, const HeardNode*> Neighbours::ring_neighbours() cons
         }
         first = first == nullptr || is_lower(heard, first) ? heard : first;
         last = last == nullptr || is_lower(last, heard) ? heard : last;
-        if (self < place(entry.first)) {
+        if (is_below(options_.self, entry.first)) {
             successor = successor == nullptr || is_lower(heard, successor) ? heard : successor;
         } else {
             predecessor =
@@ -308,16 +309,17 @@ void Neighbours::look(TimePoint now, const Facts& facts) {
     // Of many nodes each beacons more rarely (Discovery::kBeaconSpacing).
     const Duration heard_for = std::max<Duration>(
         options_.heard_for, static_cast<Duration::rep>(heard_.size()) * kHeardForPerNode);
-    for (auto it = heard_.begin(); it != heard_.end();) {
-        const auto current = it++;
-        auto& [node, heard] = *current;
+    heard_.erase_if([&](const auto& entry) {
+        const auto& [node, heard] = entry;
+        const bool is_gone = now - heard.last_heard > heard_for && !facts.is_taken(node);
+        if (is_gone) {
+            by_silence_.erase(heard.place);
+        }
+        return is_gone;
+    });
+    for (auto& [node, heard] : heard_) {
         const bool is_linked = facts.is_linked(node);
         heard.is_taken = is_linked || facts.is_taken(node);
-        if (now - heard.last_heard > heard_for && !heard.is_taken) {
-            by_last_heard_.erase({heard.last_heard, node});
-            heard_.erase(current);
-            continue;
-        }
         if (is_linked) {
             heard.failures = 0;
         }
@@ -384,7 +386,7 @@ void Neighbours::choose_ring(TimePoint now, const Facts& facts, Todo& todo) {
             again_at(now + kRefusedMin);
             continue;
         }
-        ask(now, heard_.at(neighbour->identity.node), LinkReason::Ring, todo);
+        ask(now, *heard_.find(neighbour->identity.node), LinkReason::Ring, todo);
     }
 }
 
@@ -552,9 +554,9 @@ std::optional<NodeId> Neighbours::victim(TimePoint now, const Facts& facts,
 bool Neighbours::on_req(TimePoint now, const NodeId& asker, LinkReason reason, bool is_forced,
                         const Facts& facts) {
     const bool is_accepted = judge(now, asker, reason, is_forced, facts);
-    const auto heard = heard_.find(asker);
-    if (is_accepted && heard != heard_.end()) {
-        heard->second.asked_as = reason;
+    HeardNode* heard = heard_.find(asker);
+    if (is_accepted && heard != nullptr) {
+        heard->asked_as = reason;
     }
     return is_accepted;
 }
@@ -587,8 +589,7 @@ bool Neighbours::agrees_to_prune(const NodeId& peer, const Facts& facts) const {
 }
 
 const HeardNode* Neighbours::find(const NodeId& node) const {
-    const auto it = heard_.find(node);
-    return it == heard_.end() ? nullptr : &it->second;
+    return heard_.find(node);
 }
 
 }  // namespace meshd

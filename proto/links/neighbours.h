@@ -18,13 +18,14 @@
 #pragma once
 
 #include <functional>
-#include <map>
+#include <list>
 #include <optional>
 #include <set>
 #include <utility>
 #include <vector>
 
 #include "proto/base/prng.h"
+#include "proto/base/table.h"
 #include "proto/base/time.h"
 #include "proto/wire/limits.h"
 #include "proto/wire/message.h"
@@ -170,7 +171,7 @@ class Neighbours {
     bool agrees_to_prune(const NodeId& peer, const Facts& facts) const;
 
     std::size_t heard() const { return heard_.size(); }
-    const std::map<NodeId, HeardNode>& all() const { return heard_; }
+    const auto& all() const { return heard_; }
     const HeardNode* find(const NodeId& node) const;
     /// Successor or predecessor on the ring of the hashes of the nodes heard and self.
     bool is_ring_neighbour(const NodeId& node) const;
@@ -199,8 +200,12 @@ class Neighbours {
 
     Options options_;
     Prng* prng_;
-    std::map<NodeId, HeardNode> heard_;
-    std::set<std::pair<TimePoint, NodeId>> by_last_heard_;  ///< all of heard_
+    using BySilence = std::list<const NodeId*>;
+    struct Kept : HeardNode {
+        BySilence::iterator place;  ///< in by_silence_
+    };
+    Table<NodeId, Kept> heard_;
+    BySilence by_silence_;  ///< all of heard_, silent longest first
     std::optional<TimePoint> tick_at_;
     std::optional<TimePoint> bridge_at_;
     std::optional<TimePoint> first_heard_at_;

@@ -3,10 +3,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
-#include <list>
-#include <map>
-#include <utility>
+#include <vector>
 
 #include "proto/base/endpoint.h"
 #include "proto/base/time.h"
@@ -44,40 +43,45 @@ class TokenBucket {
 
 /// A token bucket for each source, in bounded memory: where the table is full the source that was
 /// silent longest makes room. A flood of made-up sources meets a full table with each datagram, so
-/// that this must not cost a search through it.
+/// that this must not cost a search through it: buckets are found in chains by a hash of their
+/// source, under a key, so that nobody can make up sources of one chain.
 class SourceLimiter {
   public:
     enum class By : std::uint8_t { Address, AddressAndPort };
     static constexpr std::size_t kSourcesMax = 1024;
 
-    SourceLimiter(Rate rate, By by) : rate_(rate), by_(by) {}
+    /// `key`: of the hash; drawn at random where sources may be hostile.
+    SourceLimiter(Rate rate, By by, std::uint64_t key = 0) : rate_(rate), by_(by), key_(key) {}
 
-    bool take(TimePoint now, const Endpoint& from) {
-        const Key key{from.address, by_ == By::Address ? std::uint16_t{0} : from.port};
-        auto it = index_.find(key);
-        if (it == index_.end()) {
-            if (index_.size() >= kSourcesMax) {
-                index_.erase(by_silence_.front().first);
-                by_silence_.pop_front();
-            }
-            by_silence_.emplace_back(key, TokenBucket(rate_));
-            it = index_.emplace(key, std::prev(by_silence_.end())).first;
-        } else {
-            by_silence_.splice(by_silence_.end(), by_silence_, it->second);
-        }
-        return it->second->second.take(now);
-    }
+    bool take(TimePoint now, const Endpoint& from);
 
-    std::size_t size() const { return index_.size(); }
+    std::size_t size() const { return sources_.size(); }
 
   private:
-    using Key = std::pair<std::array<std::uint8_t, 16>, std::uint16_t>;
-    using Buckets = std::list<std::pair<Key, TokenBucket>>;
+    using Place = std::uint16_t;
+    static constexpr Place kNone = UINT16_MAX;
+    using Source = std::array<std::uint8_t, 18>;  ///< address and port
+    struct Bucket {
+        Source source;
+        TokenBucket tokens;
+        Place next = kNone;   ///< in the chain
+        Place older = kNone;  ///< silent longer
+        Place newer = kNone;
+    };
+
+    std::size_t chain_of(const Source& source) const;
+    Place add(const Source& source);
+    void unchain(Place place);
+    void unlink(Place place);
+    void link_newest(Place place);
 
     Rate rate_;
     By by_;
-    Buckets by_silence_;  ///< silent longest first
-    std::map<Key, Buckets::iterator> index_;
+    std::uint64_t key_;
+    std::vector<Bucket> sources_;
+    std::vector<Place> chains_;  ///< a power of two of them, no less than sources
+    Place oldest_ = kNone;
+    Place newest_ = kNone;
 };
 
 /// What may come in of messages that anyone can send: limited for each address and port, for each
@@ -85,9 +89,9 @@ class SourceLimiter {
 /// own share takes nothing of what others share with it.
 class ArrivalLimiter {
   public:
-    ArrivalLimiter(Rate per_source, Rate per_address, Rate in_all)
-        : per_source_(per_source, SourceLimiter::By::AddressAndPort),
-          per_address_(per_address, SourceLimiter::By::Address),
+    ArrivalLimiter(Rate per_source, Rate per_address, Rate in_all, std::uint64_t key = 0)
+        : per_source_(per_source, SourceLimiter::By::AddressAndPort, key),
+          per_address_(per_address, SourceLimiter::By::Address, key),
           in_all_(in_all) {}
 
     bool take(TimePoint now, const Endpoint& from) {
@@ -121,10 +125,10 @@ class OutsideGate {
     static constexpr Rate kReqsPerAddress{40, 40};
     static constexpr Rate kReqsInAll{200, 200};
 
-    OutsideGate()
-        : within_share_(kPerSource, kPerAddress, kWithinShare),
+    explicit OutsideGate(std::uint64_t key = 0)
+        : within_share_(kPerSource, kPerAddress, kWithinShare, key),
           of_anybody_(kOfAnybody),
-          reqs_(kReqsPerSource, kReqsPerAddress, kReqsInAll) {}
+          reqs_(kReqsPerSource, kReqsPerAddress, kReqsInAll, key) {}
 
     /// Before the datagram is opened.
     bool admit(TimePoint now, const Endpoint& from) {

@@ -42,10 +42,10 @@ std::vector<Membership::Event> Membership::update_some(
     std::vector<Event> events;
     for (auto [node, member] : changed_members) {
         member.since = now;
-        const auto before = members_.find(node);
+        const Member* before = members_.find(node);
         bool changed = true;
-        if (before != members_.end()) {
-            const Member& old = before->second;
+        if (before != nullptr) {
+            const Member& old = *before;
             // This node itself was out, and has not heard of the other since.
             if (old.status == NodeStatus::Unreachable && old.because.empty() &&
                 member.status == NodeStatus::Offline) {
@@ -78,8 +78,7 @@ std::vector<Membership::Event> Membership::update_some(
 }
 
 const Membership::Member* Membership::find(const NodeId& node) const {
-    const auto it = members_.find(node);
-    return it == members_.end() ? nullptr : &it->second;
+    return members_.find(node);
 }
 
 }  // namespace meshd

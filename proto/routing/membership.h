@@ -11,6 +11,7 @@
 
 #include "proto/base/ids.h"
 #include "proto/base/node_id.h"
+#include "proto/base/table.h"
 #include "proto/base/time.h"
 #include "proto/routing/topology.h"
 
@@ -54,10 +55,10 @@ class Membership {
                                    const std::vector<NodeId>& gone);
 
     const Member* find(const NodeId& node) const;
-    const std::map<NodeId, Member>& members() const { return members_; }
+    const Table<NodeId, Member>& members() const { return members_; }
 
   private:
-    std::map<NodeId, Member> members_;
+    Table<NodeId, Member> members_;
 };
 
 }  // namespace meshd

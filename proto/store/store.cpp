@@ -42,8 +42,7 @@ void Store::watch_embeddings(std::function<void(const HeldRecord&, bool is_added
 }
 
 const Store::Impl::Author* Store::Impl::find(const NodeId& node) const {
-    const auto found = authors.find(node);
-    return found == authors.end() ? nullptr : &found->second;
+    return authors.find(node);
 }
 
 const HeldRecord* Store::Impl::state_in(StreamId stream) const {
@@ -366,9 +365,8 @@ void Store::reopen_streams(Now now, StreamId volatile_stream, StreamId durable_s
     impl_->volatile_counter = 0;
     impl_->durable_counter = 0;
     impl_->is_overtaken = false;
-    const auto self = impl_->authors.find(impl_->options.self);
-    if (self != impl_->authors.end()) {
-        self->second.node = nullptr;
+    if (Impl::Author* self = impl_->authors.find(impl_->options.self)) {
+        self->node = nullptr;
         if (impl_->streams.find(former_volatile) != nullptr) {
             impl_->retire_volatile(now.monotonic, impl_->options.self, former_volatile);
         }

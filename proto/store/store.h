@@ -138,6 +138,8 @@ class Store {
         Duration tombstone_time = std::chrono::hours(24);
         std::size_t memory_max = std::size_t{1} << 30;  ///< for memory()
         std::uint32_t run = 1;                          ///< see Restored
+        /// Not known outside, so that nobody can choose streams whose hashes collide.
+        std::uint64_t table_key = 0;
     };
     explicit Store(Options options);
     /// Told of each live entry with an embedding as it comes, and before it goes or its age is set

@@ -110,26 +110,24 @@ ApplyResult Store::Impl::stale(const Arrival& arrival) {
 const HeldRecord* Store::Impl::admit(Arrival arrival) {
     const RecordHeader header = arrival.record.header;
     const StreamUse use = stream_use(header.kind);
-    auto author = authors.find(header.author);
-    if (author == authors.end() && authors.size() >= limits::kNodesMax) {
+    Author* author = authors.find(header.author);
+    if (author == nullptr && authors.size() >= limits::kNodesMax) {
         ++counts.nodes_full;
         return nullptr;
     }
     if (streams.find(header.stream) == nullptr) {
         // A node record makes room among its author's streams, so that it always enters.
-        const bool is_unsettled_surplus =
-            header.kind == RecordKind::State && author != authors.end() &&
-            author->second.volatile_streams.size() >= kVolatileStreamsMax;
+        const bool is_unsettled_surplus = header.kind == RecordKind::State && author != nullptr &&
+                                          author->volatile_streams.size() >= kVolatileStreamsMax;
         if (streams.is_full() || is_unsettled_surplus) {
             ++counts.streams_full;
             return nullptr;
         }
         streams.open(header.stream, header.author, use);
-        if (author == authors.end()) {
+        if (author == nullptr) {
             author = authors.try_emplace(header.author).first;
         }
-        (use == StreamUse::Volatile ? author->second.volatile_streams
-                                    : author->second.durable_streams)
+        (use == StreamUse::Volatile ? author->volatile_streams : author->durable_streams)
             .insert(header.stream);
     }
     streams.cover(header.stream, arrival.covers());
@@ -165,7 +163,7 @@ ApplyResult Store::Impl::apply_node(Arrival arrival) {
     if (held == nullptr) {
         return {Applied::Refused, nullptr};
     }
-    authors.at(header.author).node = held;
+    authors.find(header.author)->node = held;
     std::optional<StreamId> former_durable;
     if (former != nullptr) {
         former_durable = former->record.node->durable_stream;

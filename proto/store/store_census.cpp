@@ -68,28 +68,37 @@ bool Store::is_behind(const std::vector<StreamIntervals>& theirs) const {
 
 bool Store::is_ahead_of(const std::vector<StreamIntervals>& theirs, std::uint32_t buckets) const {
     struct Reported {
+        bool is_there = false;
         std::uint64_t floor = 0;
         std::vector<Interval> intervals;
     };
+    // Mostly nothing was purged, and what the peer has need not be sorted to know it.
     std::map<StreamId, Reported> by_stream;
+    for (const auto& [stream, held] : impl_->streams.all()) {
+        if (held.floor != 0 && (buckets >> digest_bucket(stream) & 1) != 0) {
+            by_stream.try_emplace(stream);
+        }
+    }
+    if (by_stream.empty()) {
+        return false;
+    }
     for (const StreamIntervals& their : theirs) {
-        Reported& reported = by_stream[their.stream];
+        const auto found = by_stream.find(their.stream);
+        if (found == by_stream.end()) {
+            continue;
+        }
+        Reported& reported = found->second;
+        reported.is_there = true;
         reported.floor = std::max(reported.floor, their.floor.value_or(0));
         reported.intervals.insert(reported.intervals.end(), their.intervals.begin(),
                                   their.intervals.end());
     }
-    for (const auto& [stream, held] : impl_->streams.all()) {
-        if (held.floor == 0 || (buckets >> digest_bucket(stream) & 1) == 0) {
-            continue;
-        }
-        const auto found = by_stream.find(stream);
-        if (found == by_stream.end() ||
-            (found->second.floor < held.floor &&
-             covered_from_start(std::move(found->second.intervals)) < held.floor)) {
-            return true;
-        }
-    }
-    return false;
+    return std::any_of(by_stream.begin(), by_stream.end(), [&](auto& entry) {
+        Reported& reported = entry.second;
+        const std::uint64_t floor = impl_->streams.find(entry.first)->floor;
+        return !reported.is_there || (reported.floor < floor &&
+                                      covered_from_start(std::move(reported.intervals)) < floor);
+    });
 }
 
 std::vector<CensusStream> Store::census() const {

@@ -186,7 +186,9 @@ void Store::Impl::add_power_off(TimePoint now) {
     std::vector<RecordPlace> turn;
     const auto& all = streams.all();
     const std::optional<RecordPlace> done = power_off->done;
-    for (auto stream = done ? all.lower_bound(done->stream) : all.begin();
+    const auto is_below = [](const auto& entry, StreamId wanted) { return entry.first < wanted; };
+    for (auto stream = done ? std::lower_bound(all.begin(), all.end(), done->stream, is_below)
+                            : all.begin();
          stream != all.end() && turn.size() < kDuePerTurn; ++stream) {
         const auto& live = stream->second.live;
         const bool is_begun = done && stream->first == done->stream;

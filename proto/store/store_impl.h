@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "proto/base/table.h"
 #include "proto/store/alert_shelf.h"
 #include "proto/store/keyed_index.h"
 #include "proto/store/store.h"
@@ -42,7 +43,9 @@ struct Store::Impl {
     };
 
     explicit Impl(Options options_given)
-        : options(std::move(options_given)), index(options.self, options.tombstone_time) {}
+        : options(std::move(options_given)),
+          streams(options.table_key),
+          index(options.self, options.tombstone_time) {}
 
     bool is_own_current(StreamId stream) const {
         return stream == options.volatile_stream || stream == options.durable_stream;
@@ -109,7 +112,7 @@ struct Store::Impl {
     StreamTable streams;
     AlertShelf shelf;
     KeyedIndex index;
-    std::map<NodeId, Author> authors;
+    Table<NodeId, Author> authors;
     std::uint64_t volatile_counter = 0;  ///< of the last own record
     std::uint64_t durable_counter = 0;
     HybridTime clock;  ///< latest seen of this node, in own writes and in what others hold

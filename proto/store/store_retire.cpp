@@ -13,12 +13,12 @@ bool is_below_floor(const NodeData& data, const Record& alert) {
 
 void Store::Impl::retire_volatile(TimePoint now, const NodeId& node, StreamId stream) {
     streams.bury(now, stream);
-    authors.at(node).volatile_streams.erase(stream);
+    authors.find(node)->volatile_streams.erase(stream);
 }
 
 void Store::Impl::retire_older_streams(TimePoint now, const HeldRecord& node) {
     const RecordHeader& header = node.record.header;
-    const std::set<StreamId> candidates = authors.at(header.author).volatile_streams;
+    const std::set<StreamId> candidates = authors.find(header.author)->volatile_streams;
     for (const StreamId stream : candidates) {
         if (stream == header.stream) {
             continue;
@@ -80,7 +80,7 @@ void Store::Impl::bury_if_done(TimePoint now, const NodeId& author, StreamId str
         !held->live.empty() || held->is_keyed || is_own_current(stream)) {
         return;
     }
-    Author& owner = authors.at(author);
+    Author& owner = *authors.find(author);
     if (owner.node != nullptr && owner.node->record.node->durable_stream == stream) {
         return;
     }
@@ -90,9 +90,9 @@ void Store::Impl::bury_if_done(TimePoint now, const NodeId& author, StreamId str
 }
 
 void Store::Impl::drop_if_empty(const NodeId& author) {
-    const auto found = authors.find(author);
-    if (found != authors.end() && found->second.is_empty()) {
-        authors.erase(found);
+    const Author* found = find(author);
+    if (found != nullptr && found->is_empty()) {
+        authors.erase(author);
     }
 }
 
@@ -148,21 +148,21 @@ void Store::Impl::forget_surplus_closed() {
         const NodeId author = streams.find(*stream)->author;
         ++counts.streams_forgotten;
         streams.forget(*stream);
-        if (const auto owner = authors.find(author); owner != authors.end()) {
-            owner->second.durable_streams.erase(*stream);
+        if (Author* owner = authors.find(author)) {
+            owner->durable_streams.erase(*stream);
         }
         drop_if_empty(author);
     }
 }
 
 void Store::forget(TimePoint now, const NodeId& node) {
-    const auto found = impl_->authors.find(node);
-    if (found == impl_->authors.end() || node == impl_->options.self) {
+    Impl::Author* found = impl_->authors.find(node);
+    if (found == nullptr || node == impl_->options.self) {
         return;
     }
-    found->second.node = nullptr;
-    const std::set<StreamId> volatile_streams = found->second.volatile_streams;
-    const std::set<StreamId> durable_streams = found->second.durable_streams;
+    found->node = nullptr;
+    const std::set<StreamId> volatile_streams = found->volatile_streams;
+    const std::set<StreamId> durable_streams = found->durable_streams;
     for (const StreamId stream : volatile_streams) {
         impl_->retire_volatile(now, node, stream);
     }

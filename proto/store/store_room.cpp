@@ -23,7 +23,7 @@ void Store::Impl::unhold(const NodeId& author, StreamId stream) {
         streams.drop(stream, held.record.header.counter);
     }
     streams.forget(stream);
-    authors.at(author).durable_streams.erase(stream);
+    authors.find(author)->durable_streams.erase(stream);
     if (unheld.size() < limits::kStreamsMax) {
         unheld.emplace(stream, author);
     }

@@ -45,8 +45,7 @@ std::uint64_t coverage_hash(StreamId stream, const NodeId& author, const Interva
 }
 
 const HeldStream* StreamTable::find(StreamId stream) const {
-    const auto found = streams_.find(stream);
-    return found == streams_.end() ? nullptr : &found->second;
+    return streams_.find(stream);
 }
 
 const HeldRecord* StreamTable::find(StreamId stream, std::uint64_t counter) const {
@@ -82,9 +81,8 @@ void StreamTable::set_part(StreamId stream, const HeldStream& held, std::uint64_
 
 void StreamTable::settle_hashes() const {
     for (const StreamId stream : touched_) {
-        const auto found = streams_.find(stream);
-        if (found != streams_.end()) {
-            const HeldStream& held = found->second;
+        if (const HeldStream* found = streams_.find(stream)) {
+            const HeldStream& held = *found;
             set_part(stream, held,
                      held.is_in_digest() ? coverage_hash(stream, held.author, held.covered) : 0);
         }
@@ -127,13 +125,13 @@ std::optional<StreamId> StreamTable::surplus_closed(StreamId spared) const {
 void StreamTable::open(StreamId stream, const NodeId& author, StreamUse use) {
     const auto [added, is_new] = streams_.try_emplace(stream);
     MESHD_ASSERT(is_new);
-    added->second.author = author;
-    added->second.use = use;
+    added->author = author;
+    added->use = use;
     const auto grave = graves_.find(stream);
     if (grave != graves_.end()) {
         if (use == StreamUse::Durable) {
-            added->second.covered = grave->second.counters;
-            intervals_ += added->second.covered.intervals().size();
+            added->covered = grave->second.counters;
+            intervals_ += added->covered.intervals().size();
         }
         close(grave);
     }
@@ -143,7 +141,7 @@ const HeldRecord& StreamTable::hold(HeldRecord&& record) {
     const RecordHeader& header = record.record.header;
     const StreamId stream = header.stream;
     const std::uint64_t counter = header.counter;
-    HeldStream& held = streams_.at(stream);
+    HeldStream& held = *streams_.find(stream);
     ++records_;
     bytes_ += record.record.bytes.size();
     state_bytes_ += state_size(record.record);
@@ -162,7 +160,7 @@ const HeldRecord& StreamTable::hold(HeldRecord&& record) {
 }
 
 void StreamTable::set_stub(StreamId stream, std::uint64_t counter) {
-    HeldRecord& held = streams_.at(stream).live.at(counter);
+    HeldRecord& held = streams_.find(stream)->live.at(counter);
     bytes_ -= held.record.bytes.size();
     held.record.bytes = SharedBytes(without_body(held.record.bytes));
     held.is_stub = true;
@@ -172,21 +170,21 @@ void StreamTable::set_stub(StreamId stream, std::uint64_t counter) {
 
 void StreamTable::set_age(StreamId stream, std::uint64_t counter, std::uint64_t age_ms,
                           TimePoint arrived) {
-    HeldRecord& held = streams_.at(stream).live.at(counter);
+    HeldRecord& held = streams_.find(stream)->live.at(counter);
     held.provenance.age_ms = age_ms;
     held.arrived = arrived;
 }
 
 void StreamTable::set_on_disk(StreamId stream, std::uint64_t counter) {
-    streams_.at(stream).live.at(counter).is_on_disk = true;
+    streams_.find(stream)->live.at(counter).is_on_disk = true;
 }
 
 void StreamTable::forget_path(StreamId stream, std::uint64_t counter) {
-    streams_.at(stream).live.at(counter).provenance.path = {};
+    streams_.find(stream)->live.at(counter).provenance.path = {};
 }
 
 void StreamTable::drop(StreamId stream, std::uint64_t counter) {
-    HeldStream& held = streams_.at(stream);
+    HeldStream& held = *streams_.find(stream);
     const auto found = held.live.find(counter);
     MESHD_ASSERT(found != held.live.end());
     --records_;
@@ -206,7 +204,7 @@ void StreamTable::drop(StreamId stream, std::uint64_t counter) {
 }
 
 void StreamTable::cover(StreamId stream, Interval interval, std::uint64_t floor) {
-    HeldStream& held = streams_.at(stream);
+    HeldStream& held = *streams_.find(stream);
     if (held.covered.contains(interval)) {
         return;
     }
@@ -223,7 +221,7 @@ void StreamTable::cover(StreamId stream, Interval interval, std::uint64_t floor)
 }
 
 void StreamTable::uncover(StreamId stream, Interval interval) {
-    HeldStream& held = streams_.at(stream);
+    HeldStream& held = *streams_.find(stream);
     intervals_ -= held.covered.intervals().size();
     held.covered.erase(interval, held.floor);
     intervals_ += held.covered.intervals().size();
@@ -233,7 +231,7 @@ void StreamTable::uncover(StreamId stream, Interval interval) {
 }
 
 void StreamTable::set_keyed(StreamId stream) {
-    HeldStream& held = streams_.at(stream);
+    HeldStream& held = *streams_.find(stream);
     if (held.is_keyed) {
         return;
     }
@@ -244,7 +242,7 @@ void StreamTable::set_keyed(StreamId stream) {
 }
 
 void StreamTable::raise_floor(StreamId stream, std::uint64_t floor) {
-    HeldStream& held = streams_.at(stream);
+    HeldStream& held = *streams_.find(stream);
     if (floor > held.floor) {
         held.floor = floor;
         mark(stream, held);
@@ -252,18 +250,18 @@ void StreamTable::raise_floor(StreamId stream, std::uint64_t floor) {
 }
 
 void StreamTable::bury(TimePoint now, StreamId stream) {
-    const auto found = streams_.find(stream);
-    MESHD_ASSERT(found != streams_.end());
-    const StreamUse use = found->second.use;
-    IntervalSet covered = found->second.covered;
+    const HeldStream* found = streams_.find(stream);
+    MESHD_ASSERT(found != nullptr);
+    const StreamUse use = found->use;
+    IntervalSet covered = found->covered;
     forget(stream);
     dig(now, stream, use).counters = std::move(covered);
 }
 
 void StreamTable::forget(StreamId stream) {
-    const auto found = streams_.find(stream);
-    MESHD_ASSERT(found != streams_.end());
-    HeldStream& held = found->second;
+    HeldStream* found = streams_.find(stream);
+    MESHD_ASSERT(found != nullptr);
+    HeldStream& held = *found;
     while (!held.live.empty()) {
         drop(stream, held.live.begin()->first);
     }
@@ -271,7 +269,7 @@ void StreamTable::forget(StreamId stream) {
     set_part(stream, held, 0);
     intervals_ -= held.covered.intervals().size();
     closed_.erase(stream);
-    streams_.erase(found);
+    streams_.erase(stream);
 }
 
 const Grave* StreamTable::grave(StreamId stream) const {

@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "proto/base/table.h"
 #include "proto/store/place_set.h"
 #include "proto/store/store.h"
 
@@ -63,10 +64,13 @@ class StreamTable {
     /// for each live record that is still to come, so that only a hostile member makes more.
     static constexpr std::size_t kFloorIntervalsMax = std::size_t{1} << 20;
 
+    /// `table_key`: Table's.
+    explicit StreamTable(std::uint64_t table_key = 0) : streams_(table_key) {}
+
     /// Null where the stream is not held.
     const HeldStream* find(StreamId stream) const;
     const HeldRecord* find(StreamId stream, std::uint64_t counter) const;
-    const std::map<StreamId, HeldStream>& all() const { return streams_; }
+    const Table<StreamId, HeldStream>& all() const { return streams_; }
     bool is_full() const { return streams_.size() >= limits::kStreamsMax; }
 
     /// Takes a stream in that is not held yet; the table must not be full. A durable one comes back
@@ -135,7 +139,7 @@ class StreamTable {
     void mark(StreamId stream, const HeldStream& held);
     void update_closed(StreamId stream, HeldStream& held);
 
-    std::map<StreamId, HeldStream> streams_;
+    Table<StreamId, HeldStream> streams_;
     std::set<StreamId> closed_;  ///< keyed and empty
     mutable BucketHashes buckets_{};
     Unwritten unwritten_;
