@@ -392,7 +392,7 @@ class Node::Impl {
     Membership membership_;
     Duplicates duplicates_;
     DeliveryTracker deliveries_;
-    std::map<std::uint32_t, NodeId> short_ids_;
+    mutable std::map<std::uint32_t, NodeId> short_ids_;  ///< empty: to be made anew
     std::uint64_t next_routed_seq_ = 1;
 
     /// Conversations with other nodes: notes, probes and searches, numbered alike from a random

@@ -136,7 +136,13 @@ void Node::Impl::on_notice(TimePoint now, Link& from, Notice notice) {
     next->egress.send(share_message(notice), TrafficClass::Control, false);
 }
 
+/// Nobody where none of this short id is known. Most changes come and go before anybody asks.
 NodeId Node::Impl::node_of(std::uint32_t short_id) const {
+    if (short_ids_.empty()) {
+        for (const NodeId& node : topology_.names()) {
+            short_ids_[node.short_id()] = node;
+        }
+    }
     const auto it = short_ids_.find(short_id);
     return it == short_ids_.end() ? NodeId() : it->second;
 }

@@ -153,10 +153,6 @@ bool Node::Impl::take_claims(const std::vector<const HeldRecord*>& records) {
     seen_ = std::move(seen);
     if (has_new || !gone.empty()) {
         short_ids_.clear();
-        for (const HeldRecord* held : records) {
-            const NodeId& node = held->record.header.author;
-            short_ids_[node.short_id()] = node;
-        }
     }
     return topology_.update_some(std::move(changed), gone);
 }

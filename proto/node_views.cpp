@@ -197,9 +197,8 @@ std::string Node::Impl::node_name(std::uint32_t short_id) const {
     if (short_id == self_.node.short_id()) {
         return self_.node.text();
     }
-    const auto it = short_ids_.find(short_id);
-    if (it != short_ids_.end()) {
-        return it->second.text();
+    if (const NodeId node = node_of(short_id); !node.empty()) {
+        return node.text();
     }
     char text[12];
     std::snprintf(text, sizeof text, "#%08x", short_id);
