@@ -24,10 +24,10 @@ using std::chrono::seconds;
 constexpr Duration kSettleMax = seconds(30) + Faults::kTtlMax;
 /// After that links rest: whose was lost three times is not asked for 30 s, and what is too much is
 /// pruned one by one in 10 to 15 s each.
-constexpr Duration kRestMax = std::chrono::minutes(3);
-/// Longer than what waits for both of these, and then is refused once or twice (1 to 5 s each):
-/// seed 110 linked two boxes 48 s after a third died.
-constexpr Duration kRest = seconds(60);
+constexpr Duration kRestMax = std::chrono::minutes(4);
+/// Longer than that, and than the longest time for which a node that did not answer is not asked
+/// again, 80 s: seed 140 linked two boxes 62 s after a third died.
+constexpr Duration kRest = seconds(85);
 /// In which what idle nodes send is counted.
 constexpr Duration kQuiet = seconds(5);
 /// Datagrams per second and link that an idle node may send; beyond, something runs in circles.
