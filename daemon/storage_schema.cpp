@@ -201,7 +201,7 @@ Tried check_tables(sqlite::Connection& connection, const StorageOptions& options
     }
     const auto shared = integer(connection,
                                 "SELECT count(*) - count(DISTINCT rootpage) FROM sqlite_schema "
-                                "WHERE type='table'");
+                                "WHERE type='table' AND rootpage<>0");
     if (!shared) {
         return tl::unexpected(shared.error());
     }

@@ -47,8 +47,9 @@ struct Config {
     Duration tombstone_time = std::chrono::hours(24);
     /// Registry entries of this node; beyond it, it deletes its oldest.
     std::size_t own_entries_max = 200'000;
-    /// Records in memory; beyond it, streams of others are dropped, of the longest offline first.
-    std::size_t store_bytes_max = std::size_t{1} << 30;
+    /// Memory of the records, by estimate; beyond it, streams of others are dropped, of the longest
+    /// offline first.
+    std::size_t store_memory_max = std::size_t{1} << 30;
     /// Own registry and shared records are on disk after this time at the latest, and those of
     /// others after the longer one: SD cards wear.
     Duration persist_interval = std::chrono::seconds(1);

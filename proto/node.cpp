@@ -55,7 +55,7 @@ Node::Impl::Impl(Config config, NodeOptions options, Now start, Restored restore
       volatile_stream_{prng_.next() | 1},
       durable_stream_{prng_.next() | 1},
       store_({self_.node, volatile_stream_, durable_stream_, config_.tombstone_time,
-              config_.store_bytes_max, restored.run, hash_key()}),
+              config_.store_memory_max, restored.run, hash_key()}),
       announcer_(counters_,
                  [this](const NodeId& peer) {
                      const Link* link = find_link(peer);

@@ -46,6 +46,11 @@ bool Egress::send(SharedMessage message, TrafficClass traffic_class, bool reliab
         counters_->add(Counter::drop_queue_full);
         return false;
     }
+    take(std::move(message), traffic_class, reliable);
+    return true;
+}
+
+void Egress::take(SharedMessage message, TrafficClass traffic_class, bool reliable) {
     const auto enqueue = [&](SharedMessage part) {
         queued_ += 1;
         queued_bytes_ += part->bytes.size();
@@ -60,14 +65,13 @@ bool Egress::send(SharedMessage message, TrafficClass traffic_class, bool reliab
     };
     if (message->bytes.size() <= message_bytes_max_) {
         enqueue(std::move(message));
-        return true;
+        return;
     }
     MESHD_ASSERT(reliable);
     for (EncodedMessage& part : split_message(*message, next_fragmented_++, message_bytes_max_)) {
         enqueue(std::make_shared<const EncodedMessage>(std::move(part)));
         counters_->add(Counter::fragments_sent);
     }
-    return true;
 }
 
 void Egress::on_received(TimePoint now, std::uint64_t counter, bool wants_ack, bool has_bulk) {
@@ -507,7 +511,7 @@ std::optional<Buffer> Egress::poll(TimePoint now, const RttEstimator& rtt) {
 void Egress::take_over(Egress& other) {
     for (std::uint32_t slot = other.oldest_; slot != kNone; slot = other.slots_[slot].newer) {
         if (Sent& sent = other.slots_[slot]; sent.message) {
-            send(std::move(sent.message), sent.traffic_class, true);
+            take(std::move(sent.message), sent.traffic_class, true);
         }
     }
     for (std::size_t i = 0; i < kClasses; ++i) {
@@ -515,7 +519,7 @@ void Egress::take_over(Egress& other) {
             if (!fresh.reliable) {
                 continue;  // of the old session: a heartbeat, an answer to one
             }
-            send(std::move(fresh.message), static_cast<TrafficClass>(i), fresh.reliable);
+            take(std::move(fresh.message), static_cast<TrafficClass>(i), fresh.reliable);
         }
     }
     next_fragmented_ = other.next_fragmented_;

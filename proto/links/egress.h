@@ -162,6 +162,8 @@ class Egress {
         std::vector<Ref> more;
     };
 
+    /// Queues it, however much waits.
+    void take(SharedMessage message, TrafficClass traffic_class, bool reliable);
     bool may_send(TrafficClass traffic_class) const;
     bool may_send_bulk(TimePoint now);
     bool has_something(TimePoint now, const RttEstimator& rtt);

@@ -279,7 +279,11 @@ ApplyResult Store::Impl::apply_keyed(Arrival arrival) {
         former == nullptr ? 0 : former->record.bytes.size() + kRecordOverhead;
     const std::size_t records_before = streams.records();
     if (!make_room(arrival.now, size - std::min(size, replaced), header.stream)) {
-        refused[header.stream].insert({header.counter, header.counter});
+        if (!unheld.contains(header.stream) && refused_records < kRefusedMax) {
+            // With what is dead below it: each would be a gap that is asked for.
+            refused[header.stream].insert(arrival.covers(), limits::kCounterMax);
+            ++refused_records;
+        }
         return refuse(&StoreCounts::no_room);
     }
     if (streams.records() != records_before) {

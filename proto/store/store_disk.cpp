@@ -87,7 +87,11 @@ void Store::restore(TimePoint now, Restored restored) {
 StoredRecord Store::Impl::stored(TimePoint now, std::int64_t life_ms, const HeldRecord& held) {
     const RecordPlace place = place_of(held.record.header);
     streams.set_on_disk(place.stream, place.counter);
-    const std::uint64_t age = std::min(held.age_ms(now), std::uint64_t{limits::kCounterMax});
+    // The life that is given with it has the time without power in it already.
+    const bool is_behind =
+        power_off && held.is_restored && (!power_off->done || *power_off->done < place);
+    const std::uint64_t age = std::min(held.age_ms(now) + (is_behind ? power_off->ms : 0),
+                                       std::uint64_t{limits::kCounterMax});
     return {place.stream, place.counter, held.record.bytes,
             life_ms - static_cast<std::int64_t>(age), held.arrival};
 }

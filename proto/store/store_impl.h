@@ -18,6 +18,8 @@ namespace meshd {
 /// leaves in store_retire.cpp and for want of room in store_room.cpp, digests and deltas in
 /// store_reconcile.cpp, floors and the census in store_census.cpp, the disk in store_disk.cpp.
 struct Store::Impl {
+    /// Records remembered as refused for want of room, 1 MiB; more are asked for again and again.
+    static constexpr std::size_t kRefusedMax = std::size_t{1} << 16;
     struct Author {
         const HeldRecord* node = nullptr;
         std::set<StreamId> volatile_streams;
@@ -125,6 +127,7 @@ struct Store::Impl {
     std::map<StreamId, NodeId> unheld;
     /// Others' records for which there was no room: not asked for again before an eighth is free.
     std::map<StreamId, IntervalSet> refused;
+    std::size_t refused_records = 0;   ///< put in there
     std::optional<TimePoint> room_at;  ///< when to look for room again
     bool is_overtaken = false;
     bool is_outdated = false;

@@ -63,6 +63,7 @@ void Store::Impl::look_for_room(TimePoint now) {
     }
     if (memory() <= options.memory_max - options.memory_max / 8) {
         refused.clear();
+        refused_records = 0;
     }
     const bool is_waiting = !unheld.empty() || !refused.empty();
     room_at = is_waiting ? std::optional(now + kRoomInterval) : std::nullopt;

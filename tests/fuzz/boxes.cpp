@@ -43,7 +43,7 @@ Boxes::Boxes(bool is_sealed) : time_(test::at(0)) {
         box.options.node_id = test::id(std::string("n") + static_cast<char>('0' + i));
         box.options.instance = InstanceId{i + 1};
         box.options.version = "0.1.0";
-        box.config.store_bytes_max = std::size_t{1} << 20;
+        box.config.store_memory_max = std::size_t{1} << 20;
         box.config.own_entries_max = 20;
         if (is_sealed) {
             static_cast<void>(box.options.keyring.add(first_key()));

@@ -35,7 +35,7 @@ struct Meeting {
         options.keyring = ring;
         Config config;
         config.security = is_sealed ? SecurityMode::Sealed : SecurityMode::Open;
-        config.store_bytes_max = 1 << 20;
+        config.store_memory_max = 1 << 20;
         Restored disk;
         disk.has_disk = true;
         node.emplace(config, options, now, disk);

@@ -33,7 +33,7 @@ inline void look_at(const Node& node, Now now) {
     for (const EntryView& entry : node.list_entries(now, filter).entries) {
         MESHD_ASSERT(!node.entries(now, entry.hash).empty());
     }
-    MESHD_ASSERT(status.store.memory <= node.config().store_bytes_max);
+    MESHD_ASSERT(status.store.memory <= node.config().store_memory_max);
 }
 
 }  // namespace meshd::fuzz

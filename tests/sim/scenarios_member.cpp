@@ -21,7 +21,7 @@ constexpr double kIdlePerLinkMax = 20;
 
 Config small_memory() {
     Config config;
-    config.store_bytes_max = kStoreBytesMax;
+    config.store_memory_max = kStoreBytesMax;
     return config;
 }
 

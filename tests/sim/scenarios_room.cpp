@@ -32,7 +32,7 @@ TEST_CASE("quota: an author over its quota deletes its oldest, everywhere") {
 TEST_CASE("room: a replica out of it drops whole streams of authors long gone, and serves none") {
     Scene scene(815, lan(5));
     // Box 4 has little room; the others hold all.
-    scene.world.config(4).store_bytes_max = 1'500'000;
+    scene.world.config(4).store_memory_max = 1'500'000;
     scene.checkers.store().allow_dropped_streams();
     scene.form();
     scene.put_many(0, "oldest", 400, 512);
@@ -66,7 +66,7 @@ TEST_CASE("room: a replica out of it drops whole streams of authors long gone, a
 
 TEST_CASE("room: a full box where nobody is gone asks once for what it cannot hold") {
     Scene scene(821, lan(4));
-    scene.world.config(3).store_bytes_max = 400'000;
+    scene.world.config(3).store_memory_max = 400'000;
     scene.checkers.store().allow_dropped_streams();
     scene.form();
     scene.put_many(0, "hash", 400, 512);

@@ -26,8 +26,9 @@ constexpr Duration kSettleMax = seconds(30) + Faults::kTtlMax;
 /// pruned one by one in 10 to 15 s each.
 constexpr Duration kRestMax = std::chrono::minutes(4);
 /// Longer than that, and than the longest time for which a node that did not answer is not asked
-/// again, 80 s: seed 140 linked two boxes 62 s after a third died.
-constexpr Duration kRest = seconds(85);
+/// again, 80 s, from an attempt that fails as all heals; it may be refused then once or twice (1 to
+/// 3 s each). Seed 140 linked two boxes 62 s after a third died, seed 100 some 90 s after.
+constexpr Duration kRest = seconds(100);
 /// In which what idle nodes send is counted.
 constexpr Duration kQuiet = seconds(5);
 /// Datagrams per second and link that an idle node may send; beyond, something runs in circles.

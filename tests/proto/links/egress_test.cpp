@@ -318,6 +318,19 @@ TEST_CASE_FIXTURE(EgressFixture,
     CHECK(counters[Counter::messages_sent] - before <= 45 * 5);
 }
 
+TEST_CASE_FIXTURE(EgressFixture, "egress: another session takes over a full queue too") {
+    while (send(text_of(1000), Class::Bulk)) {
+    }
+    while (send(text_of(1000), Class::Critical)) {
+    }
+    const std::size_t pending = egress.pending();
+    const std::uint64_t dropped = counters[Counter::drop_queue_full];
+    Egress next(SessionId{99}, kDatagramBytes, counters);
+    next.take_over(egress);
+    CHECK(next.pending() == pending);
+    CHECK(counters[Counter::drop_queue_full] == dropped);
+}
+
 TEST_CASE_FIXTURE(EgressFixture,
                   "egress: another session takes over what was not acknowledged, each once") {
     send("acknowledged", Class::Critical);

@@ -191,7 +191,7 @@ TEST_CASE("command: while leaving, neither leave nor discover nor alert") {
 TEST_CASE("command: a full memory takes no more values of the shared state, but lets go of any") {
     NodePipe pipe;
     Config config;
-    config.store_bytes_max = 64 * 1024;
+    config.store_memory_max = 64 * 1024;
     pipe.start(1, "a", 1, config);
     const std::string value(1000, 'x');
     std::size_t written = 0;
